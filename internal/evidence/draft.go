@@ -1,0 +1,549 @@
+package evidence
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"daozhang/internal/calendar"
+	"daozhang/internal/card"
+	"daozhang/internal/money"
+)
+
+// FieldError says which field of a fact is wrong and why. It never repeats a
+// value that may hold card data.
+type FieldError struct {
+	Field string
+	Why   string
+}
+
+func (e *FieldError) Error() string { return e.Field + ": " + e.Why }
+
+func fieldError(f Field, why string) error { return &FieldError{f.String(), why} }
+
+// Draft builds one fact and validates it. A writer reuses its draft: Begin
+// clears it, Commit keeps the fact. After an error the draft can be filled on
+// or begun anew; Commit refuses what is not whole.
+type Draft struct {
+	w       *Writer
+	fact    Fact
+	details []detail
+	typeAs  string // the type as written, for unknown types
+	err     error
+}
+
+// Writer adds the facts of one input to a Set. It is used by one goroutine.
+type Writer struct {
+	set      *Set
+	file     uint16
+	chunk    *chunk
+	first    FactRef
+	draft    Draft
+	ordinals map[ordinalKey]uint32
+	scratch  []byte
+	blocks   []detail // details are cut from blocks, to allocate rarely
+}
+
+type ordinalKey struct {
+	source Word
+	hash   uint64
+}
+
+// Writer gives a writer for one input, numbered by AddFile.
+func (s *Set) Writer(file uint16) *Writer {
+	w := &Writer{set: s, file: file, ordinals: map[ordinalKey]uint32{}}
+	w.draft.w = w
+	return w
+}
+
+// Begin starts a fact of type t and gives the writer's draft.
+func (w *Writer) Begin(t Type) *Draft {
+	d := &w.draft
+	d.fact = Fact{Type: t, File: w.file}
+	d.details = d.details[:0]
+	d.typeAs = ""
+	d.err = nil
+	return d
+}
+
+// BeginUnknown starts a fact of a type this version does not know. It is kept
+// and counted, and its data comes back on export.
+func (w *Writer) BeginUnknown(typeName string) *Draft {
+	d := w.Begin(UnknownType)
+	d.typeAs = typeName
+	return d
+}
+
+// Words gives the strings of the Set being written.
+func (d *Draft) Words() *Words { return d.w.set.Words }
+
+// Type gives the type of the fact being built.
+func (d *Draft) Type() Type { return d.fact.Type }
+
+// At sets the line of the input the fact stands on, from 1.
+func (d *Draft) At(line int) { d.fact.Line = uint32(line) }
+
+// SetSource sets who saw the fact.
+func (d *Draft) SetSource(s string) { d.fact.Source = d.Words().OfString(s) }
+
+// SetSourceWord is SetSource for a source already known.
+func (d *Draft) SetSourceWord(w Word) { d.fact.Source = w }
+
+// SetID sets the witness's own identity of the fact.
+func (d *Draft) SetID(s string) { d.fact.ID = d.Words().OfString(s) }
+
+// HashID sets the identity of a row in a file: the hash of the row and its
+// ordinal among equal rows of the same document. The source is set before. So
+// a file read twice gives the same facts, and two equal rows are two facts.
+func (d *Draft) HashID(row []byte) {
+	h := xxhash.Sum64(row)
+	key := ordinalKey{d.fact.Source, h}
+	n := d.w.ordinals[key]
+	d.w.ordinals[key] = n + 1
+	if n > 0 {
+		h = xxhash.Sum64(strconv.AppendUint(append(d.w.scratch[:0], row...), uint64(n), 10))
+	}
+	d.fact.ID = HashWord(h)
+}
+
+// SetTime sets when the fact happened and the zone it was written in, in
+// minutes east of UTC.
+func (d *Draft) SetTime(at Instant, offset int16) {
+	d.fact.Time, d.fact.Offset = at, offset
+}
+
+// SetRecorded sets when the fact became known.
+func (d *Draft) SetRecorded(at Instant) { d.fact.Recorded = at }
+
+// PutTime reads `time` from RFC 3339 text.
+func (d *Draft) PutTime(b []byte) error {
+	at, offset, err := ParseInstant(b)
+	if err != nil {
+		return d.fail(&FieldError{"time", err.Error()})
+	}
+	d.fact.Time, d.fact.Offset = at, offset
+	if !usualForm(b, at, offset) {
+		d.details = append(d.details, detail{field: timeText, text: string(b)})
+	}
+	return nil
+}
+
+// PutRecorded reads `recordedtime` from RFC 3339 text.
+func (d *Draft) PutRecorded(b []byte) error {
+	at, offset, err := ParseInstant(b)
+	if err != nil {
+		return d.fail(&FieldError{"recordedtime", err.Error()})
+	}
+	d.fact.Recorded = at
+	if !usualForm(b, at, d.fact.Offset) || offset != d.fact.Offset {
+		d.details = append(d.details, detail{field: recordedText, text: string(b)})
+	}
+	return nil
+}
+
+func (d *Draft) fail(err error) error {
+	if d.err == nil {
+		d.err = err
+	}
+	return err
+}
+
+// Put reads a field from its text, as a CSV cell gives it: amounts in minor
+// units, dates as 2006-01-02, instants in RFC 3339, lists separated by ";".
+// An empty text leaves the field absent.
+func (d *Draft) Put(f Field, text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	switch fields[f].class {
+	case classWord:
+		return d.putWord(f, text)
+	case classText:
+		d.putText(f, string(text))
+		return nil
+	case classAmount, classSigned, classCount:
+		n, err := strconv.ParseInt(string(text), 10, 64)
+		if err != nil {
+			return d.fail(fieldError(f, "not a whole number within 64 bits (amounts are integers in minor units)"))
+		}
+		return d.PutInt(f, n)
+	case classNumber:
+		if _, err := strconv.ParseFloat(string(text), 64); err != nil {
+			return d.fail(fieldError(f, "not a number"))
+		}
+		d.details = append(d.details, detail{field: f, text: string(text)})
+		return nil
+	case classBool:
+		switch strings.ToLower(string(text)) {
+		case "true", "1", "yes", "y", "是":
+			return d.PutBool(f, true)
+		case "false", "0", "no", "n", "否":
+			return d.PutBool(f, false)
+		}
+		return d.fail(fieldError(f, "neither true nor false"))
+	case classInstant:
+		at, offset, err := ParseInstant(text)
+		if err != nil {
+			return d.fail(fieldError(f, err.Error()))
+		}
+		d.putInstantText(f, at, offset, text)
+		return nil
+	case classDate:
+		date, err := parseDate(text)
+		if err != nil {
+			return d.fail(fieldError(f, err.Error()))
+		}
+		return d.PutDate(f, date)
+	case classMoment:
+		if date, err := parseDate(text); err == nil {
+			d.details = append(d.details, detail{field: f, num: int64(date), text: "date"})
+			return nil
+		}
+		at, _, err := ParseInstant(text)
+		if err != nil {
+			return d.fail(fieldError(f, err.Error()))
+		}
+		d.details = append(d.details, detail{field: f, num: int64(at), text: string(text)})
+		return nil
+	case classEnum:
+		return d.putEnum(f, text)
+	case classList:
+		for _, item := range strings.Split(string(text), ";") {
+			if item = strings.TrimSpace(item); item != "" {
+				d.PutItem(f, item)
+			}
+		}
+		return nil
+	default:
+		d.details = append(d.details, detail{field: f, text: string(text)})
+		return nil
+	}
+}
+
+// PutString is Put for a string.
+func (d *Draft) PutString(f Field, text string) error { return d.Put(f, []byte(text)) }
+
+// PutItem adds one string to a list field.
+func (d *Draft) PutItem(f Field, item string) {
+	if f != References {
+		item, _ = card.MaskText(item)
+	}
+	d.details = append(d.details, detail{field: f, text: item})
+}
+
+// PutJSON keeps a structured field, such as fees, as its JSON.
+func (d *Draft) PutJSON(f Field, raw []byte) {
+	d.details = append(d.details, detail{field: f, text: string(raw)})
+}
+
+// PutUnknown keeps a field the contract does not name, as its JSON. Fields
+// that carry track data, a CVV or a PIN block are refused.
+func (d *Draft) PutUnknown(name string, raw []byte) error {
+	if card.Forbidden(name) {
+		return d.fail(&FieldError{name, "card data that must not be stored; remove the field at its source"})
+	}
+	text, _ := card.MaskText(string(raw))
+	d.details = append(d.details, detail{field: UnknownField, text: strconv.Quote(name) + ":" + text})
+	return nil
+}
+
+func (d *Draft) putWord(f Field, text []byte) error {
+	switch f {
+	case CurrencyField:
+		c, ok := money.ParseCurrencyBytes(text)
+		if !ok {
+			return d.fail(fieldError(f, "not an ISO 4217 currency code"))
+		}
+		d.fact.Currency = c
+		return nil
+	case ResponseCode:
+		if len(text) != 2 {
+			// Codes of other dialects keep their text and decide nothing.
+			d.putText(f, string(text))
+			return nil
+		}
+		d.fact.Code = Code{text[0], text[1]}
+		return nil
+	case PAN:
+		if !card.IsMasked(string(text)) {
+			return d.fail(fieldError(f, "must be the first six digits, stars and the last four; the full number is never accepted"))
+		}
+	case STAN:
+		if len(text) < 6 && IsDigits(string(text)) { // printed without leading zeros
+			text = []byte("000000"[len(text):] + string(text))
+		}
+	}
+	*d.fact.word(f) = d.Words().Of(text)
+	return nil
+}
+
+func (d *Draft) putText(f Field, text string) {
+	switch f {
+	case EntryRef, OriginalRRN, OriginalSTAN, Replaces:
+	default:
+		text, _ = card.MaskText(text)
+	}
+	if f == OriginalSTAN && len(text) < 6 && IsDigits(text) {
+		text = "000000"[len(text):] + text
+	}
+	d.details = append(d.details, detail{field: f, text: text})
+}
+
+func (d *Draft) putEnum(f Field, text []byte) error {
+	find := func(v *vocabulary) (uint8, error) {
+		n, ok := v.number[string(text)]
+		if !ok || n == 0 {
+			return 0, d.fail(fieldError(f, "must be one of "+strings.Join(v.words[1:], ", ")))
+		}
+		return n, nil
+	}
+	var n uint8
+	var err error
+	switch f {
+	case KindField:
+		if n, err = find(kinds); err == nil {
+			d.fact.Kind = Kind(n)
+		}
+	case ResultField:
+		if n, err = find(results); err == nil {
+			d.fact.Result = Result(n)
+		}
+	case EntryField:
+		if n, err = find(entries); err == nil {
+			d.fact.Entry = Entry(n)
+		}
+	case CardTypeField:
+		if n, err = find(cardTypes); err == nil {
+			d.fact.CardType = CardType(n)
+		}
+	case Direction:
+		switch string(text) {
+		case "credit":
+			d.fact.flags |= isCredit
+		case "debit":
+			d.fact.flags |= isDebit
+		default:
+			err = d.fail(fieldError(f, "must be credit or debit"))
+		}
+	default: // state, what, action, status
+		allowed := statesOf[d.fact.Type]
+		if allowed.field != f {
+			// The word of another type: kept, it decides nothing here.
+			d.details = append(d.details, detail{field: f, text: string(text)})
+			return nil
+		}
+		number := State(states.number[string(text)])
+		for _, s := range allowed.words {
+			if s == number {
+				d.fact.State = s
+				return nil
+			}
+		}
+		names := make([]string, len(allowed.words))
+		for i, s := range allowed.words {
+			names[i] = s.String()
+		}
+		err = d.fail(fieldError(f, "must be one of "+strings.Join(names, ", ")))
+	}
+	return err
+}
+
+// PutInt sets a number: minor units or a count.
+func (d *Draft) PutInt(f Field, n int64) error {
+	if n < 0 && (fields[f].class == classAmount || fields[f].class == classCount) {
+		return d.fail(fieldError(f, "is never negative; the sign is in kind or direction"))
+	}
+	switch f {
+	case Amount, Gross:
+		switch {
+		case d.fact.flags&hasAmount == 0:
+			d.fact.amount = n
+			d.fact.flags |= hasAmount
+			if f == Gross {
+				d.fact.flags |= amountIsGross
+			}
+		case d.fact.flags&amountIsGross != 0 && f == Gross, d.fact.flags&amountIsGross == 0 && f == Amount:
+			d.fact.amount = n
+		case f == Gross: // both are given: the gross is what the line is about
+			d.details = append(d.details, detail{field: Amount, num: d.fact.amount})
+			d.fact.amount = n
+			d.fact.flags |= amountIsGross
+		default:
+			d.details = append(d.details, detail{field: Amount, num: n})
+		}
+	case Fee:
+		d.fact.fee = n
+		d.fact.flags |= hasFee
+	case Net:
+		d.fact.net = n
+		d.fact.flags |= hasNet
+	default:
+		d.details = append(d.details, detail{field: f, num: n})
+	}
+	return nil
+}
+
+// PutDate sets a date field.
+func (d *Draft) PutDate(f Field, date calendar.Date) error {
+	if date < earliestDate || date > latestDate {
+		return d.fail(fieldError(f, "the year must lie between 1980 and 2079"))
+	}
+	if f == dateField[d.fact.Type] {
+		d.fact.Date = date
+		return nil
+	}
+	d.details = append(d.details, detail{field: f, num: int64(date)})
+	return nil
+}
+
+// dateField names the date that a fact of a type keeps in its Date.
+var dateField = func() [typeCount]Field {
+	var t [typeCount]Field
+	for i := range t {
+		t[i] = Date
+	}
+	t[SettlementLine], t[ClearingLine], t[BankEntry] = SettlementDate, ClearingDate, BookingDate
+	return t
+}()
+
+// PutInstant sets an instant field, written in a zone in minutes east of UTC.
+func (d *Draft) PutInstant(f Field, at Instant, offset int16) {
+	d.putInstantText(f, at, offset, nil)
+}
+
+func (d *Draft) putInstantText(f Field, at Instant, offset int16, text []byte) {
+	if f == TransactionTime {
+		d.fact.TransactionTime = at
+		if offset == d.fact.Offset && (text == nil || usualForm(text, at, offset)) {
+			return
+		}
+	}
+	if text == nil {
+		text = AppendInstant(nil, at, offset)
+	}
+	d.details = append(d.details, detail{field: f, num: int64(at), text: string(text)})
+}
+
+// PutBool sets a yes-or-no field.
+func (d *Draft) PutBool(f Field, yes bool) error {
+	if f == Printed {
+		d.fact.flags &^= printedYes | printedNo
+		if yes {
+			d.fact.flags |= printedYes
+		} else {
+			d.fact.flags |= printedNo
+		}
+		return nil
+	}
+	return d.fail(fieldError(f, "is not a yes-or-no field"))
+}
+
+// has reports whether a field has been given.
+func (d *Draft) has(f Field) bool {
+	if w := d.fact.word(f); w != nil {
+		return *w != 0
+	}
+	switch f {
+	case Amount:
+		return d.fact.flags&hasAmount != 0
+	case Gross:
+		return d.fact.flags&amountIsGross != 0
+	case Fee:
+		return d.fact.flags&hasFee != 0
+	case Net:
+		return d.fact.flags&hasNet != 0
+	case CurrencyField:
+		return d.fact.Currency != money.Currency{}
+	case KindField:
+		return d.fact.Kind != NoKind
+	case ResultField:
+		return d.fact.Result != NoResult
+	case Direction:
+		return d.fact.flags&(isDebit|isCredit) != 0
+	case dateField[d.fact.Type]:
+		return d.fact.Date != 0
+	case statesOf[d.fact.Type].field:
+		return d.fact.State != NoState
+	}
+	for i := range d.details {
+		if d.details[i].field == f {
+			return true
+		}
+	}
+	return false
+}
+
+const clockTolerance = Instant(10 * 60 * 1e9) // contract, rule 2
+
+// Commit validates the fact and adds it to the Set. The error is a FieldError
+// and names the field; the fact is then not kept.
+func (d *Draft) Commit() (FactRef, error) {
+	if d.err != nil {
+		return 0, d.err
+	}
+	f := &d.fact
+	if f.Time == 0 {
+		return 0, &FieldError{"time", "missing"}
+	}
+	if f.Source == 0 {
+		return 0, &FieldError{"source", "missing"}
+	}
+	if f.ID == 0 {
+		return 0, &FieldError{"id", "missing"}
+	}
+	for _, group := range requiredFields[f.Type] {
+		if !d.hasAny(group) {
+			names := make([]string, len(group))
+			for i, g := range group {
+				names[i] = g.String()
+			}
+			return 0, &FieldError{strings.Join(names, " or "), fmt.Sprintf("missing in %s", f.Type)}
+		}
+	}
+	if f.flags&(hasAmount|hasNet) != 0 && f.Currency == (money.Currency{}) {
+		return 0, fieldError(CurrencyField, "missing beside an amount")
+	}
+	if f.Recorded != 0 && f.Recorded < f.Time-clockTolerance {
+		if !d.has(timeText) {
+			d.details = append(d.details, detail{field: timeText, text: string(AppendInstant(nil, f.Time, f.Offset))})
+		}
+		f.Time = f.Recorded
+		f.flags |= wrongClock
+	}
+	return d.w.add(d), nil
+}
+
+func (d *Draft) hasAny(group []Field) bool {
+	for _, g := range group {
+		if d.has(g) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *Writer) add(d *Draft) FactRef {
+	if w.chunk == nil || len(w.chunk.facts) == chunkSize {
+		w.chunk, w.first = w.set.newChunk()
+	}
+	if d.fact.Type == UnknownType {
+		d.details = append(d.details, detail{field: UnknownField, text: d.typeAs})
+		w.set.mu.Lock()
+		w.set.unread[d.typeAs]++
+		w.set.mu.Unlock()
+	}
+	if n := len(d.details); n > 0 {
+		if len(w.blocks) < n {
+			w.blocks = make([]detail, max(256, n))
+		}
+		kept := w.blocks[:n:n]
+		w.blocks = w.blocks[n:]
+		copy(kept, d.details)
+		w.chunk.details = append(w.chunk.details, kept)
+		d.fact.more = uint32(len(w.chunk.details))
+	}
+	w.chunk.facts = append(w.chunk.facts, d.fact)
+	return w.first + FactRef(len(w.chunk.facts))
+}

@@ -1,0 +1,319 @@
+package evidence
+
+import (
+	"slices"
+	"sync"
+
+	"daozhang/internal/calendar"
+)
+
+// Set is all evidence of one investigation. Facts lie in chunks that are never
+// moved; a FactRef names one for as long as the Set lives. Several writers may fill
+// one Set at the same time, each into chunks of its own; reading begins when
+// they are done.
+type Set struct {
+	Words *Words
+
+	mu     sync.Mutex
+	chunks []*chunk
+	files  []string
+	unread map[string]int // unknown types and how many facts had them
+
+	// refs that lost against an equal (source, id); see Unify.
+	copies    map[FactRef]bool
+	conflicts [][]FactRef
+}
+
+const (
+	chunkBits = 12
+	chunkSize = 1 << chunkBits
+)
+
+type chunk struct {
+	facts   []Fact
+	details [][]detail
+}
+
+// NewSet makes an empty Set.
+func NewSet() *Set {
+	return &Set{Words: NewWords(), files: []string{""}, unread: map[string]int{}}
+}
+
+// AddFile gives a number to an input by the name to show in messages.
+func (s *Set) AddFile(name string) uint16 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files = append(s.files, name)
+	return uint16(min(len(s.files)-1, 1<<16-1))
+}
+
+// FileName gives the name of an input.
+func (s *Set) FileName(n uint16) string { return s.files[n] }
+
+// At gives the fact a FactRef names.
+func (s *Set) At(r FactRef) *Fact {
+	r--
+	return &s.chunks[r>>chunkBits].facts[r&(chunkSize-1)]
+}
+
+// Len counts the facts kept, repeated ones included.
+func (s *Set) Len() int {
+	n := 0
+	for _, c := range s.chunks {
+		n += len(c.facts)
+	}
+	return n
+}
+
+// All calls yield for every fact, repeated ones included, until it says false.
+func (s *Set) All(yield func(FactRef, *Fact) bool) {
+	for n, c := range s.chunks {
+		for i := range c.facts {
+			if !yield(FactRef(n<<chunkBits|i)+1, &c.facts[i]) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Set) newChunk() (*chunk, FactRef) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &chunk{facts: make([]Fact, 0, chunkSize)}
+	s.chunks = append(s.chunks, c)
+	return c, FactRef((len(s.chunks) - 1) << chunkBits)
+}
+
+func (s *Set) details(r FactRef) []detail {
+	c := s.chunks[(r-1)>>chunkBits]
+	if m := c.facts[(r-1)&(chunkSize-1)].more; m != 0 {
+		return c.details[m-1]
+	}
+	return nil
+}
+
+// Text gives a field's string; "" where the fact does not have it. Fields that
+// are numbers, dates and instants are read by Num, lists by List.
+func (s *Set) Text(r FactRef, f Field) string {
+	fact := s.At(r)
+	if w := fact.word(f); w != nil {
+		return s.Words.Text(*w)
+	}
+	for _, d := range s.details(r) {
+		if d.field == f {
+			return d.text
+		}
+	}
+	return ""
+}
+
+// Num gives a field's number: a count, minor units, a calendar.Date or an
+// Instant, as the field's meaning is; false where the fact does not have it.
+func (s *Set) Num(r FactRef, f Field) (int64, bool) {
+	for _, d := range s.details(r) {
+		if d.field == f {
+			return d.num, true
+		}
+	}
+	return 0, false
+}
+
+// DateAt gives a date field from the details, such as value_date.
+func (s *Set) DateAt(r FactRef, f Field) (calendar.Date, bool) {
+	n, ok := s.Num(r, f)
+	return calendar.Date(n), ok
+}
+
+// List gives the strings of a list field.
+func (s *Set) List(r FactRef, f Field) []string {
+	var out []string
+	for _, d := range s.details(r) {
+		if d.field == f {
+			out = append(out, d.text)
+		}
+	}
+	return out
+}
+
+// Name gives the "source#id" by which answers point at a fact.
+func (s *Set) Name(r FactRef) string {
+	f := s.At(r)
+	b := s.Words.Append(nil, f.Source)
+	b = append(b, '#')
+	return string(s.Words.Append(b, f.ID))
+}
+
+// UnknownTypes gives the types this version does not know and how many facts
+// had each.
+func (s *Set) UnknownTypes() map[string]int { return s.unread }
+
+// Unify finds facts with the same source and id. Copies with the same content
+// become one fact, known at the earliest recordedtime; different content is a
+// conflict, kept for View to decide. It is called once, after reading.
+func (s *Set) Unify() {
+	s.copies = map[FactRef]bool{}
+	s.conflicts = nil
+	table := newRefTable(s.Len())
+	groups := map[FactRef][]FactRef{} // first fact of the pair → all of them
+	for r, f := range s.All {
+		h := f.Source.Hash64()*31 + f.ID.Hash64()
+		if first := table.findOrAdd(h, r, func(o FactRef) bool {
+			g := s.At(o)
+			return g.Source == f.Source && g.ID == f.ID
+		}); first != r {
+			if groups[first] == nil {
+				groups[first] = []FactRef{first}
+			}
+			groups[first] = append(groups[first], r)
+		}
+	}
+	firsts := make([]FactRef, 0, len(groups))
+	for first := range groups {
+		firsts = append(firsts, first)
+	}
+	slices.Sort(firsts)
+	for _, first := range firsts {
+		var versions []FactRef
+		byContent := map[[32]byte]FactRef{}
+		for _, r := range groups[first] {
+			sum := s.ContentHash(r)
+			kept, seen := byContent[sum]
+			if !seen {
+				byContent[sum] = r
+				versions = append(versions, r)
+				continue
+			}
+			if s.At(r).KnownAt() < s.At(kept).KnownAt() {
+				s.At(kept).Recorded = s.At(r).Recorded
+			}
+			s.copies[r] = true
+		}
+		if len(versions) > 1 {
+			slices.SortFunc(versions, func(a, b FactRef) int {
+				x, y := s.ContentHash(a), s.ContentHash(b)
+				return slices.Compare(x[:], y[:])
+			})
+			s.conflicts = append(s.conflicts, versions)
+		}
+	}
+}
+
+// Conflicts gives the groups of facts that share source and id but not content,
+// each in order of the hash of their content: of those known, the first stands.
+func (s *Set) Conflicts() [][]FactRef { return s.conflicts }
+
+// refTable is a hash table of refs by open addressing.
+type refTable struct {
+	slots []FactRef
+	mask  uint64
+}
+
+func newRefTable(n int) *refTable {
+	size := 16
+	for size < n+n/2 {
+		size *= 2
+	}
+	return &refTable{slots: make([]FactRef, size), mask: uint64(size - 1)}
+}
+
+func (t *refTable) findOrAdd(h uint64, r FactRef, same func(FactRef) bool) FactRef {
+	h ^= h >> 32
+	for at := h & t.mask; ; at = (at + 1) & t.mask {
+		switch o := t.slots[at]; {
+		case o == 0:
+			t.slots[at] = r
+			return r
+		case same(o):
+			return o
+		}
+	}
+}
+
+// View is the evidence known at one moment.
+type View struct {
+	*Set
+	AsOf   Instant
+	hidden map[FactRef]bool
+}
+
+// Known gives the View of the Set at a moment. Unify has been called before.
+func (s *Set) Known(asOf Instant) *View {
+	v := &View{Set: s, AsOf: asOf, hidden: s.copies}
+	if len(s.conflicts) == 0 {
+		return v
+	}
+	v.hidden = make(map[FactRef]bool, len(s.copies)+len(s.conflicts))
+	for r := range s.copies {
+		v.hidden[r] = true
+	}
+	for _, versions := range s.conflicts {
+		stands := false
+		for _, r := range versions {
+			if stands {
+				v.hidden[r] = true
+			} else if s.At(r).KnownAt() <= asOf {
+				stands = true
+			}
+		}
+	}
+	return v
+}
+
+// Counts reports whether a fact is known at the View's moment and stands.
+func (v *View) Counts(r FactRef, f *Fact) bool {
+	return f.Time <= v.AsOf && f.Recorded <= v.AsOf && (len(v.hidden) == 0 || !v.hidden[r])
+}
+
+// Facts calls yield for each fact that counts.
+func (v *View) Facts(yield func(FactRef, *Fact) bool) {
+	for r, f := range v.All {
+		if v.Counts(r, f) && !yield(r, f) {
+			return
+		}
+	}
+}
+
+// word gives the place of a field that lies in the struct as a Word.
+func (f *Fact) word(field Field) *Word {
+	switch field {
+	case MID:
+		return &f.MID
+	case TID:
+		return &f.TID
+	case Batch:
+		return &f.Batch
+	case STAN:
+		return &f.STAN
+	case RRN:
+		return &f.RRN
+	case AuthCode:
+		return &f.AuthCode
+	case OrderID:
+		return &f.OrderID
+	case Ref:
+		return &f.Ref
+	case PAN:
+		return &f.PAN
+	case Payout:
+		return &f.Payout
+	case Network:
+		return &f.Network
+	case Issuer:
+		return &f.Issuer
+	}
+	return nil
+}
+
+// Moment gives a field that is a date or an instant: the instant, or the date
+// with isDate; false where the fact does not have it.
+func (s *Set) Moment(r FactRef, f Field) (at Instant, date calendar.Date, isDate, ok bool) {
+	for _, d := range s.details(r) {
+		if d.field == f {
+			if d.text == "date" {
+				return 0, calendar.Date(d.num), true, true
+			}
+			return Instant(d.num), 0, false, true
+		}
+	}
+	return 0, 0, false, false
+}

@@ -1,0 +1,337 @@
+package evidence
+
+import (
+	"bytes"
+	"hash/maphash"
+	"strings"
+	"sync"
+)
+
+// Word is a short string in eight bytes, made by [Words]. Two words of the same
+// Words are equal exactly when their strings are; the zero Word is the empty
+// string. Payment keys are digits or a few letters, so nearly all of them fit
+// into the word itself and cost neither memory nor a look-up; the rest are
+// numbers of strings kept once. Words hold no pointers: millions of facts are
+// nothing to the garbage collector.
+type Word uint64
+
+// The four high bits say how the other sixty are read.
+const (
+	formDigits   = 1 // up to 16 digits: value in 54 bits, length in 6
+	formSixBit   = 2 // up to 9 characters of sixBit: 54 bits, length in 6
+	formHash     = 3 // 15 lower-case hex digits that begin with a to f
+	formPAN      = 4 // six digits, stars, four digits
+	formInterned = 5 // number of a kept string: shard in 6 bits, index above
+)
+
+const (
+	formShift = 60
+	lenShift  = 54
+	valueMask = 1<<54 - 1
+	shardBits = 6
+)
+
+const sixBit = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
+
+var sixBitValue = func() (t [256]uint8) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i := 0; i < len(sixBit); i++ {
+		t[sixBit[i]] = uint8(i)
+	}
+	return t
+}()
+
+// Words keeps the strings that do not fit into a Word. It is safe for use by
+// several goroutines.
+type Words struct {
+	seed   maphash.Seed
+	shards [1 << shardBits]wordShard
+}
+
+type wordShard struct {
+	mu    sync.RWMutex
+	table []uint32 // open addressing: index+1 into spans
+	spans []span
+	text  [][]byte // blocks of kept bytes
+}
+
+type span struct {
+	block, off, length uint32
+}
+
+const wordBlock = 1 << 16
+
+// NewWords makes an empty store of strings.
+func NewWords() *Words { return &Words{seed: maphash.MakeSeed()} }
+
+// Of gives the Word of a string.
+func (ws *Words) Of(s []byte) Word {
+	if w, ok := packed(s); ok {
+		return w
+	}
+	return ws.intern(s)
+}
+
+// OfString gives the Word of a string.
+func (ws *Words) OfString(s string) Word { return ws.Of([]byte(s)) }
+
+// Find gives the Word of a string without keeping it; false when no fact has
+// ever used it.
+func (ws *Words) Find(s string) (Word, bool) {
+	b := []byte(s)
+	if w, ok := packed(b); ok {
+		return w, true
+	}
+	h := maphash.Bytes(ws.seed, b)
+	n := h & (1<<shardBits - 1)
+	sh := &ws.shards[n]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if i, ok := sh.find(b, h); ok {
+		return internedWord(n, i), true
+	}
+	return 0, false
+}
+
+// HashWord makes the Word of a 60-bit hash: fifteen hex digits, the first of
+// them a to f so that it is never taken for a number.
+func HashWord(h uint64) Word {
+	top := 10 + (h>>56&15)%6
+	return Word(formHash<<formShift | top<<56 | h&(1<<56-1))
+}
+
+// packed gives the Word of a string that fits into it.
+func packed(s []byte) (Word, bool) {
+	n := len(s)
+	if n == 0 {
+		return 0, true
+	}
+	if n > 26 {
+		return 0, false
+	}
+	digits := true
+	for _, c := range s {
+		if c-'0' > 9 {
+			digits = false
+			break
+		}
+	}
+	if digits && n <= 16 {
+		v := uint64(0)
+		for _, c := range s {
+			v = v*10 + uint64(c-'0')
+		}
+		return Word(formDigits<<formShift | uint64(n)<<lenShift | v), true
+	}
+	if n <= 9 {
+		v := uint64(0)
+		for _, c := range s {
+			d := sixBitValue[c]
+			if d == 0xff {
+				return 0, false
+			}
+			v = v<<6 | uint64(d)
+		}
+		return Word(formSixBit<<formShift | uint64(n)<<lenShift | v), true
+	}
+	if n == 15 && s[0] >= 'a' && s[0] <= 'f' {
+		v := uint64(0)
+		for _, c := range s {
+			switch {
+			case c-'0' <= 9:
+				v = v<<4 | uint64(c-'0')
+			case c-'a' <= 5:
+				v = v<<4 | uint64(c-'a'+10)
+			default:
+				return 0, false
+			}
+		}
+		return Word(formHash<<formShift | v), true
+	}
+	return packedPAN(s)
+}
+
+// packedPAN packs a masked card number: first six, stars, last four.
+func packedPAN(s []byte) (Word, bool) {
+	n := len(s)
+	stars := n - 10
+	if stars < 1 || s[6] != '*' {
+		return 0, false
+	}
+	first, last := uint64(0), uint64(0)
+	for i, c := range s {
+		switch {
+		case i < 6 && c-'0' <= 9:
+			first = first*10 + uint64(c-'0')
+		case i >= n-4 && c-'0' <= 9:
+			last = last*10 + uint64(c-'0')
+		case i >= 6 && i < n-4 && c == '*':
+		default:
+			return 0, false
+		}
+	}
+	return Word(formPAN<<formShift | uint64(stars)<<34 | first<<14 | last), true
+}
+
+func (ws *Words) intern(s []byte) Word {
+	h := maphash.Bytes(ws.seed, s)
+	n := h & (1<<shardBits - 1)
+	sh := &ws.shards[n]
+	sh.mu.RLock()
+	i, ok := sh.find(s, h)
+	sh.mu.RUnlock()
+	if ok {
+		return internedWord(n, i)
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if i, ok := sh.find(s, h); ok {
+		return internedWord(n, i)
+	}
+	return internedWord(n, sh.add(ws.seed, s, h))
+}
+
+func internedWord(shard uint64, i uint32) Word {
+	return Word(formInterned<<formShift | uint64(i)<<shardBits | shard)
+}
+
+func (sh *wordShard) find(s []byte, h uint64) (uint32, bool) {
+	if len(sh.table) == 0 {
+		return 0, false
+	}
+	mask := uint64(len(sh.table) - 1)
+	for at := h >> shardBits & mask; sh.table[at] != 0; at = (at + 1) & mask {
+		if i := sh.table[at] - 1; bytes.Equal(sh.bytes(i), s) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (sh *wordShard) bytes(i uint32) []byte {
+	sp := sh.spans[i]
+	return sh.text[sp.block][sp.off : sp.off+sp.length]
+}
+
+func (sh *wordShard) add(seed maphash.Seed, s []byte, h uint64) uint32 {
+	if 4*(len(sh.spans)+1) > 3*len(sh.table) {
+		grown := make([]uint32, max(64, 2*len(sh.table)))
+		mask := uint64(len(grown) - 1)
+		for i := range sh.spans {
+			at := maphash.Bytes(seed, sh.bytes(uint32(i))) >> shardBits & mask
+			for grown[at] != 0 {
+				at = (at + 1) & mask
+			}
+			grown[at] = uint32(i) + 1
+		}
+		sh.table = grown
+	}
+	last := len(sh.text) - 1
+	if last < 0 || len(sh.text[last])+len(s) > cap(sh.text[last]) {
+		sh.text = append(sh.text, make([]byte, 0, max(min(wordBlock, 1<<10<<len(sh.text)), len(s))))
+		last++
+	}
+	off := len(sh.text[last])
+	sh.text[last] = append(sh.text[last], s...)
+	sh.spans = append(sh.spans, span{uint32(last), uint32(off), uint32(len(s))})
+	i := uint32(len(sh.spans) - 1)
+	mask := uint64(len(sh.table) - 1)
+	at := h >> shardBits & mask
+	for sh.table[at] != 0 {
+		at = (at + 1) & mask
+	}
+	sh.table[at] = i + 1
+	return i
+}
+
+// Append appends the string of a Word to dst.
+func (ws *Words) Append(dst []byte, w Word) []byte {
+	v := uint64(w)
+	switch v >> formShift {
+	case formDigits:
+		n := int(v >> lenShift & 63)
+		v &= valueMask
+		dst = append(dst, "0000000000000000"[:n]...)
+		for i := len(dst) - 1; v > 0; i-- {
+			dst[i] = byte('0' + v%10)
+			v /= 10
+		}
+	case formSixBit:
+		n := int(v >> lenShift & 63)
+		for i := n - 1; i >= 0; i-- {
+			dst = append(dst, sixBit[v>>(6*i)&63])
+		}
+	case formHash:
+		for i := 14; i >= 0; i-- {
+			dst = append(dst, "0123456789abcdef"[v>>(4*i)&15])
+		}
+	case formPAN:
+		first, last := v>>14&(1<<20-1), v&(1<<14-1)
+		for div := uint64(100000); div > 0; div /= 10 {
+			dst = append(dst, byte('0'+first/div%10))
+		}
+		for i := v >> 34 & 63; i > 0; i-- {
+			dst = append(dst, '*')
+		}
+		for div := uint64(1000); div > 0; div /= 10 {
+			dst = append(dst, byte('0'+last/div%10))
+		}
+	case formInterned:
+		sh := &ws.shards[v&(1<<shardBits-1)]
+		sh.mu.RLock()
+		dst = append(dst, sh.bytes(uint32(v&(1<<formShift-1)>>shardBits))...)
+		sh.mu.RUnlock()
+	}
+	return dst
+}
+
+// Text gives the string of a Word.
+func (ws *Words) Text(w Word) string {
+	if w == 0 {
+		return ""
+	}
+	var buf [32]byte
+	return string(ws.Append(buf[:0], w))
+}
+
+// Compare orders two Words by their strings, so that an order never depends on
+// which of them was seen first.
+func (ws *Words) Compare(a, b Word) int {
+	if a == b {
+		return 0
+	}
+	const form, length = uint64(15) << formShift, uint64(63) << lenShift
+	x, y := uint64(a), uint64(b)
+	if x&(form|length) == y&(form|length) && x>>formShift <= formSixBit {
+		// Same length, same alphabet in ASCII order except '-' and '_'.
+		if x>>formShift == formDigits {
+			if x < y {
+				return -1
+			}
+			return 1
+		}
+	}
+	var p, q [32]byte
+	return bytes.Compare(ws.Append(p[:0], a), ws.Append(q[:0], b))
+}
+
+// LastFour gives the last four digits of a masked card number.
+func (ws *Words) LastFour(w Word) (uint16, bool) {
+	if uint64(w)>>formShift != formPAN {
+		return 0, false
+	}
+	return uint16(w & (1<<14 - 1)), true
+}
+
+// Hash64 spreads a Word over 64 bits for hash tables.
+func (w Word) Hash64() uint64 {
+	h := uint64(w) * 0x9e3779b97f4a7c15
+	return h ^ h>>29
+}
+
+// IsDigits reports whether s is made of digits only.
+func IsDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
