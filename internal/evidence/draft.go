@@ -42,7 +42,6 @@ type Writer struct {
 	first    FactRef
 	draft    Draft
 	ordinals map[ordinalKey]uint32
-	scratch  []byte
 	blocks   []detail // details are cut from blocks, to allocate rarely
 }
 
@@ -102,10 +101,7 @@ func (d *Draft) HashID(row []byte) {
 	key := ordinalKey{d.fact.Source, h}
 	n := d.w.ordinals[key]
 	d.w.ordinals[key] = n + 1
-	if n > 0 {
-		h = xxhash.Sum64(strconv.AppendUint(append(d.w.scratch[:0], row...), uint64(n), 10))
-	}
-	d.fact.ID = HashWord(h)
+	d.fact.ID = RowID(h, n)
 }
 
 // SetTime sets when the fact happened and the zone it was written in, in

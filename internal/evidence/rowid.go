@@ -1,0 +1,25 @@
+package evidence
+
+import (
+	"encoding/binary"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// RowID gives the identity of a row in a document: of its hash, and of how many
+// equal rows stand before it. Draft.HashID gives the same.
+func RowID(hash uint64, before uint32) Word {
+	if before > 0 {
+		var b [12]byte
+		binary.LittleEndian.PutUint64(b[:], hash)
+		binary.LittleEndian.PutUint32(b[8:], before)
+		hash = xxhash.Sum64(b[:])
+	}
+	return HashWord(hash)
+}
+
+// SetIDWord is SetID for an identity already known, such as RowID gives.
+func (d *Draft) SetIDWord(w Word) { d.fact.ID = w }
+
+// Time gives the time set so far; 0 where none is.
+func (d *Draft) Time() Instant { return d.fact.Time }
