@@ -1,104 +1,20 @@
 package calendar
 
 import (
-	"strings"
 	"sync"
+	"time"
 )
 
-// notice is one year's arrangement of holidays in China: days off and, since
-// bridging weekends are worked, workdays swapped for them. Dates are MMDD, or
-// MMDD-MMDD for a stretch.
-type notice struct {
-	year    int
-	off     string
-	work    string
-	source  string // the State Council's notice; empty while there is none
-	festive string // what the dates are, in order
-}
+// Calendars that follow from standing rules are computed for these years.
+const firstYear, lastYear = 2000, 2099
 
-// notices are the General Office of the State Council's yearly notices on the
-// arrangement of some holidays, checked against the collection
-// NateScarlet/holiday-cn (MIT).
-//
-// For 2027 no notice is included. Its days are those that the Regulation on
-// Public Holidays for National Annual Festivals and Memorial Days (as revised
-// with effect from 2025) gives in any case, each one that falls on a weekend
-// made up for on the next weekday; longer breaks and swapped workdays come with
-// the notice.
-var notices = []notice{
-	{2024,
-		"0101 0210-0217 0404-0406 0501-0505 0610 0915-0917 1001-1007",
-		"0204 0218 0407 0428 0511 0914 0929 1012",
-		"国办发明电〔2023〕7号 https://www.gov.cn/zhengce/zhengceku/202310/content_6911528.htm",
-		"元旦 春节 清明节 劳动节 端午节 中秋节 国庆节"},
-	{2025,
-		"0101 0128-0204 0404-0406 0501-0505 0531-0602 1001-1008",
-		"0126 0208 0427 0928 1011",
-		"国办发明电〔2024〕12号 https://www.gov.cn/zhengce/zhengceku/202411/content_6986383.htm",
-		"元旦 春节 清明节 劳动节 端午节 国庆节、中秋节"},
-	{2026,
-		"0101-0103 0215-0223 0404-0406 0501-0505 0619-0621 0925-0927 1001-1007",
-		"0104 0214 0228 0509 0920 1010",
-		"https://www.gov.cn/zhengce/zhengceku/202511/content_7047091.htm",
-		"元旦 春节 清明节 劳动节 端午节 中秋节 国庆节"},
-	{2027,
-		"0101 0205-0210 0405 0501-0504 0609 0915 1001-1005",
-		"",
-		"",
-		"元旦 春节 清明节 劳动节 端午节 中秋节 国庆节"},
-}
-
-var china = sync.OnceValue(func() *Calendar {
-	c := newCalendar("CN")
-	c.confirmedFrom, c.confirmedTo = None, None
-	for _, n := range notices {
-		for from, to := range n.stretches(n.off) {
-			for d := from; d <= to; d++ {
-				c.set(d, false)
-			}
-		}
-		for from, to := range n.stretches(n.work) {
-			for d := from; d <= to; d++ {
-				c.set(d, true)
-			}
-		}
-		if n.source != "" {
-			if c.confirmedFrom == None {
-				c.confirmedFrom = civil(n.year, 1, 1)
-			}
-			c.confirmedTo = civil(n.year, 12, 31)
-		}
-	}
-	return c
-})
-
-// stretches yields the first and last date of each stretch in list.
-func (n notice) stretches(list string) func(yield func(from, to Date) bool) {
-	return func(yield func(from, to Date) bool) {
-		for f := range strings.FieldsSeq(list) {
-			a, b, stretch := strings.Cut(f, "-")
-			from := n.day(a)
-			to := from
-			if stretch {
-				to = n.day(b)
-			}
-			if !yield(from, to) {
-				return
-			}
-		}
-	}
-}
-
-func (n notice) day(mmdd string) Date {
-	two := func(s string) int { return int(s[0]-'0')*10 + int(s[1]-'0') }
-	return civil(n.year, two(mmdd[:2]), two(mmdd[2:]))
-}
+var weekend = sync.OnceValue(func() *Calendar { return newCalendar("WEEKEND") })
 
 // target2 is the calendar of the euro's large-value payment system, by the
 // European Central Bank's long-term calendar, in force since 2002.
 var target2 = sync.OnceValue(func() *Calendar {
 	c := newCalendar("TARGET2")
-	for y := 2000; y <= 2099; y++ {
+	for y := firstYear; y <= lastYear; y++ {
 		sunday := easter(y)
 		for _, d := range []Date{
 			civil(y, 1, 1), sunday - 2, sunday + 1, civil(y, 5, 1), civil(y, 12, 25), civil(y, 12, 26),
@@ -106,11 +22,88 @@ var target2 = sync.OnceValue(func() *Calendar {
 			c.set(d, false)
 		}
 	}
-	c.confirmedFrom, c.confirmedTo = first, last
 	return c
 })
 
-var weekend = sync.OnceValue(func() *Calendar { return newCalendar("WEEKEND") })
+// federal is the calendar of the Federal Reserve Banks: the federal holidays
+// of 5 U.S.C. 6103. One that falls on a Sunday is kept on the Monday; for one
+// on a Saturday the banks are open on the Friday before.
+var federal = sync.OnceValue(func() *Calendar {
+	c := newCalendar("US")
+	for y := firstYear; y <= lastYear; y++ {
+		for _, d := range []Date{
+			civil(y, 1, 1), civil(y, 7, 4), civil(y, 11, 11), civil(y, 12, 25),
+		} {
+			c.set(nextIfSunday(d), false)
+		}
+		if y >= 2022 { // Juneteenth became law in June 2021
+			c.set(nextIfSunday(civil(y, 6, 19)), false)
+		}
+		c.set(nth(y, 1, 3, time.Monday), false)    // Birthday of Martin Luther King, Jr.
+		c.set(nth(y, 2, 3, time.Monday), false)    // Washington's Birthday
+		c.set(nth(y, 5, -1, time.Monday), false)   // Memorial Day
+		c.set(nth(y, 9, 1, time.Monday), false)    // Labor Day
+		c.set(nth(y, 10, 2, time.Monday), false)   // Columbus Day
+		c.set(nth(y, 11, 4, time.Thursday), false) // Thanksgiving Day
+	}
+	return c
+})
+
+func nextIfSunday(d Date) Date {
+	if d.Weekday() == time.Sunday {
+		return d + 1
+	}
+	return d
+}
+
+// moved are the bank holidays of England and Wales that proclamations moved (the
+// date a rule would give, and the one kept instead) or added (no rule's date).
+var moved = []struct{ rule, kept Date }{
+	{civil(2002, 5, 27), civil(2002, 6, 4)},
+	{None, civil(2002, 6, 3)},
+	{None, civil(2011, 4, 29)},
+	{civil(2012, 5, 28), civil(2012, 6, 4)},
+	{None, civil(2012, 6, 5)},
+	{civil(2020, 5, 4), civil(2020, 5, 8)},
+	{civil(2022, 5, 30), civil(2022, 6, 2)},
+	{None, civil(2022, 6, 3)},
+	{None, civil(2022, 9, 19)},
+	{None, civil(2023, 5, 8)},
+}
+
+// england is the calendar of bank holidays in England and Wales, by the Banking
+// and Financial Dealings Act 1971; a holiday on a weekend is kept on the next
+// weekday that is none itself.
+var england = sync.OnceValue(func() *Calendar {
+	c := newCalendar("GB")
+	for y := firstYear; y <= lastYear; y++ {
+		sunday := easter(y)
+		for _, d := range []Date{
+			civil(y, 1, 1), sunday - 2, sunday + 1,
+			nth(y, 5, 1, time.Monday), nth(y, 5, -1, time.Monday), nth(y, 8, -1, time.Monday),
+			civil(y, 12, 25), civil(y, 12, 26),
+		} {
+			c.set(c.NextOnOrAfter(d), false)
+		}
+	}
+	for _, m := range moved {
+		if m.rule != None {
+			c.set(m.rule, true)
+		}
+		c.set(m.kept, false)
+	}
+	return c
+})
+
+// nth returns the n-th such weekday of a month, the last for n = -1.
+func nth(y, m, n int, w time.Weekday) Date {
+	if n < 0 {
+		d := civil(y, m, daysIn(y, m))
+		return d - Date((7+d.Weekday()-w)%7)
+	}
+	d := civil(y, m, 1)
+	return d + Date((7+w-d.Weekday())%7) + Date(7*(n-1))
+}
 
 // easter returns Easter Sunday of the Gregorian calendar, by the method that
 // Nature printed anonymously in 1876 (Meeus, Jones and Butcher).

@@ -131,39 +131,54 @@ func (c *Calendar) BusinessDaysBetween(a, b Date) int {
 // OffDayStrictlyBetween reports whether any day after a and before b is not a
 // business day.
 func (c *Calendar) OffDayStrictlyBetween(a, b Date) bool {
-	if int64(b)-int64(a) < 2 {
-		return false
+	for d := a.Add(1); d < b; d++ {
+		if !c.IsBusinessDay(d) {
+			return true
+		}
 	}
-	return c.count(a.Add(1), b) < int(int64(b)-int64(a))-1
+	return false
 }
 
 // count returns the business days from a up to, not including, b.
 func (c *Calendar) count(a, b Date) int {
-	n := 0
-	for a < b {
-		if i := uint32(a - first); i%64 == 0 && i+64 <= tableDays && b-a >= 64 {
+	if a >= b {
+		return 0
+	}
+	lo, hi := min(max(a, first), b), max(min(b, last+1), a)
+	if lo >= hi {
+		return c.countFar(a, b)
+	}
+	n := c.countFar(a, lo) + c.countFar(hi, b)
+	for d := lo; d < hi; {
+		i := uint32(d - first)
+		if i%64 == 0 && hi-d >= 64 {
 			n += bits.OnesCount64(c.business[i/64])
-			a += 64
+			d += 64
 			continue
 		}
-		if a < first && b > first+64 || a > last || b < first {
-			// Whole weeks outside the table, if nothing there is overridden.
-			if len(c.far) == 0 {
-				end := b
-				if a < first {
-					end = min(b, first)
-				}
-				if weeks := (int64(end) - int64(a)) / 7; weeks > 0 {
-					n += int(weeks) * 5
-					a += Date(weeks * 7)
-					continue
-				}
-			}
-		}
-		if c.IsBusinessDay(a) {
+		n += int(c.business[i/64] >> (i % 64) & 1)
+		d++
+	}
+	return n
+}
+
+// countFar is count for dates outside the table.
+func (c *Calendar) countFar(a, b Date) int {
+	weeks := (int64(b) - int64(a)) / 7
+	n := int(weeks) * 5
+	for d := a + Date(weeks*7); d < b; d++ {
+		if weekday(d) {
 			n++
 		}
-		a++
+	}
+	for d, workday := range c.far {
+		if a <= d && d < b && workday != weekday(d) {
+			if workday {
+				n++
+			} else {
+				n--
+			}
+		}
 	}
 	return n
 }
@@ -191,9 +206,9 @@ func (c *Calendar) With(overrides map[Date]bool) *Calendar {
 //	          years provisional
 //	TARGET2   the euro's payment system, also T2
 //	WEEKEND   Saturdays and Sundays off, nothing else
-//
-// and for the banks of the United States and England, by their standing
-// rules, US (Federal Reserve) and GB (England and Wales).
+//	US        the Federal Reserve Banks, by their standing rules
+//	GB        the banks of England and Wales, by their standing rules and the
+//	          proclamations up to 2023
 func Builtin(name string) (*Calendar, bool) {
 	switch strings.ToUpper(name) {
 	case "CN":
@@ -202,6 +217,10 @@ func Builtin(name string) (*Calendar, bool) {
 		return target2(), true
 	case "WEEKEND":
 		return weekend(), true
+	case "US":
+		return federal(), true
+	case "GB":
+		return england(), true
 	}
 	return nil, false
 }

@@ -3,29 +3,31 @@ package card
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"unicode/utf8"
 )
 
-// AccountTail returns how an account is shown: ****6789, its last four letters
-// or digits, spaces and hyphens aside; "" for none. An account that is shown so
+// AccountTail returns how an account is shown: ****6789, its last four
+// characters, spaces and hyphens aside; "" for none. An account that is shown so
 // already stays as it is.
 func AccountTail(account string) string {
-	var b [tail]byte
-	n := tail
-	for i := len(account) - 1; i >= 0 && n > 0; i-- {
-		c := account[i]
-		if c == ' ' || c == '-' || c == '\t' {
-			continue
-		}
-		if c == '*' {
+	var b [tail * utf8.UTFMax]byte
+	at, n := len(b), 0
+	for n < tail && account != "" {
+		r, size := utf8.DecodeLastRuneInString(account)
+		if r == '*' {
 			break
 		}
-		n--
-		b[n] = c
+		if r != ' ' && r != '-' && r != '\t' {
+			at -= size
+			copy(b[at:], account[len(account)-size:])
+			n++
+		}
+		account = account[:len(account)-size]
 	}
-	if n == tail {
+	if n == 0 {
 		return ""
 	}
-	return "****" + string(b[n:])
+	return "****" + string(b[at:])
 }
 
 // AccountToken returns a short stable token, 12 hexadecimal digits, that tells

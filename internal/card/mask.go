@@ -124,10 +124,10 @@ func IsPAN(s string) bool {
 //
 // A card number is a whole run of 13–19 digits that passes Luhn and begins with
 // a network's range; longer runs (order numbers, 28-digit references) are left
-// alone. Grouped numbers are hidden, without their separators, when single
-// spaces or hyphens part them as cards are embossed: 4-4-4-4 with up to three
-// more digits, 4-6-5, 4-6-4, 6-13, 4-4-4-1 to 4-4-4-3, 4-3-3-3. Other groupings
-// are more often dates, phone numbers and columns of figures.
+// alone. Grouped numbers are hidden too, without their separators, when single
+// spaces or hyphens part them as on the face of a card: 4-4-4-4 with up to three
+// more digits, 4-6-5, 4-6-4, 6-13. Other groupings are more often dates, phone
+// numbers and columns of figures.
 func MaskText(s string) (masked string, found bool) {
 	from, to, d, ok := find(s, 0)
 	if !ok {
@@ -291,14 +291,11 @@ func extend[T text](s T, i, end int, sep byte, d number, groups []int) (to int, 
 func embossed(g []int) bool {
 	switch len(g) {
 	case 2:
-		return g[0] == 6 && (g[1] == 13 || g[1] == 10)
+		return g[0] == 6 && g[1] == 13
 	case 3:
 		return g[0] == 4 && g[1] == 6 && (g[2] == 5 || g[2] == 4)
 	case 4:
-		if g[0] == 4 && g[1] == 3 && g[2] == 3 && g[3] == 3 {
-			return true
-		}
-		return g[0] == 4 && g[1] == 4 && g[2] == 4 && g[3] <= 4
+		return g[0] == 4 && g[1] == 4 && g[2] == 4 && g[3] == 4
 	case 5:
 		return g[0] == 4 && g[1] == 4 && g[2] == 4 && g[3] == 4 && g[4] <= 3
 	}
