@@ -24,28 +24,16 @@ var entries, numbers = index()
 
 func index() (*[codeMax]uint8, *[1000]Currency) {
 	var e [codeMax]uint8
-	var n, old [1000]Currency
-	var clash [1000]bool
+	var n [1000]Currency
 	for _, group := range codes {
 		for f := range strings.FieldsSeq(group.list) {
 			c := Currency{f[0], f[1], f[2]}
 			e[c.slot()] = group.exponent + 1
 			i := int(f[3]-'0')*100 + int(f[4]-'0')*10 + int(f[5]-'0')
-			switch {
-			case i == 0:
-			case !group.historic:
+			// The current currencies come first and keep their numbers.
+			if i != 0 && n[i] == (Currency{}) {
 				n[i] = c
-			default:
-				clash[i] = old[i] != Currency{}
-				old[i] = c
 			}
-		}
-	}
-	// A number of a withdrawn currency is understood where it was not given
-	// again, neither to a current currency nor to another withdrawn one.
-	for i := range n {
-		if n[i] == (Currency{}) && !clash[i] {
-			n[i] = old[i]
 		}
 	}
 	return &e, &n
