@@ -31,10 +31,10 @@ import (
 //	  cause.evidence has terminal/T1#e3
 //
 // A block names one object of the answer by its fields (payment, incident, map,
-// account, ambiguous, unplaced, warning, rejected), and each indented line checks one
-// path in it. Times are compared as instants, numbers as numbers. `!=` holds when no
-// value at the path equals, `has` when one does. `count LIST [FIELD=VALUE…] = N`
-// counts the objects of a list.
+// account, ambiguous, unplaced, warning, rejected), and each line PATH OPERATOR VALUE
+// below it checks one path in it. Times are compared as instants, numbers as numbers.
+// `!=` holds when no value at the path equals, `has` when one does.
+// `count LIST [FIELD=VALUE…] = N` counts the objects of a list.
 
 // lists maps the word of a block to the list of the answer it selects from.
 var lists = map[string]string{
@@ -430,7 +430,8 @@ func parseAsk(at, body string) (ask, error) {
 		if trimmed == "" || trimmed[0] == '#' {
 			continue
 		}
-		if line[0] == ' ' || line[0] == '\t' {
+		// A check's second word is its operator; a block's never is.
+		if words := strings.Fields(trimmed); len(words) > 1 && operators[words[1]] {
 			if len(a.blocks) == 0 || a.blocks[len(a.blocks)-1].count != nil {
 				return a, fmt.Errorf("%q belongs to no block", trimmed)
 			}
