@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,7 @@ type Writer struct {
 	draft    Draft
 	ordinals map[ordinalKey]uint32
 	blocks   []detail // details are cut from blocks, to allocate rarely
+	recent   recentStrings
 }
 
 type ordinalKey struct {
@@ -157,19 +159,19 @@ func (d *Draft) Put(f Field, text []byte) error {
 	case classWord:
 		return d.putWord(f, text)
 	case classText:
-		d.putText(f, string(text))
-		return nil
+		return d.putText(f, text)
 	case classAmount, classSigned, classCount:
-		n, err := strconv.ParseInt(string(text), 10, 64)
-		if err != nil {
+		n, ok := parseInt(text)
+		if !ok {
 			return d.fail(fieldError(f, "not a whole number within 64 bits (amounts are integers in minor units)"))
 		}
 		return d.PutInt(f, n)
 	case classNumber:
-		if _, err := strconv.ParseFloat(string(text), 64); err != nil {
+		number, ok := decimalNumber(text)
+		if !ok {
 			return d.fail(fieldError(f, "not a number"))
 		}
-		d.details = append(d.details, detail{field: f, text: string(text)})
+		d.details = append(d.details, detail{field: f, text: d.w.text(number)})
 		return nil
 	case classBool:
 		switch strings.ToLower(string(text)) {
@@ -194,7 +196,7 @@ func (d *Draft) Put(f Field, text []byte) error {
 		return d.PutDate(f, date)
 	case classMoment:
 		if date, err := parseDate(text); err == nil {
-			d.details = append(d.details, detail{field: f, num: int64(date), text: "date"})
+			d.details = append(d.details, detail{field: f, num: int64(date), text: momentIsDate})
 			return nil
 		}
 		at, _, err := ParseInstant(text)
@@ -213,8 +215,7 @@ func (d *Draft) Put(f Field, text []byte) error {
 		}
 		return nil
 	default:
-		d.details = append(d.details, detail{field: f, text: string(text)})
-		return nil
+		return d.PutJSON(f, text)
 	}
 }
 
@@ -230,19 +231,49 @@ func (d *Draft) PutItem(f Field, item string) {
 }
 
 // PutJSON keeps a structured field, such as fees, as its JSON.
-func (d *Draft) PutJSON(f Field, raw []byte) {
-	d.details = append(d.details, detail{field: f, text: string(raw)})
+func (d *Draft) PutJSON(f Field, raw []byte) error {
+	text, why := compactJSON(raw)
+	if why == "" && f == Fees {
+		why = checkFees(text)
+	}
+	if why != "" {
+		return d.fail(fieldError(f, why))
+	}
+	d.details = append(d.details, detail{field: f, text: string(text)})
+	return nil
 }
 
 // PutUnknown keeps a field the contract does not name, as its JSON. Fields
-// that carry track data, a CVV or a PIN block are refused.
+// that carry track data, a CVV or a PIN block are refused, at any depth; card
+// numbers are masked.
 func (d *Draft) PutUnknown(name string, raw []byte) error {
-	if card.Forbidden(name) {
-		return d.fail(&FieldError{name, "card data that must not be stored; remove the field at its source"})
+	object := append(append(appendString([]byte{'{'}, name), ':'), raw...)
+	text, why := compactJSON(append(object, '}'))
+	if why != "" {
+		return d.fail(&FieldError{showName([]byte(name)), strings.TrimPrefix(why, showName([]byte(name))+": ")})
 	}
-	text, _ := card.MaskText(string(raw))
-	d.details = append(d.details, detail{field: UnknownField, text: strconv.Quote(name) + ":" + text})
+	d.details = append(d.details, detail{field: UnknownField, text: string(text[1 : len(text)-1])})
 	return nil
+}
+
+// PutUnknownText is PutUnknown for a plain text, such as the cell of a column
+// that no field is known for.
+func (d *Draft) PutUnknownText(name string, text []byte) error {
+	return d.PutUnknown(name, appendString(nil, text))
+}
+
+// decimalNumber gives a number as JSON writes it: as it came where it is
+// written so, else in the shortest form (+1.5, .5). False for what is none, or
+// beyond what can be computed with.
+func decimalNumber(text []byte) ([]byte, bool) {
+	v, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
+		return nil, false
+	}
+	if raw, why := compactJSON(text); why == "" && raw[0] != '"' {
+		return raw, true
+	}
+	return appendNumber(nil, v), true
 }
 
 func (d *Draft) putWord(f Field, text []byte) error {
@@ -255,36 +286,61 @@ func (d *Draft) putWord(f Field, text []byte) error {
 		d.fact.Currency = c
 		return nil
 	case ResponseCode:
-		if len(text) != 2 {
+		if len(text) != 2 || !isLetterOrDigit(text[0]) || !isLetterOrDigit(text[1]) {
 			// Codes of other dialects keep their text and decide nothing.
-			d.putText(f, string(text))
-			return nil
+			return d.putText(f, text)
 		}
 		d.fact.Code = Code{text[0], text[1]}
 		return nil
 	case PAN:
 		if !card.IsMasked(string(text)) {
-			return d.fail(fieldError(f, "must be the first six digits, stars and the last four; the full number is never accepted"))
+			return d.fail(fieldError(f, whyPAN))
 		}
 	case STAN:
-		if len(text) < 6 && IsDigits(string(text)) { // printed without leading zeros
-			text = []byte("000000"[len(text):] + string(text))
-		}
+		var padded [stanDigits]byte
+		text = padSTAN(&padded, text)
 	}
 	*d.fact.word(f) = d.Words().Of(text)
 	return nil
 }
 
-func (d *Draft) putText(f Field, text string) {
+const stanDigits = 6
+
+// padSTAN gives a trace number its leading zeros, which not everybody prints.
+func padSTAN(dst *[stanDigits]byte, text []byte) []byte {
+	if len(text) >= stanDigits || !allDigits(text) {
+		return text
+	}
+	n := copy(dst[:], "000000"[len(text):])
+	copy(dst[n:], text)
+	return dst[:]
+}
+
+func allDigits(b []byte) bool {
+	for _, c := range b {
+		if c-'0' > 9 {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+func isLetterOrDigit(c byte) bool { return c-'0' <= 9 || c|0x20-'a' <= 25 }
+
+func (d *Draft) putText(f Field, text []byte) error {
 	switch f {
-	case EntryRef, OriginalRRN, OriginalSTAN, Replaces:
+	case EntryRef, OriginalRRN, Replaces, Bank: // keys are never masked
+	case OriginalSTAN:
+		var padded [stanDigits]byte
+		text = padSTAN(&padded, text)
 	default:
-		text, _ = card.MaskText(text)
+		if why := checkText(f, text); why != "" {
+			return d.fail(fieldError(f, why))
+		}
+		text, _ = card.MaskBytes(text)
 	}
-	if f == OriginalSTAN && len(text) < 6 && IsDigits(text) {
-		text = "000000"[len(text):] + text
-	}
-	d.details = append(d.details, detail{field: f, text: text})
+	d.details = append(d.details, detail{field: f, text: d.w.text(text)})
+	return nil
 }
 
 func (d *Draft) putEnum(f Field, text []byte) error {
@@ -327,7 +383,8 @@ func (d *Draft) putEnum(f Field, text []byte) error {
 		allowed := statesOf[d.fact.Type]
 		if allowed.field != f {
 			// The word of another type: kept, it decides nothing here.
-			d.details = append(d.details, detail{field: f, text: string(text)})
+			text, _ = card.MaskBytes(text)
+			d.details = append(d.details, detail{field: f, text: d.w.text(text)})
 			return nil
 		}
 		number := State(states.number[string(text)])

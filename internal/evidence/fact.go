@@ -129,6 +129,10 @@ func (f *Fact) WrongClock() bool { return f.flags&wrongClock != 0 }
 // KnownAt is the moment from which the fact counts.
 func (f *Fact) KnownAt() Instant { return max(f.Time, f.Recorded) }
 
+// momentIsDate is the text of a detail that holds a date where an instant could
+// stand.
+const momentIsDate = "date"
+
 // detail is a field outside the struct. Num holds numbers, dates and instants,
 // text everything else; fields with several values have several details.
 type detail struct {

@@ -103,6 +103,8 @@ const (
 	UnknownField // kept as raw JSON under its own name
 	timeText     // `time` as written, where it is not the usual form
 	recordedText // `recordedtime` likewise
+	writtenText  // a field's JSON as written, where the fact keeps it otherwise
+	extension    // an attribute beside those of the contract, as `"name":value`
 	fieldCount
 )
 

@@ -1,6 +1,9 @@
 package evidence
 
 import (
+	"bytes"
+	"cmp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -173,29 +176,66 @@ func (s *Set) Unify() {
 	}
 	slices.Sort(firsts)
 	for _, first := range firsts {
-		var versions []FactRef
+		group := groups[first]
+		slices.SortFunc(group, s.compareKnown)
+		versions := group[:1:1]
 		byContent := map[[32]byte]FactRef{}
-		for _, r := range groups[first] {
-			sum := s.ContentHash(r)
-			kept, seen := byContent[sum]
-			if !seen {
-				byContent[sum] = r
-				versions = append(versions, r)
+		for _, r := range group[1:] {
+			if s.identical(versions[0], r) {
+				s.copies[r] = true
 				continue
 			}
-			if s.At(r).KnownAt() < s.At(kept).KnownAt() {
-				s.At(kept).Recorded = s.At(r).Recorded
+			if len(byContent) == 0 {
+				byContent[s.ContentHash(versions[0])] = versions[0]
 			}
-			s.copies[r] = true
+			sum := s.ContentHash(r)
+			if _, seen := byContent[sum]; seen {
+				s.copies[r] = true
+				continue
+			}
+			byContent[sum] = r
+			versions = append(versions, r)
 		}
 		if len(versions) > 1 {
-			slices.SortFunc(versions, func(a, b FactRef) int {
-				x, y := s.ContentHash(a), s.ContentHash(b)
-				return slices.Compare(x[:], y[:])
-			})
+			versions = versions[:0]
+			for _, sum := range slices.SortedFunc(maps.Keys(byContent), func(x, y [32]byte) int { return bytes.Compare(x[:], y[:]) }) {
+				versions = append(versions, byContent[sum])
+			}
 			s.conflicts = append(s.conflicts, versions)
 		}
 	}
+}
+
+// compareKnown orders facts by the moment from which each counts, so that the
+// first of several copies is the one whose recordedtime stands; then by the
+// place where they were read.
+func (s *Set) compareKnown(a, b FactRef) int {
+	f, g := s.At(a), s.At(b)
+	return cmp.Or(cmp.Compare(f.KnownAt(), g.KnownAt()), cmp.Compare(f.Recorded, g.Recorded),
+		cmp.Compare(f.File, g.File), cmp.Compare(f.Line, g.Line), cmp.Compare(a, b))
+}
+
+// identical reports whether two facts are kept alike but for what is no content:
+// then they need not be hashed to be known as copies.
+func (s *Set) identical(a, b FactRef) bool {
+	f, g := *s.At(a), *s.At(b)
+	for _, p := range []*Fact{&f, &g} {
+		p.File, p.Line, p.Recorded, p.more = 0, 0, 0, 0
+	}
+	if f != g {
+		return false
+	}
+	beside := func(d detail) bool { return d.field == recordedText || d.field == extension }
+	x, y := s.details(a), s.details(b)
+	if len(x) != len(y) {
+		return false
+	}
+	for i := range x {
+		if x[i] != y[i] && !(beside(x[i]) && x[i].field == y[i].field) {
+			return false
+		}
+	}
+	return true
 }
 
 // Conflicts gives the groups of facts that share source and id but not content,
@@ -309,11 +349,31 @@ func (f *Fact) word(field Field) *Word {
 func (s *Set) Moment(r FactRef, f Field) (at Instant, date calendar.Date, isDate, ok bool) {
 	for _, d := range s.details(r) {
 		if d.field == f {
-			if d.text == "date" {
+			if d.text == momentIsDate {
 				return 0, calendar.Date(d.num), true, true
 			}
 			return Instant(d.num), 0, false, true
 		}
 	}
 	return 0, 0, false, false
+}
+
+// CompareTime orders facts by time, then source, then id: an order that does
+// not depend on when each arrived.
+func (s *Set) CompareTime(a, b FactRef) int {
+	if a == b {
+		return 0
+	}
+	f, g := s.At(a), s.At(b)
+	switch {
+	case f.Time != g.Time:
+		if f.Time < g.Time {
+			return -1
+		}
+		return 1
+	case f.Source != g.Source:
+		return s.Words.Compare(f.Source, g.Source)
+	default:
+		return s.Words.Compare(f.ID, g.ID)
+	}
 }

@@ -150,6 +150,12 @@ const (
 
 var cardTypes = newVocabulary("debit", "credit", "prepaid")
 
+// ParseCardType gives the CardType of a word.
+func ParseCardType(name string) (CardType, bool) {
+	n, ok := cardTypes.number[name]
+	return CardType(n), ok && n != 0
+}
+
 func (c CardType) String() string { return cardTypes.words[c] }
 
 // State is the word that says what happened to the subject of a fact: its

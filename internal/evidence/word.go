@@ -230,7 +230,7 @@ func (sh *wordShard) add(seed maphash.Seed, s []byte, h uint64) uint32 {
 	}
 	last := len(sh.text) - 1
 	if last < 0 || len(sh.text[last])+len(s) > cap(sh.text[last]) {
-		sh.text = append(sh.text, make([]byte, 0, max(min(wordBlock, 1<<10<<len(sh.text)), len(s))))
+		sh.text = append(sh.text, make([]byte, 0, max(wordBlock>>max(0, 6-len(sh.text)), len(s))))
 		last++
 	}
 	off := len(sh.text[last])
@@ -318,7 +318,7 @@ func (ws *Words) Compare(a, b Word) int {
 }
 
 // LastFour gives the last four digits of a masked card number.
-func (ws *Words) LastFour(w Word) (uint16, bool) {
+func LastFour(w Word) (uint16, bool) {
 	if uint64(w)>>formShift != formPAN {
 		return 0, false
 	}

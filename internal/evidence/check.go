@@ -1,0 +1,136 @@
+package evidence
+
+import (
+	"slices"
+	"strings"
+
+	"daozhang/internal/calendar"
+	"daozhang/internal/money"
+)
+
+// closedWords lists the words of text fields that the contract closes. A word
+// outside them is a typing error, never a new meaning: a `capture` or a
+// `fee_mode` misread would move every due date and every fee.
+var closedWords = [fieldCount][]string{
+	CVM:       {"pin", "signature", "biometric", "none"},
+	Component: {"printer", "magstripe_reader", "chip_reader", "contactless_reader", "mainboard", "battery", "sim", "clock"},
+	Prompt:    {"settle_batch", "reprint", "query_result", "update_required", "sign_on"},
+	By:        {"bank", "platform"},
+	Capture:   {"host", "terminal"},
+	FeeMode:   {"net", "invoiced", "passthrough"},
+}
+
+// checkText says what is wrong with the text of a field that has a form.
+func checkText(f Field, text []byte) (why string) {
+	switch f {
+	case CVM, Component, Prompt, By, Capture, FeeMode:
+		for _, w := range closedWords[f] {
+			if w == string(text) {
+				return ""
+			}
+		}
+		return "must be one of " + strings.Join(closedWords[f], ", ")
+	case Cycle:
+		if len(text) < 2 || len(text) > 4 || text[0] != 'T' && text[0] != 'D' || !IsDigits(string(text[1:])) {
+			return "must be T and a number of business days, or D and a number of calendar days, such as T1 or D0"
+		}
+	case Cutoff, PayoutBy:
+		if !isClock(text) {
+			return "must be a time of day such as 23:00"
+		}
+	case Timezone:
+		if _, err := calendar.Location(string(text)); err != nil {
+			return "not a time zone; write an IANA name such as Asia/Shanghai, or an offset such as +08:00"
+		}
+	case NetCurrency:
+		if _, ok := money.ParseCurrencyBytes(text); !ok {
+			return "not an ISO 4217 currency code"
+		}
+	}
+	return ""
+}
+
+// isClock reports whether text is a time of day as HH:MM, up to 24:00.
+func isClock(text []byte) bool {
+	if len(text) != 5 || text[2] != ':' {
+		return false
+	}
+	h, ok1 := twoDigits(text)
+	m, ok2 := twoDigits(text[3:])
+	return ok1 && ok2 && m < 60 && (h < 24 || h == 24 && m == 0)
+}
+
+// checkFees says what is wrong with the `fees` of a merchant's terms: a list
+// of rules of basis points, a fixed amount and a cap, each for a type of card,
+// a network, both or all.
+func checkFees(raw []byte) (why string) {
+	var s scanner
+	buf := append(append(make([]byte, 0, len(raw)+1+scanPad), raw...), '\n')
+	s.reset(buf[:cap(buf)], 0, len(raw))
+	if s.next() != '[' {
+		return "fees: must be a list of rules such as {\"bps\":38,\"cap\":1800,\"card_type\":\"debit\"}"
+	}
+	s.pos++
+	if s.next() == ']' {
+		return ""
+	}
+	for n := 0; ; n++ {
+		if s.next() != '{' {
+			return showItem("fees", n) + ": must be an object with bps, fixed, cap, card_type, network"
+		}
+		s.pos++
+		if s.next() == '}' {
+			s.pos++
+		} else {
+			for again := true; again; again, _ = s.more('}') {
+				name, ok := s.name()
+				if !ok {
+					return "fees: " + s.why
+				}
+				if why := s.checkFee(string(name)); why != "" {
+					return showItem("fees", n) + "." + showName(name) + ": " + why
+				}
+			}
+		}
+		if again, _ := s.more(']'); !again {
+			return s.why
+		}
+	}
+}
+
+func (s *scanner) checkFee(name string) (why string) {
+	switch name {
+	case "bps":
+		if s.next() == '"' {
+			return "must be a number of basis points, such as 38"
+		}
+		b, _, ok := s.number()
+		if _, err := money.ParseRate(string(b)); !ok || err != nil || b[0] == '-' {
+			return "must be a number of basis points with at most four decimals, such as 38"
+		}
+	case "fixed", "cap":
+		if s.next() != '"' {
+			b, integer, ok := s.number()
+			if n, fits := parseInt(b); ok && integer && fits && n >= 0 {
+				return ""
+			}
+		}
+		return "must be an integer in minor units, not negative"
+	case "card_type":
+		if s.next() == '"' {
+			if b, _ := s.str(); slices.Contains(cardTypes.words[1:], string(b)) {
+				return ""
+			}
+		}
+		return "must be one of " + strings.Join(cardTypes.words[1:], ", ")
+	case "network":
+		if s.next() == '"' {
+			s.str()
+			return ""
+		}
+		return "must be a string"
+	default:
+		s.skip(0)
+	}
+	return ""
+}

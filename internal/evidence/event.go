@@ -1,0 +1,530 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"strconv"
+	"strings"
+)
+
+// eventReader reads CloudEvents into the facts of one writer.
+type eventReader struct {
+	scanner
+	w *Writer
+
+	// Of the event being read:
+	given      fieldSet // fields of its data
+	unknown    nameSet  // names in its data that the contract does not know
+	extensions []string // attributes beside the contract's, as `"name":value`
+	raw        []byte
+}
+
+// fieldSet is a set of fields.
+type fieldSet [2]uint64
+
+func (s *fieldSet) has(f Field) bool { return s[f>>6]&(1<<(f&63)) != 0 }
+func (s *fieldSet) add(f Field)      { s[f>>6] |= 1 << (f & 63) }
+
+// The attributes of a CloudEvent that the contract reads.
+const (
+	attrSpecVersion = 1 << iota
+	attrID
+	attrSource
+	attrType
+	attrTime
+	attrRecorded
+	attrData
+)
+
+// event reads one event and keeps it as a fact of the given line. why says what
+// is wrong with it; nothing is kept then. It never repeats a value.
+//
+// Attributes beside those of the contract (subject, datacontenttype, a trace
+// id) are not evidence: they are kept as they came for the export, and are no
+// part of the content that two copies must share. As CloudEvents demands, an
+// attribute that is null is one that is absent.
+func (rd *eventReader) event(line int) (why string) {
+	if rd.next() != '{' {
+		return "not an event: a line holds one JSON object, {…}"
+	}
+	rd.pos++
+	var (
+		seen             uint8
+		id, source, when []byte
+		recorded, name   []byte
+		typ              Type
+		d                *Draft
+		dataAt           int
+	)
+	rd.given, rd.extensions = fieldSet{}, rd.extensions[:0]
+	rd.unknown.few, rd.unknown.many = rd.unknown.few[:0], nil
+	var attributes nameSet
+	if rd.next() == '}' {
+		rd.pos++
+	} else {
+		for again := true; again; {
+			key, ok := rd.name()
+			if !ok {
+				return rd.why
+			}
+			attr := attributeOf(key)
+			if attr == 0 {
+				if !attributes.add(key) {
+					return showName(key) + ": given twice"
+				}
+				if !rd.extension(key) {
+					return rd.why
+				}
+			} else if rd.next() == 'n' && rd.literal("null") {
+				ok = true
+			} else {
+				if seen&attr != 0 {
+					return string(key) + ": given twice"
+				}
+				seen |= attr
+				if attr == attrData {
+					if d != nil || seen&(attrType|attrTime) != attrType|attrTime {
+						// What the data's fields mean depends on the type and
+						// on the zone of the time: it is read when they are known.
+						dataAt = rd.pos
+						ok = rd.skip(0)
+					} else {
+						if d, ok = rd.begin(typ, name, when); ok {
+							ok = rd.data(d)
+						}
+					}
+				} else {
+					var value []byte
+					if rd.buf[rd.pos] != '"' {
+						return string(key) + ": must be a string"
+					}
+					if value, ok = rd.str(); !ok {
+						return rd.why
+					}
+					if len(value) == 0 {
+						return string(key) + ": is empty"
+					}
+					switch attr {
+					case attrSpecVersion:
+						if string(value) != "1.0" {
+							return "specversion: must be 1.0"
+						}
+					case attrID:
+						id = value
+					case attrSource:
+						source = value
+					case attrType:
+						if typ = rd.w.typeOf(value); typ == UnknownType {
+							name = value
+						}
+					case attrTime:
+						when = value
+					case attrRecorded:
+						recorded = value
+					}
+				}
+			}
+			if !ok {
+				return rd.why
+			}
+			if again, ok = rd.more('}'); !ok {
+				return rd.why
+			}
+		}
+	}
+	if c := rd.next(); c != '\n' || rd.pos != rd.end {
+		rd.fail("more follows the object; a line holds one event")
+		return rd.why
+	}
+	switch missing := (attrSpecVersion | attrID | attrSource | attrType | attrTime | attrData) &^ seen; {
+	case missing == 0:
+	case missing&attrSpecVersion != 0:
+		return "specversion: missing; an event of CloudEvents 1.0 is expected"
+	case missing&attrID != 0:
+		return "id: missing"
+	case missing&attrSource != 0:
+		return "source: missing"
+	case missing&attrType != 0:
+		return "type: missing"
+	case missing&attrTime != 0:
+		return "time: missing"
+	default:
+		return "data: missing"
+	}
+	if d == nil {
+		var ok bool
+		if d, ok = rd.begin(typ, name, when); ok {
+			rd.pos = dataAt
+			ok = rd.data(d)
+		}
+		if !ok {
+			return rd.why
+		}
+	}
+	d.fact.Source = rd.w.word(source)
+	d.fact.ID = d.Words().Of(id)
+	d.fact.Line = uint32(min(line, math.MaxUint32))
+	if recorded != nil {
+		if err := d.PutRecorded(recorded); err != nil {
+			return err.Error()
+		}
+	}
+	for _, e := range rd.extensions {
+		d.details = append(d.details, detail{field: extension, text: e})
+	}
+	if _, err := d.Commit(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func (rd *eventReader) begin(t Type, name, when []byte) (*Draft, bool) {
+	d := rd.w.Begin(t)
+	if t == UnknownType {
+		d.typeAs = string(name)
+	}
+	if err := d.PutTime(when); err != nil {
+		return nil, rd.refuse(err.Error())
+	}
+	return d, true
+}
+
+// extension keeps an attribute the contract does not read.
+func (rd *eventReader) extension(name []byte) bool {
+	if string(name) == "data_base64" {
+		return rd.refuse("data_base64: binary data is not evidence; give the fields in data")
+	}
+	if !rd.allowName(name) {
+		return false
+	}
+	var ok bool
+	rd.raw = append(appendMaskedString(rd.raw[:0], name), ':')
+	if rd.raw, ok = rd.appendNamed(rd.raw, name, 1); ok && !bytes.HasSuffix(rd.raw, []byte(":null")) {
+		rd.extensions = append(rd.extensions, string(rd.raw))
+	}
+	return ok
+}
+
+// data reads the data object into the draft.
+func (rd *eventReader) data(d *Draft) bool {
+	if rd.next() != '{' {
+		return rd.refuse("data: must be an object")
+	}
+	rd.pos++
+	if rd.next() == '}' {
+		rd.pos++
+		return true
+	}
+	for {
+		if rd.next() != '"' {
+			return rd.fail("a name in double quotes is expected")
+		}
+		at := rd.pos + 1
+		key, ok := rd.str()
+		plain := rd.pos == at+len(key)+1 // without escapes it lies in the text
+		if !ok || !rd.colon() {
+			return false
+		}
+		f := UnknownField
+		if d.fact.Type != UnknownType {
+			if plain {
+				f = fieldAt(rd.buf[at:], len(key))
+			} else {
+				f, _ = FieldOf(UnknownType, string(key))
+			}
+			if f == Issuer && d.fact.Type == Notice {
+				f = NoticeIssuer
+			}
+		}
+		if f == UnknownField {
+			ok = rd.unknownField(d, key)
+		} else {
+			if rd.given.has(f) {
+				return rd.refuse(f.String() + ": given twice")
+			}
+			rd.given.add(f)
+			ok = rd.field(d, f)
+		}
+		if !ok {
+			return false
+		}
+		if rd.buf[rd.pos] == ',' {
+			rd.pos++
+			continue
+		}
+		again, ok := rd.more('}')
+		if !again {
+			return ok
+		}
+	}
+}
+
+func (rd *eventReader) unknownField(d *Draft, name []byte) bool {
+	if !rd.unknown.add(name) {
+		return rd.refuse(showName(name) + ": given twice")
+	}
+	if !rd.allowName(name) {
+		return false
+	}
+	var ok bool
+	rd.raw = append(appendMaskedString(rd.raw[:0], name), ':')
+	if rd.raw, ok = rd.appendNamed(rd.raw, name, 1); ok {
+		d.details = append(d.details, detail{field: UnknownField, text: string(rd.raw)})
+	}
+	return ok
+}
+
+// field reads the value of a field of the contract.
+func (rd *eventReader) field(d *Draft, f Field) bool {
+	c := rd.next()
+	switch fields[f].class {
+	case classWord, classText, classInstant, classDate, classMoment, classEnum:
+		if c != '"' {
+			return rd.wrongType(f, "must be a string")
+		}
+		text, ok := rd.str()
+		if !ok {
+			return false
+		}
+		if len(text) == 0 {
+			if fields[f].class > classText {
+				return rd.refuse(f.String() + ": is empty; leave out what is not known")
+			}
+			// Nothing is said, but the content is what was written.
+			d.asWritten(f, []byte(`""`))
+			return true
+		}
+		if f == STAN || f == OriginalSTAN {
+			if len(text) < stanDigits && allDigits(text) {
+				d.asWritten(f, appendString(nil, text))
+			}
+		}
+		if err := d.Put(f, text); err != nil {
+			return rd.refuse(err.Error())
+		}
+	case classAmount, classSigned:
+		return rd.integer(d, f, "must be an integer in minor units")
+	case classCount:
+		return rd.integer(d, f, "must be a whole number")
+	case classNumber:
+		if c != '-' && c-'0' > 9 {
+			return rd.wrongType(f, "must be a number")
+		}
+		text, _, ok := rd.number()
+		if !ok {
+			return false
+		}
+		if err := d.Put(f, text); err != nil {
+			return rd.refuse(err.Error())
+		}
+	case classBool:
+		yes := c == 't'
+		if !yes && c != 'f' {
+			return rd.wrongType(f, "must be true or false")
+		}
+		if yes && !rd.literal("true") || !yes && !rd.literal("false") {
+			return false
+		}
+		if err := d.PutBool(f, yes); err != nil {
+			return rd.refuse(err.Error())
+		}
+	case classList:
+		if c != '[' {
+			return rd.wrongType(f, "must be a list of strings")
+		}
+		return rd.list(d, f)
+	default:
+		if c == 'n' {
+			return rd.wrongType(f, "")
+		}
+		var ok bool
+		if rd.raw, ok = rd.appendRaw(rd.raw[:0], 1); !ok {
+			return false
+		}
+		if err := d.Put(f, rd.raw); err != nil {
+			return rd.refuse(err.Error())
+		}
+	}
+	return true
+}
+
+func (rd *eventReader) integer(d *Draft, f Field, must string) bool {
+	if c := rd.buf[rd.pos]; c != '-' && c-'0' > 9 {
+		return rd.wrongType(f, must)
+	}
+	text, integer, ok := rd.number()
+	if !ok {
+		return false
+	}
+	if !integer {
+		return rd.refuse(f.String() + ": " + must)
+	}
+	n, fits := parseInt(text)
+	if !fits {
+		return rd.refuse(f.String() + ": " + must + " within 64 bits")
+	}
+	if err := d.PutInt(f, n); err != nil {
+		return rd.refuse(err.Error())
+	}
+	return true
+}
+
+func (rd *eventReader) list(d *Draft, f Field) bool {
+	rd.pos++
+	if rd.next() == ']' {
+		rd.pos++
+		d.asWritten(f, []byte("[]"))
+		return true
+	}
+	for n := 0; ; n++ {
+		if rd.next() != '"' {
+			return rd.refuse(showItem(f.String(), n) + ": must be a string")
+		}
+		item, ok := rd.str()
+		if !ok {
+			return false
+		}
+		d.PutItem(f, rd.w.text(item))
+		again, ok := rd.more(']')
+		if !again {
+			return ok
+		}
+	}
+}
+
+// wrongType refuses a value of another JSON type than the field's.
+func (rd *eventReader) wrongType(f Field, must string) bool {
+	switch c := rd.buf[rd.pos]; {
+	case c == 'n':
+		return rd.literal("null") && rd.refuse(f.String()+": is null; leave out what is not known")
+	case strings.IndexByte(`"{[tf-0123456789`, c) < 0:
+		return rd.fail("a value is expected")
+	}
+	if f == PAN {
+		must = whyPAN
+	}
+	return rd.refuse(f.String() + ": " + must)
+}
+
+// asWritten keeps a field's JSON as it was written, where the fact keeps it
+// otherwise, for the export and the content.
+func (d *Draft) asWritten(f Field, raw []byte) {
+	d.details = append(d.details, detail{field: writtenText, num: int64(f), text: string(raw)})
+}
+
+// parseInt reads digits with or without a minus; false beyond int64.
+func parseInt(b []byte) (int64, bool) {
+	neg := len(b) > 0 && b[0] == '-'
+	if neg {
+		b = b[1:]
+	}
+	if len(b) == 0 || len(b) > 19 {
+		return 0, false
+	}
+	n := uint64(0)
+	for _, c := range b {
+		if c-'0' > 9 {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	if neg {
+		return -int64(n), n <= 1<<63
+	}
+	return int64(n), n <= math.MaxInt64
+}
+
+// A name of up to sixteen bytes is known by its first and its last eight bytes
+// and its length; a multiplier found at start gives every name of the contract
+// a slot of its own, so that a look-up is one comparison.
+type fieldSlot struct {
+	head, tail uint64
+	length     int
+	field      Field
+}
+
+const (
+	slotBits   = 11
+	slotMixing = 0x9e3779b97f4a7c15
+)
+
+var (
+	fieldSlots      [1 << slotBits]fieldSlot
+	fieldMultiplier uint64
+)
+
+func init() {
+	for m := uint64(slotMixing); fieldMultiplier == 0; m += 0x2545f4914f6cdd1e {
+		fieldSlots = [1 << slotBits]fieldSlot{}
+		fieldMultiplier = m
+		for name, f := range fieldByName {
+			b := append([]byte(name), make([]byte, scanPad)...)
+			head, tail := nameKey(b, len(name))
+			s := &fieldSlots[slotOf(head, tail, m)]
+			if s.length != 0 || len(name) > 16 {
+				fieldMultiplier = 0
+				break
+			}
+			*s = fieldSlot{head, tail, len(name), f}
+		}
+	}
+}
+
+// nameKey reads the name at the beginning of b, behind which at least eight
+// bytes follow.
+func nameKey(b []byte, n int) (head, tail uint64) {
+	head = binary.LittleEndian.Uint64(b)
+	if n >= 8 {
+		return head, binary.LittleEndian.Uint64(b[n-8:])
+	}
+	return head & (1<<(8*n) - 1), 0
+}
+
+func slotOf(head, tail, m uint64) uint64 {
+	return (head*m ^ bits.RotateLeft64(tail, 23)*slotMixing) >> (64 - slotBits)
+}
+
+// fieldAt gives the field whose name stands at the beginning of b.
+func fieldAt(b []byte, n int) Field {
+	head, tail := nameKey(b, n)
+	s := &fieldSlots[slotOf(head, tail, fieldMultiplier)]
+	if s.head == head && s.tail == tail && s.length == n {
+		return s.field
+	}
+	return UnknownField
+}
+
+// attributeOf gives the attribute of a name, 0 for one the contract does not
+// read.
+func attributeOf(name []byte) uint8 {
+	switch string(name) {
+	case "specversion":
+		return attrSpecVersion
+	case "id":
+		return attrID
+	case "source":
+		return attrSource
+	case "type":
+		return attrType
+	case "time":
+		return attrTime
+	case "recordedtime":
+		return attrRecorded
+	case "data":
+		return attrData
+	}
+	return 0
+}
+
+// typeOf gives the type of a name as an event carries it.
+func (w *Writer) typeOf(name []byte) Type {
+	if t, ok := types.number[string(bytes.TrimPrefix(name, []byte(TypePrefix)))]; ok {
+		return Type(t)
+	}
+	return UnknownType
+}
+
+// showItem names an item of a list, counted from 1.
+func showItem(name string, n int) string { return name + "[" + strconv.Itoa(n+1) + "]" }
