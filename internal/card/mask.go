@@ -1,7 +1,5 @@
 package card
 
-import "bytes"
-
 const (
 	minDigits = 13 // a full card number has 13 to 19 digits
 	maxDigits = 19
@@ -164,7 +162,9 @@ func MaskBytes(b []byte) (masked []byte, found bool) {
 
 func appendMasked(dst, digits []byte) []byte {
 	dst = append(dst, digits[:shown]...)
-	dst = append(dst, bytes.Repeat([]byte{'*'}, len(digits)-shown-tail)...)
+	for range len(digits) - shown - tail {
+		dst = append(dst, '*')
+	}
 	return append(dst, digits[len(digits)-tail:]...)
 }
 
