@@ -27,6 +27,7 @@ var order = []struct{ name, reason string }{
 	{"card", "one place recognises card numbers, so that none leaves it unmasked"},
 	{"calendar", "due dates rest on business days; it reads no clock"},
 	{"evidence", "the contract: all that is known comes in as facts and only so"},
+	{"terms", "what was agreed with a merchant and when each leg falls due; matching needs business dates"},
 	{"match", "which facts are one payment; knows facts, not what they mean for its money"},
 	{"journey", "stages, due times, the money map: what is proved, not yet why"},
 	{"diagnosis", "causes explain what the journey shows; causes are data"},
