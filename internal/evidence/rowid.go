@@ -23,3 +23,13 @@ func (d *Draft) SetIDWord(w Word) { d.fact.ID = w }
 
 // Time gives the time set so far; 0 where none is.
 func (d *Draft) Time() Instant { return d.fact.Time }
+
+// SetRowID changes the identity of a fact just committed, once it is known how
+// many equal rows stand before it. Other facts may be committed meanwhile.
+func (s *Set) SetRowID(r FactRef, id Word) {
+	r--
+	s.mu.Lock()
+	c := s.chunks[r>>chunkBits]
+	s.mu.Unlock()
+	c.facts[r&(chunkSize-1)].ID = id
+}

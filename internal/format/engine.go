@@ -1,9 +1,20 @@
 package format
 
 import (
-	"errors"
+	"bytes"
+	"fmt"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
 
+	"github.com/cespare/xxhash/v2"
+
+	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/money"
 )
 
 // Format makes the format that reads the table.
@@ -12,11 +23,633 @@ func (t *Table) Format() Format {
 }
 
 // Detect reports whether an input has the table's columns.
-func (t *Table) Detect(h *Head) bool { return false }
+func (t *Table) Detect(h *Head) bool {
+	if t.Recognise != nil && !t.Recognise(h) {
+		return false
+	}
+	if t.Fixed || t.NoHeader {
+		return t.Recognise != nil
+	}
+	return h.Text != "" && t.find(h) != nil
+}
 
 // Read reads an input of the table's columns.
-func (t *Table) Read(in *Input, out *Out) error { return errors.New("not built yet") }
+func (t *Table) Read(in *Input, out *Out) error {
+	l := t.find(&in.Head)
+	if l == nil {
+		return fmt.Errorf("no header with the columns of %s", t.Title)
+	}
+	out.SetFormat(t.Name)
+	return newSheet(t, in, l).read(out)
+}
 
-type rowIDs struct{}
+// setter fills one field of a fact from one column.
+type setter struct {
+	col   int
+	at    int // cell, where the column is one cell of a delimited table
+	as    As
+	field evidence.Field
+	word  bool // the text goes to the fact as it is
+}
 
-func (o *Out) count(d interface{ Time() evidence.Instant }) {}
+// sheet is a Table laid over one input.
+type sheet struct {
+	t  *Table
+	in *Input
+	*layout
+	doc         *Doc
+	byName      map[string]int
+	setters     []setter
+	currencyCol int
+	currency    money.Currency
+	style       money.Style
+	firstRow    int // line of the first row
+	least       int // cells a row must have
+	midCol      int
+	keyCols     []int // whose text is a row's source, by preference
+	hasID       bool
+	hasSource   bool
+}
+
+func newSheet(t *Table, in *Input, l *layout) *sheet {
+	s := &sheet{t: t, in: in, layout: l, byName: map[string]int{}, currencyCol: -1, midCol: -1, firstRow: 1}
+	s.currency = in.CurrencyOr(t.Currency)
+	if t.Comma {
+		s.style = money.Comma
+	}
+	s.doc = &Doc{In: in}
+	if l.header != nil {
+		s.doc.Header = l.header.cells
+		s.firstRow = l.header.next
+		for _, row := range in.Head.grid(l.delim) {
+			if row.line < l.header.line {
+				s.doc.Preamble = append(s.doc.Preamble, row.raw)
+			}
+		}
+	}
+	keys := map[evidence.Field]int{}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		name := c.Name
+		if name == "" {
+			switch {
+			case c.Field != evidence.NoField && c.Field < SourceField-1 && c.Field < evidence.UnknownField:
+				name = c.Field.String()
+			case c.Field == When:
+				name = "time"
+			case c.Field == Recorded:
+				name = "recordedtime"
+			case len(c.Headers) > 0:
+				name = c.Headers[0]
+			}
+		}
+		if _, ok := s.byName[name]; !ok || l.at[s.byName[name]] < 0 {
+			s.byName[name] = i
+		}
+		if !t.Fixed && l.at[i] < 0 {
+			continue
+		}
+		if !t.Fixed && !c.Optional {
+			s.least = max(s.least, l.at[i]+1, l.with[i]+1)
+		}
+		switch c.Field {
+		case evidence.NoField:
+			continue
+		case evidence.CurrencyField:
+			s.currencyCol = i
+		case evidence.MID:
+			s.midCol = i
+		case IDField:
+			s.hasID = true
+		case SourceField:
+			s.hasSource = true
+		}
+		if _, ok := keys[c.Field]; !ok {
+			keys[c.Field] = i
+		}
+		set := setter{col: i, at: l.at[i], as: c.As, field: c.Field}
+		if t.Fixed || l.with[i] >= 0 {
+			set.at = -1
+		}
+		s.setters = append(s.setters, set)
+	}
+	for _, f := range []evidence.Field{evidence.MID, evidence.Account, evidence.TID} {
+		if i, ok := keys[f]; ok {
+			s.keyCols = append(s.keyCols, i)
+		}
+	}
+	// Time goes first, since later times are kept against its offset.
+	sort.SliceStable(s.setters, func(a, b int) bool { return rank(s.setters[a].field) < rank(s.setters[b].field) })
+	return s
+}
+
+func rank(f evidence.Field) int {
+	switch f {
+	case When:
+		return 0
+	case Recorded, SourceField, IDField:
+		return 1
+	case evidence.CurrencyField:
+		return 2
+	}
+	return 3
+}
+
+// label names a column for a person.
+func (s *sheet) label(i int) string {
+	if at := s.at[i]; s.header != nil && at >= 0 && at < len(s.header.cells) {
+		return strconv.Quote(s.header.cells[at])
+	}
+	if c := &s.t.Columns[i]; len(c.Headers) > 0 {
+		return strconv.Quote(c.Headers[0])
+	}
+	return strconv.Itoa(i + 1)
+}
+
+// alone reports whether rows stand for themselves, so that blocks of them can
+// be read side by side.
+func (s *sheet) alone() bool {
+	return s.t.Row == nil && s.t.Footer == nil && s.t.Close == nil
+}
+
+func (s *sheet) read(out *Out) error {
+	if s.t.Open != nil {
+		if err := s.t.Open(s.doc, out); err != nil {
+			return err
+		}
+	}
+	src := s.in.Text()
+	if s.t.Fixed {
+		src = s.in.Reader()
+	}
+	bl := newBlocks(src, s.delim, !s.t.Fixed)
+	bl.tooLong = func(line int) {
+		out.Reject(line, "the line is longer than 1 MiB and was left out; no row of such a file is so long")
+	}
+	var err error
+	if s.alone() && !s.in.Head.Whole {
+		err = readSideBySide(bl, out, func(o *Out) func(*block) { return newRowReader(s, o).block })
+	} else {
+		rd := newRowReader(s, out)
+		err = readInTurn(bl, out, rd.block)
+	}
+	if s.t.Close != nil {
+		s.t.Close(s.doc, out)
+	}
+	return err
+}
+
+// readInTurn reads blocks one after the other.
+func readInTurn(bl *blocks, out *Out, read func(*block)) error {
+	var b block
+	for {
+		more, err := bl.next(&b)
+		if more {
+			read(&b)
+		}
+		if err != nil || !more || b.final {
+			out.settle()
+			return err
+		}
+	}
+}
+
+// readSideBySide reads blocks on all processors. Each reader has an Out of its
+// own; what they tell is put in order at the end.
+func readSideBySide(bl *blocks, out *Out, reader func(*Out) func(*block)) error {
+	workers := runtime.GOMAXPROCS(0)
+	free := make(chan *block, workers+2)
+	for range workers + 2 {
+		free <- new(block)
+	}
+	full := make(chan *block, workers+2)
+	var wg sync.WaitGroup
+	for range workers {
+		o := out.fork()
+		read := reader(o)
+		wg.Go(func() {
+			for b := range full {
+				read(b)
+				free <- b
+			}
+		})
+	}
+	var failed error
+	for {
+		b := <-free
+		more, err := bl.next(b)
+		final := b.final
+		if more {
+			full <- b
+		}
+		if err != nil || !more || final {
+			failed = err
+			break
+		}
+	}
+	close(full)
+	wg.Wait()
+	out.settle()
+	return failed
+}
+
+// rowReader reads blocks of a sheet into facts.
+type rowReader struct {
+	s       *sheet
+	out     *Out
+	rec     records
+	row     Row
+	footer  bool
+	sources map[string]evidence.Word
+	source  evidence.Word // of facts whose row names no one
+}
+
+func newRowReader(s *sheet, out *Out) *rowReader {
+	rd := &rowReader{s: s, out: out, sources: map[string]evidence.Word{}}
+	rd.row.sheet, rd.row.Doc = s, s.doc
+	rd.row.zone.loc = s.in.ZoneOr(s.t.Zone)
+	return rd
+}
+
+func (rd *rowReader) block(b *block) {
+	s, row := rd.s, &rd.row
+	delim := s.delim
+	if s.t.Fixed {
+		delim = 0
+	}
+	valid := s.t.Fixed || utf8.Valid(b.data)
+	alone := s.alone()
+	rd.out.startBlock(b.index)
+	rd.rec.begin(b, delim)
+	for {
+		more, broken := rd.rec.scan()
+		if !more {
+			return
+		}
+		if rd.rec.line < s.firstRow {
+			continue
+		}
+		row.Line, row.Raw, row.Cells = rd.rec.line, rd.rec.raw, rd.rec.cells
+		if blank(row.Raw, delim) {
+			continue
+		}
+		if !alone {
+			s.doc.Line = row.Line
+		}
+		if s.t.Skip != nil && s.t.Skip(row) {
+			continue
+		}
+		if rd.footer || s.t.Footer != nil && s.t.Footer(row) {
+			rd.footer = true
+			if s.t.Foot != nil {
+				s.t.Foot(row, rd.out)
+			}
+			continue
+		}
+		if !alone {
+			s.doc.Rows++
+		}
+		switch {
+		case broken:
+			rd.out.Reject(row.Line, "a quote opens in this line and does not close where the cell ends; quote the cell as \"…\" and double quotes inside it")
+		case !valid && !utf8.Valid(row.Raw):
+			rd.out.Reject(row.Line, "holds bytes that are not UTF-8 while the rest of the file is; save the file again in one encoding")
+		case !s.t.Fixed && len(row.Cells) < s.least:
+			rd.out.Reject(row.Line, short(len(row.Cells), s.width, b.final && rd.rec.pos >= len(b.data)))
+		case !s.t.Fixed && s.header != nil && len(row.Cells) > s.width && !emptyFrom(row.Cells, s.width):
+			rd.out.Reject(row.Line, fmt.Sprintf("has %d cells where the header has %d; quote cells that contain the delimiter", len(row.Cells), s.width))
+		case s.t.Row != nil:
+			s.t.Row(row, rd.out)
+		default:
+			rd.fact(row)
+		}
+	}
+}
+
+func short(have, want int, last bool) string {
+	if last {
+		return fmt.Sprintf("has %d cells where the header has %d: the file ends within this line; get it whole from its sender", have, want)
+	}
+	return fmt.Sprintf("has %d cells where the header has %d", have, want)
+}
+
+func emptyFrom(cells [][]byte, n int) bool {
+	for _, c := range cells[n:] {
+		if len(clean(c)) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// blank reports a line without any text.
+func blank(raw []byte, delim byte) bool {
+	for i, c := range raw {
+		if c > ' ' && c != delim && c != '"' {
+			return c >= 0x80 && len(trim(bytes.ReplaceAll(raw[i:], []byte{delim}, nil))) == 0
+		}
+	}
+	return true
+}
+
+func (rd *rowReader) fact(row *Row) {
+	d := rd.out.Begin(rd.s.t.Type)
+	if err := rd.put(row, d); err != nil {
+		rd.out.Reject(row.Line, err.Error())
+		return
+	}
+	if rd.s.t.Fill != nil {
+		if err := rd.s.t.Fill(row, d); err != nil {
+			rd.out.Reject(row.Line, reason(err))
+			return
+		}
+	}
+	if rd.s.hasID {
+		rd.out.Commit(d, row.Line)
+		return
+	}
+	h := xxhash.Sum64(row.Raw)
+	d.SetIDWord(evidence.RowID(h, 0))
+	rd.out.commitRow(d, row.Line, h)
+}
+
+// put fills a fact by the columns, except for its id.
+func (rd *rowReader) put(row *Row, d *evidence.Draft) error {
+	s := rd.s
+	if !s.hasSource {
+		d.SetSourceWord(rd.sourceOf(row))
+	}
+	return s.fill(row, d, nil)
+}
+
+// sourceOf gives the source of a row's fact: the format and the document's own
+// number, or else the merchant, account or terminal that the row names.
+func (rd *rowReader) sourceOf(row *Row) evidence.Word {
+	s := rd.s
+	words := rd.out.words()
+	if s.t.Source != nil {
+		return words.OfString(s.t.Name + "/" + s.t.Source(row))
+	}
+	if s.doc.Source != "" {
+		if rd.source == 0 {
+			rd.source = words.OfString(s.t.Name + "/" + s.doc.Source)
+		}
+		return rd.source
+	}
+	for _, i := range s.keyCols {
+		b := row.cell(i)
+		if len(b) == 0 {
+			continue
+		}
+		if w, ok := rd.sources[string(b)]; ok {
+			return w
+		}
+		key := string(b)
+		part := key
+		if s.t.Columns[i].Field == evidence.Account {
+			part = AccountPart(key)
+		}
+		w := words.OfString(s.t.Name + "/" + part)
+		rd.sources[key] = w
+		return w
+	}
+	if rd.source == 0 {
+		part := s.in.MID
+		if part == "" {
+			part = "-"
+		}
+		rd.source = words.OfString(s.t.Name + "/" + part)
+	}
+	return rd.source
+}
+
+// put is Row.Put.
+func (s *sheet) put(r *Row, d *evidence.Draft, part string, except []string) error {
+	if !s.hasSource {
+		d.SetSource(s.sourceText(r))
+	}
+	if err := s.fill(r, d, except); err != nil {
+		return err
+	}
+	if !s.hasID {
+		r.joined = append(append(r.joined[:0], r.Raw...), part...)
+		d.HashID(r.joined)
+	}
+	return nil
+}
+
+func (s *sheet) sourceText(r *Row) string {
+	if s.t.Source != nil {
+		return s.t.Name + "/" + s.t.Source(r)
+	}
+	if s.doc.Source != "" {
+		return s.t.Name + "/" + s.doc.Source
+	}
+	for _, i := range s.keyCols {
+		if b := r.cell(i); len(b) > 0 {
+			if s.t.Columns[i].Field == evidence.Account {
+				return s.t.Name + "/" + AccountPart(string(b))
+			}
+			return s.t.Name + "/" + string(b)
+		}
+	}
+	if s.in.MID != "" {
+		return s.t.Name + "/" + s.in.MID
+	}
+	return s.t.Name + "/-"
+}
+
+// fill sets the fields of a fact from the columns.
+func (s *sheet) fill(row *Row, d *evidence.Draft, except []string) error {
+	currency := s.currency
+	said := false
+	hasMID := false
+	for i := range s.setters {
+		set := &s.setters[i]
+		var b []byte
+		if set.at >= 0 {
+			if set.at >= len(row.Cells) {
+				continue
+			}
+			b = row.Cells[set.at]
+			if n := len(b); n > 0 && (b[0] <= '=' && (b[0] <= '\'' || b[0] == '=') || b[0] >= '`' && (b[0] == '`' || b[0] >= 0x80) || b[n-1] <= ' ' || b[n-1] >= 0x80) {
+				b = clean(b)
+			}
+		} else {
+			b = row.cell(set.col)
+		}
+		if len(b) == 0 {
+			continue
+		}
+		if len(except) > 0 && s.excepted(set.col, except) {
+			continue
+		}
+		var err error
+		switch set.as {
+		case AsIs:
+			switch set.field {
+			case When:
+				err = d.PutTime(b)
+			case Recorded:
+				err = d.PutRecorded(b)
+			case SourceField:
+				d.SetSourceWord(d.Words().Of(b))
+			case IDField:
+				d.SetIDWord(d.Words().Of(b))
+			case evidence.MID:
+				hasMID = true
+				err = d.Put(set.field, b)
+			case evidence.CurrencyField:
+				said = true
+				err = d.Put(set.field, b)
+				currency, _ = money.ParseCurrencyBytes(b)
+			default:
+				err = d.Put(set.field, b)
+			}
+		case AsDecimal, AsMagnitude, AsMinor, AsRounded:
+			var n int64
+			if n, err = s.amount(b, set.as, currency); err == nil {
+				err = d.PutInt(set.field, n)
+			}
+		case AsDate:
+			var date calendar.Date
+			if date, err = ParseDate(b, s.t.Columns[set.col].Layouts...); err == nil {
+				err = s.putDate(row, d, set.field, date)
+			}
+		case AsTime:
+			var at evidence.Instant
+			var offset int16
+			if at, offset, err = row.zone.parse(b, s.t.Columns[set.col].Layouts); err == nil {
+				switch set.field {
+				case When:
+					d.SetTime(at, offset)
+				case Recorded:
+					d.SetRecorded(at)
+				default:
+					d.PutInstant(set.field, at, offset)
+				}
+			}
+		case AsWord:
+			if w, ok := s.t.Columns[set.col].word(b); ok {
+				err = d.PutString(set.field, w)
+			} else {
+				err = s.unknownWord(set.col)
+			}
+		case AsPAN:
+			var masked string
+			var ok bool
+			if masked, ok, err = MaskedPAN(b); ok {
+				err = d.PutString(set.field, masked)
+			}
+		case AsCurrency:
+			c, ok := ParseCurrency(b)
+			if !ok {
+				err = errCurrency
+				break
+			}
+			said = true
+			currency = c
+			err = d.Put(set.field, c[:])
+		}
+		if err != nil {
+			return row.wrong(set.col, err)
+		}
+	}
+	if !said && currency != (money.Currency{}) {
+		if err := d.Put(evidence.CurrencyField, currency[:]); err != nil {
+			return err
+		}
+	}
+	if !hasMID && s.in.MID != "" {
+		if err := d.PutString(evidence.MID, s.in.MID); err != nil {
+			return err
+		}
+	}
+	for f, v := range s.t.Const {
+		if err := d.PutString(f, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sheet) putDate(row *Row, d *evidence.Draft, f evidence.Field, date calendar.Date) error {
+	if f != When && f != Recorded && f != evidence.TransactionTime {
+		return d.PutDate(f, date)
+	}
+	at, offset, err := row.zone.moment(clock{date: date})
+	switch {
+	case err != nil:
+	case f == When:
+		d.SetTime(at, offset)
+	case f == Recorded:
+		d.SetRecorded(at)
+	default:
+		d.PutInstant(f, at, offset)
+	}
+	return err
+}
+
+func (s *sheet) excepted(col int, except []string) bool {
+	for _, name := range except {
+		if i, ok := s.byName[name]; ok && i == col {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *sheet) unknownWord(col int) error {
+	words := make([]string, 0, len(s.t.Columns[col].Words))
+	for w := range s.t.Columns[col].Words {
+		words = append(words, w)
+	}
+	sort.Strings(words)
+	const most = 12
+	more := ""
+	if len(words) > most {
+		words, more = words[:most], ", …"
+	}
+	return fmt.Errorf("is none of the words known there: %s%s", strings.Join(words, ", "), more)
+}
+
+// amount reads a number of minor units as a column writes it.
+func (s *sheet) amount(b []byte, as As, c money.Currency) (int64, error) {
+	var n int64
+	var err error
+	switch as {
+	case AsDecimal:
+		n, err = money.ParseDecimal(b, c.Exponent(), s.style)
+	case AsMagnitude:
+		if n, err = money.ParseDecimal(b, c.Exponent(), s.style); n < 0 {
+			n = -n
+		}
+	case AsRounded:
+		n, _, err = money.ParseDecimalRound(b, c.Exponent(), s.style)
+	default:
+		n, err = money.ParseMinor(b)
+	}
+	return n, err
+}
+
+// fixedCell gives the bytes of a column of a fixed layout, in UTF-8.
+func (r *Row) fixedCell(i int) []byte {
+	c := &r.sheet.t.Columns[i]
+	part := func(at, width int) []byte {
+		if at >= len(r.Raw) {
+			return nil
+		}
+		return trim(r.Raw[at:min(at+width, len(r.Raw))])
+	}
+	b := part(c.At, c.Width)
+	if c.WithWidth > 0 && len(b) > 0 {
+		r.joined = append(append(append(r.joined[:0], b...), ' '), part(c.WithAt, c.WithWidth)...)
+		b = r.joined
+	}
+	for _, x := range b {
+		if x >= 0x80 {
+			return decodeBytes(b, r.sheet.in.Head.Encoding)
+		}
+	}
+	return b
+}

@@ -36,6 +36,8 @@ type Head struct {
 	Encoding Encoding
 	// Whole says that Raw is all there is.
 	Whole bool
+
+	grids map[byte][]headRow
 }
 
 // Lines gives the first n lines of Text without their line ends. The last may
@@ -134,7 +136,7 @@ func (in *Input) Reader() io.Reader {
 
 // Text gives the input in UTF-8 without byte order mark, from UTF-8, UTF-16,
 // GB18030 or Latin-1, as its content shows.
-func (in *Input) Text() io.Reader { return newDecoder(in.Reader(), in.Head.Encoding) }
+func (in *Input) Text() io.Reader { return newDecoder(in.Reader(), in.Head.Encoding, in.Head.Raw) }
 
 // Bytes gives the whole input as it is; an error where it is longer than limit.
 func (in *Input) Bytes(limit int64) ([]byte, error) {
@@ -201,8 +203,9 @@ type Out struct {
 	source   Source
 	rejected []Note
 	warnings []Note
-	ids      *rowIDs
+	ids      []blockIDs
 	forks    []*Out
+	block    int
 }
 
 // NewOut makes an Out that adds facts to a Set, for tests.

@@ -1,6 +1,8 @@
 package format
 
 import (
+	"fmt"
+
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
 	"daozhang/internal/money"
@@ -33,41 +35,170 @@ type Row struct {
 	Line int
 	// Raw is the whole line as it stands.
 	Raw []byte
-	// Cells are the texts between the delimiters, unquoted, without back-ticks
-	// and padding.
+	// Cells are the texts between the delimiters, without quotes; of a fixed
+	// layout the columns' bytes. Clean takes padding off.
 	Cells [][]byte
 	Doc   *Doc
+
+	sheet  *sheet
+	zone   zone
+	joined []byte
 }
 
-// Text gives the text of a column by its name, "" where the row has none.
-func (r *Row) Text(name string) string { return "" }
+// Has reports whether the input has a column of that name.
+func (r *Row) Has(name string) bool {
+	i, ok := r.sheet.byName[name]
+	return ok && r.sheet.at[i] >= 0
+}
 
-// Bytes is Text without a copy; valid until the next row.
-func (r *Row) Bytes(name string) []byte { return nil }
+// Bytes gives the text of a column by its name without quotes, padding and
+// back-ticks; empty where the row has none. It is valid until the next call.
+func (r *Row) Bytes(name string) []byte {
+	i, ok := r.sheet.byName[name]
+	if !ok {
+		return nil
+	}
+	return r.cell(i)
+}
+
+// Text is Bytes as a string.
+func (r *Row) Text(name string) string { return string(r.Bytes(name)) }
+
+// Clean gives the text of the cell at a place, from 0, without padding and
+// back-ticks; "" beyond the row's end.
+func (r *Row) Clean(at int) string {
+	if at < 0 || at >= len(r.Cells) {
+		return ""
+	}
+	return string(clean(r.Cells[at]))
+}
+
+// cell gives the text of the i-th column, joined with its second where it has
+// one.
+func (r *Row) cell(i int) []byte {
+	if r.sheet.t.Fixed {
+		return r.fixedCell(i)
+	}
+	at, with := r.sheet.at[i], r.sheet.with[i]
+	var b []byte
+	if at >= 0 && at < len(r.Cells) {
+		b = clean(r.Cells[at])
+	}
+	if with >= 0 && with < len(r.Cells) && len(b) > 0 {
+		r.joined = append(append(append(r.joined[:0], b...), ' '), clean(r.Cells[with])...)
+		return trim(r.joined)
+	}
+	return b
+}
+
+func (r *Row) column(name string) (int, *Column) {
+	i, ok := r.sheet.byName[name]
+	if !ok {
+		return -1, nil
+	}
+	return i, &r.sheet.t.Columns[i]
+}
 
 // Amount gives an amount as the column's As says, in minor units of c; ok is
 // false where the cell is empty.
 func (r *Row) Amount(name string, c money.Currency) (minor int64, ok bool, err error) {
-	return 0, false, nil
+	i, col := r.column(name)
+	if i < 0 {
+		return 0, false, nil
+	}
+	b := r.cell(i)
+	if len(b) == 0 {
+		return 0, false, nil
+	}
+	minor, err = r.sheet.amount(b, col.As, c)
+	if err != nil {
+		return 0, false, r.wrong(i, err)
+	}
+	return minor, true, nil
 }
 
-// Currency gives the row's currency: of its column, else of the person's hint,
-// else of the table.
-func (r *Row) Currency() money.Currency { return money.Currency{} }
+// Currency gives the row's currency: of its column, else what the person says,
+// else that of the table.
+func (r *Row) Currency() money.Currency {
+	if i := r.sheet.currencyCol; i >= 0 {
+		if c, ok := ParseCurrency(r.cell(i)); ok {
+			return c
+		}
+	}
+	return r.sheet.currency
+}
 
 // Time gives a moment by the column's layouts; 0 where the cell is empty.
-func (r *Row) Time(name string) (at evidence.Instant, offset int16, err error) { return 0, 0, nil }
+func (r *Row) Time(name string) (at evidence.Instant, offset int16, err error) {
+	i, col := r.column(name)
+	if i < 0 {
+		return 0, 0, nil
+	}
+	b := r.cell(i)
+	if len(b) == 0 {
+		return 0, 0, nil
+	}
+	if at, offset, err = r.zone.parse(b, col.Layouts); err != nil {
+		err = r.wrong(i, err)
+	}
+	return at, offset, err
+}
 
 // Date gives a date by the column's layouts; calendar.None where the cell is
 // empty.
-func (r *Row) Date(name string) (calendar.Date, error) { return calendar.None, nil }
+func (r *Row) Date(name string) (calendar.Date, error) {
+	i, col := r.column(name)
+	if i < 0 {
+		return calendar.None, nil
+	}
+	b := r.cell(i)
+	if len(b) == 0 {
+		return calendar.None, nil
+	}
+	d, err := ParseDate(b, col.Layouts...)
+	if err != nil {
+		err = r.wrong(i, err)
+	}
+	return d, err
+}
+
+// Moment gives the first moment of a date in the table's zone, and the offset
+// there.
+func (r *Row) Moment(d calendar.Date) (evidence.Instant, int16) {
+	at, offset, err := r.zone.moment(clock{date: d})
+	if err != nil {
+		return 0, 0
+	}
+	return at, offset
+}
 
 // Word gives the translation of a cell by the column's Words, and whether
 // there is one.
-func (r *Row) Word(name string) (string, bool) { return "", false }
+func (r *Row) Word(name string) (string, bool) {
+	i, col := r.column(name)
+	if i < 0 {
+		return "", false
+	}
+	return col.word(r.cell(i))
+}
 
-// Put fills a fact from the row: its source, its id (the row's hash), its time
-// and every column with a Field, except the named ones. Row functions call it
-// after Out.Begin; where a row is several facts, part tells them apart ("" for
-// the first).
-func (r *Row) Put(d *evidence.Draft, part string, except ...string) error { return nil }
+func (c *Column) word(b []byte) (string, bool) {
+	if w, ok := c.Words[string(b)]; ok {
+		return w, true
+	}
+	w, ok := c.Words["*"]
+	return w, ok
+}
+
+// wrong names the column in which something is wrong.
+func (r *Row) wrong(i int, err error) error {
+	return fmt.Errorf("column %s: %s", r.sheet.label(i), reason(err))
+}
+
+// Put fills a fact from the row: its source, its id (of the row's hash), its
+// time and every column with a Field, except the named ones. Row functions
+// call it after Out.Begin; where a row is several facts, part tells them apart
+// ("" for the first).
+func (r *Row) Put(d *evidence.Draft, part string, except ...string) error {
+	return r.sheet.put(r, d, part, except)
+}

@@ -1,6 +1,8 @@
 package format
 
 import (
+	"sync"
+
 	"daozhang/internal/evidence"
 )
 
@@ -28,6 +30,9 @@ const (
 	// AsMagnitude is AsDecimal without its sign, where another column or the
 	// kind says which way the money goes.
 	AsMagnitude
+	// AsRounded is AsDecimal of a source that computes finer than the minor
+	// unit, rounded half up.
+	AsRounded
 	// AsMinor is a whole number of minor units, with zeros before it as fixed
 	// layouts pad it.
 	AsMinor
@@ -125,4 +130,7 @@ type Table struct {
 	// Close is called after the last row: checks sums, commits the fact that
 	// speaks of the whole document.
 	Close func(doc *Doc, out *Out)
+
+	once           sync.Once
+	headers, withs [][]string // as headers are compared
 }
