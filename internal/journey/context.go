@@ -1,0 +1,457 @@
+package journey
+
+import (
+	"slices"
+	"strings"
+
+	"daozhang/internal/calendar"
+	"daozhang/internal/evidence"
+	"daozhang/internal/match"
+	"daozhang/internal/money"
+	"daozhang/internal/terms"
+)
+
+// Context is what is known besides the payments' own facts, indexed for the
+// questions that every payment asks: batches, files, statements, coverage,
+// account states, holds. It is built once and then only read.
+type Context struct {
+	View   *evidence.View
+	Match  *match.Result
+	Book   *terms.Book
+	AsOf   evidence.Instant
+	facts  map[evidence.Word]*merchantFacts
+	common *merchantFacts // declared for all merchants
+
+	batches    map[batchKey][]evidence.FactRef
+	coverage   map[string][]Span
+	statements map[string][]statement
+	// Files and the lines counted for them.
+	ClearingFiles   map[FileKey]evidence.FactRef
+	SettlementFiles map[FileKey]evidence.FactRef
+	clearingLines   map[FileKey]int
+	settlementLines map[FileKey]int
+	limits          []evidence.FactRef
+	orders          map[orderKey]orderSum
+	direct          map[directKey]*match.Entry
+	contested       map[directKey]bool
+	unpaid          map[moneyKey]int64
+	actions         map[evidence.Word][]evidence.FactRef // operator actions by terminal
+}
+
+// moneyKey is a merchant's money in one currency.
+type moneyKey struct {
+	mid      evidence.Word
+	currency money.Currency
+}
+
+// Span is a half-open stretch of time.
+type Span struct{ From, To evidence.Instant }
+
+type statement struct {
+	from, to calendar.Date
+	ref      evidence.FactRef
+}
+
+type batchKey struct{ mid, tid, batch evidence.Word }
+
+// FileKey names a day's file: of a network, or of a merchant (0: of all).
+type FileKey struct {
+	Of   evidence.Word
+	Date calendar.Date
+}
+
+// merchantFacts says on which legs anybody has ever spoken for a merchant.
+type merchantFacts struct {
+	legs    [Credit + 1]bool
+	account []evidence.FactRef // account.status in order of time
+	risk    []evidence.FactRef // risk decisions on the merchant as a whole
+}
+
+// NewContext indexes a match result.
+func NewContext(res *match.Result) *Context {
+	c := &Context{
+		View: res.View, Match: res, Book: res.Book, AsOf: res.View.AsOf,
+		facts: map[evidence.Word]*merchantFacts{}, common: &merchantFacts{},
+		batches: map[batchKey][]evidence.FactRef{}, coverage: map[string][]Span{}, statements: map[string][]statement{},
+		ClearingFiles: map[FileKey]evidence.FactRef{}, SettlementFiles: map[FileKey]evidence.FactRef{},
+		clearingLines: map[FileKey]int{}, settlementLines: map[FileKey]int{},
+		orders: map[orderKey]orderSum{}, direct: map[directKey]*match.Entry{}, contested: map[directKey]bool{},
+		unpaid: map[moneyKey]int64{}, actions: map[evidence.Word][]evidence.FactRef{},
+	}
+	c.readCircumstances()
+	c.readMerchants()
+	c.proveDirectly()
+	c.readOrders()
+	return c
+}
+
+func (c *Context) of(mid evidence.Word) *merchantFacts {
+	m := c.facts[mid]
+	if m == nil {
+		m = &merchantFacts{}
+		c.facts[mid] = m
+	}
+	return m
+}
+
+func (c *Context) readCircumstances() {
+	v := c.View
+	for _, r := range c.Match.Circumstances {
+		f := v.At(r)
+		switch f.Type {
+		case evidence.TerminalBatch:
+			c.batches[batchKey{f.MID, f.TID, f.Batch}] = append(c.batches[batchKey{f.MID, f.TID, f.Batch}], r)
+			c.of(f.MID).legs[Capture] = true
+		case evidence.TerminalSoftware:
+			if f.MID != 0 && (f.State == evidence.SyncLag || f.State == evidence.SyncDone) {
+				c.of(f.MID).legs[Capture] = true
+			}
+		case evidence.ClearingFile:
+			c.ClearingFiles[FileKey{f.Network, f.Date}] = r
+			c.legOf(f.MID).legs[Clearing] = true
+		case evidence.SettlementFile:
+			c.SettlementFiles[FileKey{f.MID, f.Date}] = r
+			c.legOf(f.MID).legs[Settlement] = true
+		case evidence.BankStatement:
+			account := accountKey(v.Text(r, evidence.Account))
+			c.statements[account] = append(c.statements[account], c.statementOf(r, f))
+		case evidence.Coverage:
+			of := v.Text(r, evidence.Of)
+			span := c.span(r, f)
+			c.coverage[of] = append(c.coverage[of], span)
+			switch {
+			case strings.HasPrefix(of, "terminal"):
+				c.legOf(f.MID).legs[Capture] = true
+			case strings.HasPrefix(of, "clearing"):
+				c.legOf(f.MID).legs[Clearing] = true
+			case of == "settlement":
+				c.legOf(f.MID).legs[Settlement] = true
+			case of == "payouts":
+				c.legOf(f.MID).legs[Payout] = true
+			}
+		case evidence.LimitPolicy:
+			c.limits = append(c.limits, r)
+		case evidence.OperatorAction:
+			c.actions[f.TID] = append(c.actions[f.TID], r)
+		}
+	}
+}
+
+// legOf gives the facts of a merchant, or those declared for all.
+func (c *Context) legOf(mid evidence.Word) *merchantFacts {
+	if mid == 0 {
+		return c.common
+	}
+	return c.of(mid)
+}
+
+func (c *Context) span(r evidence.FactRef, f *evidence.Fact) Span {
+	edge := func(field evidence.Field) evidence.Instant {
+		at, date, isDate, _ := c.View.Moment(r, field)
+		if isDate {
+			at = evidence.Instant((date.Unix(0) - int64(f.Offset)*60) * 1e9)
+		}
+		return at
+	}
+	return Span{edge(evidence.From), edge(evidence.To)}
+}
+
+func (c *Context) statementOf(r evidence.FactRef, f *evidence.Fact) statement {
+	edge := func(field evidence.Field) calendar.Date {
+		at, date, isDate, _ := c.View.Moment(r, field)
+		if !isDate {
+			date = calendar.DateOf(at.Unix(), int(f.Offset)*60)
+		}
+		return date
+	}
+	return statement{edge(evidence.From), edge(evidence.To), r}
+}
+
+func accountKey(s string) string { return strings.ReplaceAll(s, " ", "") }
+
+func (c *Context) readMerchants() {
+	v := c.View
+	countClearing, countSettlement := len(c.ClearingFiles) > 0, len(c.SettlementFiles) > 0
+	for _, m := range c.Match.Merchants {
+		facts := c.of(m.MID)
+		for _, r := range m.General {
+			switch v.At(r).Type {
+			case evidence.AccountStatus:
+				facts.account = append(facts.account, r)
+			case evidence.RiskDecision:
+				facts.risk = append(facts.risk, r)
+			}
+		}
+		facts.legs[Settlement] = facts.legs[Settlement] || m.Lines > 0
+		for i := range m.Payments {
+			p := &m.Payments[i]
+			// Once a merchant's clearing is known to be spoken of and no file
+			// has to be counted, its lines need no look.
+			if facts.legs[Clearing] && !countClearing && !countSettlement {
+				break
+			}
+			for _, r := range m.Facts(p) {
+				c.countLine(m, facts, v.At(r))
+			}
+			for a := range m.Acts(p) {
+				for _, r := range m.ActFacts(&m.Acts(p)[a]) {
+					c.countLine(m, facts, v.At(r))
+				}
+			}
+		}
+		for _, r := range m.Deductions {
+			c.countLine(m, facts, v.At(r))
+		}
+	}
+	for _, a := range c.Match.Ambiguous {
+		if a.Merchant != nil {
+			c.countLine(a.Merchant, c.of(a.Merchant.MID), v.At(a.Fact))
+		}
+	}
+	for _, p := range c.Match.Payouts {
+		if len(p.Statuses) > 0 {
+			c.of(p.MID).legs[Payout] = true
+		}
+		if state, _ := p.State(v); p.Lines > 0 && p.Sent == 0 && len(p.Entries) == 0 && state != evidence.Rejected && state != evidence.Returned {
+			c.unpaid[moneyKey{p.MID, p.Currency}] += p.Net
+		}
+	}
+}
+
+func (c *Context) countLine(m *match.Merchant, facts *merchantFacts, f *evidence.Fact) {
+	switch f.Type {
+	case evidence.ClearingLine:
+		facts.legs[Clearing] = true
+		c.clearingLines[FileKey{f.Network, f.Date}]++
+	case evidence.SettlementLine:
+		c.settlementLines[FileKey{m.MID, f.Date}]++
+		c.settlementLines[FileKey{0, f.Date}]++
+	}
+}
+
+// Speaks reports whether anybody has ever spoken or declared anything on a leg
+// for a merchant. The credit always counts: it is what is asked about.
+func (c *Context) Speaks(mid evidence.Word, l Leg) bool {
+	return l == Credit || c.of2(mid).legs[l] || c.common.legs[l]
+}
+
+var silent merchantFacts
+
+func (c *Context) of2(mid evidence.Word) *merchantFacts {
+	if m := c.facts[mid]; m != nil {
+		return m
+	}
+	return &silent
+}
+
+// Covered reports whether a witness has declared all its facts of a moment.
+func (c *Context) Covered(of string, at evidence.Instant) bool {
+	for _, s := range c.coverage[of] {
+		if s.From <= at && at < s.To {
+			return true
+		}
+	}
+	return false
+}
+
+// CoveredSpan reports whether a witness has declared all its facts of a stretch
+// of time; neighbouring declarations add up.
+func (c *Context) CoveredSpan(of string, from, to evidence.Instant) bool {
+	spans := slices.Clone(c.coverage[of])
+	slices.SortFunc(spans, func(a, b Span) int { return int(min(max(a.From-b.From, -1), 1)) })
+	for _, s := range spans {
+		if s.From <= from && from < s.To {
+			from = s.To
+		}
+	}
+	return from >= to
+}
+
+// Statement gives the complete statement of an account that covers a date; an
+// empty account is one that nobody named, and any account's statement counts.
+func (c *Context) Statement(account string, date calendar.Date) (evidence.FactRef, bool) {
+	if account = accountKey(account); account != "" {
+		return cover(c.statements[account], date)
+	}
+	var best evidence.FactRef
+	for _, list := range c.statements {
+		if r, ok := cover(list, date); ok && (best == 0 || c.View.CompareTime(r, best) < 0) {
+			best = r
+		}
+	}
+	return best, best != 0
+}
+
+func cover(list []statement, date calendar.Date) (evidence.FactRef, bool) {
+	for _, s := range list {
+		if s.from <= date && date <= s.to {
+			return s.ref, true
+		}
+	}
+	return 0, false
+}
+
+// HasStatements reports whether any statement of an account is on record.
+func (c *Context) HasStatements(account string) bool {
+	if account = accountKey(account); account != "" {
+		return len(c.statements[account]) > 0
+	}
+	return len(c.statements) > 0
+}
+
+// Batch gives the facts of a terminal's batch in order of time; what a terminal
+// said without its merchant counts too.
+func (c *Context) Batch(mid, tid, batch evidence.Word) []evidence.FactRef {
+	list := c.batches[batchKey{mid, tid, batch}]
+	if more := c.batches[batchKey{0, tid, batch}]; mid != 0 && len(more) > 0 {
+		list = append(slices.Clone(list), more...)
+		slices.SortFunc(list, c.View.CompareTime)
+	}
+	return list
+}
+
+// ClearingFile gives the network's file of a business date, and whether all of
+// its lines are on record. A file that does not say its count is whole.
+func (c *Context) ClearingFile(network evidence.Word, date calendar.Date) (r evidence.FactRef, whole bool) {
+	k := FileKey{network, date}
+	r, ok := c.ClearingFiles[k]
+	if !ok && network == 0 && len(c.ClearingFiles) > 0 { // the payment does not know its network
+		only := evidence.FactRef(0)
+		for key, ref := range c.ClearingFiles {
+			if key.Date == date {
+				if only != 0 {
+					return 0, false
+				}
+				only, k = ref, key
+			}
+		}
+		r, ok = only, only != 0
+	}
+	if !ok {
+		return 0, false
+	}
+	count, said := c.View.Num(r, evidence.Count)
+	return r, !said || c.clearingLines[k]+c.unnamed(k) >= int(count)
+}
+
+// unnamed counts lines that do not name their network, where one network only
+// has files of the date.
+func (c *Context) unnamed(k FileKey) int {
+	if k.Of == 0 {
+		return 0
+	}
+	return c.clearingLines[FileKey{0, k.Date}]
+}
+
+// SettlementFile gives the settlement file of a date for a merchant, or for
+// all, and whether all of its lines are on record.
+func (c *Context) SettlementFile(mid evidence.Word, date calendar.Date) (r evidence.FactRef, whole bool) {
+	k := FileKey{mid, date}
+	r, ok := c.SettlementFiles[k]
+	if !ok {
+		k.Of = 0
+		if r, ok = c.SettlementFiles[k]; !ok {
+			return 0, false
+		}
+	}
+	count, said := c.View.Num(r, evidence.Count)
+	return r, !said || c.settlementLines[k] >= int(count)
+}
+
+// SettledLines counts the settlement lines of a date, of a merchant or of all.
+func (c *Context) SettledLines(mid evidence.Word, date calendar.Date) int {
+	return c.settlementLines[FileKey{mid, date}]
+}
+
+// AccountState gives the fact that holds of a merchant's account; 0 where it is
+// active or nothing is known.
+func (c *Context) AccountState(mid evidence.Word) (evidence.State, evidence.FactRef) {
+	list := c.of2(mid).account
+	if len(list) == 0 {
+		return evidence.NoState, 0
+	}
+	r := list[len(list)-1]
+	return c.View.At(r).State, r
+}
+
+// AccountStates gives all account.status facts of a merchant in order of time.
+func (c *Context) AccountStates(mid evidence.Word) []evidence.FactRef { return c.of2(mid).account }
+
+// MerchantHold gives the hold on a merchant as a whole that no release of the
+// merchant ended; 0 for none.
+func (c *Context) MerchantHold(mid evidence.Word) evidence.FactRef {
+	var hold evidence.FactRef
+	for _, r := range c.of2(mid).risk {
+		switch c.View.At(r).State {
+		case evidence.Hold:
+			hold = r
+		case evidence.Release:
+			hold = 0
+		}
+	}
+	return hold
+}
+
+// Limits gives the limit policies in force in order of time.
+func (c *Context) Limits() []evidence.FactRef { return c.limits }
+
+// payoutLimit gives the payout policy of a merchant itself: the money over it
+// goes out next day.
+func (c *Context) payoutLimit(mid evidence.Word) (limit int64, fact evidence.FactRef) {
+	scope := "mid/" + c.View.Words.Text(mid)
+	for _, r := range c.limits {
+		if c.View.At(r).Kind != evidence.PayoutKind || c.View.Text(r, evidence.Scope) != scope {
+			continue
+		}
+		limit, fact = 0, r
+		for _, field := range []evidence.Field{evidence.MaxAmount, evidence.DailyAmount} {
+			if n, ok := c.View.Num(r, field); ok && (limit == 0 || n < limit) {
+				limit = n
+			}
+		}
+	}
+	return limit, fact
+}
+
+type orderKey struct{ mid, order evidence.Word }
+
+// orderSum is what the payments of an order charge, and the last of them.
+type orderSum struct {
+	sum  int64
+	last *match.Payment
+}
+
+type directKey struct {
+	mid      evidence.Word
+	date     calendar.Date
+	currency money.Currency
+}
+
+// readOrders sums the payments that charge for each order.
+func (c *Context) readOrders() {
+	var j Journey
+	for _, m := range c.Match.Merchants {
+		for i := range m.Payments {
+			p := &m.Payments[i]
+			ordered := false
+			for _, r := range m.Facts(p) {
+				ordered = ordered || c.View.At(r).Type == evidence.SaleOrder
+			}
+			if !ordered {
+				continue
+			}
+			c.Compute(m, p, &j)
+			if !j.Charging() {
+				continue
+			}
+			k := orderKey{m.MID, j.Keys.OrderID}
+			o := c.orders[k]
+			o.sum += j.Amount
+			o.last = p
+			c.orders[k] = o
+		}
+	}
+}
+
+// Actions gives what operators did at a terminal, in order of time.
+func (c *Context) Actions(tid evidence.Word) []evidence.FactRef { return c.actions[tid] }

@@ -1,0 +1,186 @@
+package journey
+
+import (
+	"cmp"
+	"slices"
+
+	"daozhang/internal/calendar"
+	"daozhang/internal/match"
+	"daozhang/internal/money"
+)
+
+// directDates is how many consecutive business dates one entry may prove: a
+// long holiday and the weekend beside it.
+const directDates = 12
+
+// day is what one merchant's business date is worth.
+type day struct {
+	key directKey
+	net int64
+	due calendar.Date
+}
+
+// proveDirectly lets bank entries prove the payments of business dates, for
+// merchants of which no payout or settlement facts exist: the entry whose
+// amount is exactly the net of one date, or of consecutive ones.
+func (c *Context) proveDirectly() {
+	open := slices.DeleteFunc(slices.Clone(c.Match.Entries), func(e *match.Entry) bool {
+		return !e.Booked || e.Placed || e.Ambiguous || e.Amount <= 0
+	})
+	if len(open) == 0 {
+		return
+	}
+	days := map[moneyKey][]day{}
+	var order []moneyKey
+	accounts := map[moneyKey]string{}
+	for _, m := range c.Match.Merchants {
+		if m.HasPayouts {
+			continue
+		}
+		c.addDays(m, days)
+		for k := range days {
+			if k.mid == m.MID {
+				order = append(order, k)
+				accounts[k] = accountKey(c.accountOf(m))
+			}
+		}
+	}
+	slices.SortFunc(order, func(a, b moneyKey) int {
+		return cmp.Or(c.View.Words.Compare(a.mid, b.mid), cmp.Compare(a.currency.String(), b.currency.String()))
+	})
+	for again := true; again; {
+		again = false
+		for _, e := range open {
+			if e.Placed || e.Ambiguous {
+				continue
+			}
+			var found [][]day
+			for _, k := range order {
+				if k.currency == e.Currency && (accounts[k] == "" || accounts[k] == e.Account) {
+					found = append(found, c.runs(days[k], e)...)
+				}
+			}
+			switch {
+			case len(found) == 1 && !c.wanted(found[0], e, open, days, order, accounts):
+				e.Placed, again = true, true
+				for _, d := range found[0] {
+					c.direct[d.key] = e
+				}
+			case len(found) > 0:
+				c.doubtDays(e, found)
+			}
+		}
+	}
+}
+
+func (c *Context) accountOf(m *match.Merchant) string {
+	for _, t := range c.Book.All(m.MID) {
+		if t.Account != "" {
+			return t.Account
+		}
+	}
+	return ""
+}
+
+// addDays sums the nets of a merchant's business dates.
+func (c *Context) addDays(m *match.Merchant, days map[moneyKey][]day) {
+	var j Journey
+	sums := map[directKey]*day{}
+	for i := range m.Payments {
+		c.Compute(m, &m.Payments[i], &j)
+		if !j.countsDirectly() {
+			continue
+		}
+		k := directKey{m.MID, j.BusinessDate, j.Currency}
+		d := sums[k]
+		if d == nil {
+			d = &day{key: k, due: j.Legs.Day}
+			sums[k] = d
+		}
+		if sum, ok := money.Add(d.net, j.Net); ok {
+			d.net = sum
+		}
+	}
+	for k, d := range sums {
+		mk := moneyKey{m.MID, k.currency}
+		days[mk] = append(days[mk], *d)
+	}
+	for mk := range days {
+		slices.SortFunc(days[mk], func(a, b day) int { return cmp.Compare(a.key.date, b.key.date) })
+	}
+}
+
+// runs gives the runs of consecutive dates, not proven yet, whose net an entry
+// is; it comes no earlier than they are due and within two weeks.
+func (c *Context) runs(days []day, e *match.Entry) (found [][]day) {
+	for i := range days {
+		sum := int64(0)
+		for n := i; n < len(days) && n < i+directDates; n++ {
+			d := days[n]
+			if c.direct[d.key] != nil || e.Date < d.due || e.Date > d.due+14 {
+				break
+			}
+			sum += d.net
+			if sum == e.Amount {
+				found = append(found, days[i:n+1])
+			}
+		}
+	}
+	return found
+}
+
+// wanted reports whether another entry proves one of the same dates as well; of
+// entries alike the first takes the first.
+func (c *Context) wanted(run []day, e *match.Entry, open []*match.Entry, days map[moneyKey][]day, order []moneyKey, accounts map[moneyKey]string) bool {
+	for _, o := range open {
+		if o == e || o.Placed || o.Ambiguous || o.Amount == e.Amount {
+			continue
+		}
+		for _, k := range order {
+			if k.currency != o.Currency || accounts[k] != "" && accounts[k] != o.Account {
+				continue
+			}
+			for _, other := range c.runs(days[k], o) {
+				for _, d := range other {
+					if slices.ContainsFunc(run, func(x day) bool { return x.key == d.key }) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (c *Context) doubtDays(e *match.Entry, found [][]day) {
+	e.Ambiguous = true
+	a := match.Ambiguity{Fact: e.Fact, Why: "fits the net of several business dates equally"}
+	for _, run := range found {
+		for _, d := range run {
+			c.contested[d.key] = true
+			for _, m := range c.Match.Merchants {
+				if m.MID != d.key.mid {
+					continue
+				}
+				var j Journey
+				for i := range m.Payments {
+					c.Compute(m, &m.Payments[i], &j)
+					if j.BusinessDate == d.key.date && j.Currency == d.key.currency && j.countsDirectly() && !slices.Contains(a.Payments, &m.Payments[i]) {
+						a.Payments = append(a.Payments, &m.Payments[i])
+					}
+				}
+			}
+		}
+	}
+	c.Match.Ambiguous = append(c.Match.Ambiguous, a)
+}
+
+// DirectEntry reports whether an entry proves business dates directly.
+func (c *Context) DirectEntry(e *match.Entry) bool {
+	for _, other := range c.direct {
+		if other == e {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,333 @@
+package match
+
+import (
+	"slices"
+
+	"daozhang/internal/calendar"
+	"daozhang/internal/evidence"
+	"daozhang/internal/terms"
+)
+
+// class says what a group of facts tells of: the charge, or an act on it. An
+// act has keys of its own, so facts are only grouped within a class.
+type class uint8
+
+const (
+	charge class = iota
+	voidAct
+	refundAct
+	reversalAct
+	completionAct
+	chargebackAct
+	deduction // fee, adjustment, reserve and release lines
+	kindless  // gateway facts that do not say: they follow whom their keys name
+)
+
+func classOf(f *evidence.Fact) class {
+	if f.Type == evidence.GatewayReversal {
+		return reversalAct
+	}
+	switch f.Kind {
+	case evidence.Void:
+		return voidAct
+	case evidence.Refund:
+		return refundAct
+	case evidence.Reversal:
+		return reversalAct
+	case evidence.Completion:
+		return completionAct
+	case evidence.Chargeback:
+		return chargebackAct
+	case evidence.FeeKind, evidence.Adjustment, evidence.Reserve, evidence.ReserveRelease:
+		return deduction
+	case evidence.NoKind:
+		if f.Type == evidence.TerminalTransaction || f.Type == evidence.ClearingLine || f.Type == evidence.SettlementLine {
+			return charge
+		}
+		return kindless
+	}
+	return charge
+}
+
+// witness marks who has spoken in a group.
+type witness uint8
+
+const (
+	byTerminal witness = 1 << iota
+	byRequest
+	byResponse
+	byGateway // time-outs, errors
+	byClearing
+	bySettlement
+)
+
+func witnessOf(f *evidence.Fact) witness {
+	switch f.Type {
+	case evidence.TerminalTransaction:
+		return byTerminal
+	case evidence.GatewayRequest:
+		return byRequest
+	case evidence.GatewayResponse:
+		return byResponse
+	case evidence.ClearingLine:
+		return byClearing
+	case evidence.SettlementLine:
+		return bySettlement
+	default:
+		return byGateway
+	}
+}
+
+const lines = byClearing | bySettlement
+
+// group is a set of facts that tell of one transaction, with all the keys that
+// any of them knows.
+type group struct {
+	at         int32 // place in matcher.groups
+	parent     int32 // itself while it stands, else the group it was joined to
+	head, tail int32 // its facts, chained through matcher.next
+	class      class
+	seen       witness
+	failed     bool // declined or aborted by everyone who spoke
+	approved   bool
+	duplicate  bool // second presentment
+	contested  bool
+	founded    bool // by a line
+	hasAmount  bool
+	time       evidence.Instant
+	date       calendar.Date // business date of time, once asked
+	dated      bool
+	amount     int64
+
+	ref, order, rrn, tid, batch, stan, auth, pan evidence.Word
+
+	of       int32 // the charge an act belongs to, -1 for none
+	nextDup  int32 // next presentment of the same sale, -1 for none
+	firstDup int32 // the first presentment of it, itself for the first
+}
+
+// matcher groups the facts of one merchant.
+type matcher struct {
+	v     *evidence.View
+	words *evidence.Words
+	book  *terms.Book
+	mid   evidence.Word
+	facts []evidence.FactRef // in order of time
+	next  []int32
+	// groups of all classes. Joined ones stay in place and point to the other.
+	groups    []group
+	attached  map[int32][]int32 // group → facts that name it without being its keys
+	orders    []int32           // facts that are sale.orders
+	out       *Merchant
+	ambiguous []Ambiguity
+	pending   []pendingAmbiguity
+	unplaced  []Unplaced
+}
+
+// pendingAmbiguity waits until payments have their place.
+type pendingAmbiguity struct {
+	fact   evidence.FactRef
+	groups []int32
+	why    string
+}
+
+func newMatcher(v *evidence.View, book *terms.Book, s *share) *matcher {
+	m := &matcher{
+		v: v, words: v.Words, book: book, mid: s.mid, facts: s.refs,
+		attached: map[int32][]int32{},
+		out:      &Merchant{MID: s.mid, General: s.general, HasPayouts: len(s.payouts) > 0},
+	}
+	m.sortFacts()
+	m.next = make([]int32, len(m.facts))
+	m.groups = make([]group, 0, len(m.facts))
+	return m
+}
+
+// sortFacts puts the facts in order of time, then source and id.
+func (m *matcher) sortFacts() {
+	type timed struct {
+		at  evidence.Instant
+		ref evidence.FactRef
+	}
+	order := make([]timed, len(m.facts))
+	for i, r := range m.facts {
+		order[i] = timed{m.v.At(r).Time, r}
+	}
+	slices.SortFunc(order, func(a, b timed) int {
+		if a.at != b.at {
+			if a.at < b.at {
+				return -1
+			}
+			return 1
+		}
+		return m.v.CompareTime(a.ref, b.ref)
+	})
+	for i, t := range order {
+		m.facts[i] = t.ref
+	}
+}
+
+func (m *matcher) fact(i int32) *evidence.Fact { return m.v.At(m.facts[i]) }
+
+// root follows joins to the group that stands.
+func (m *matcher) root(g int32) *group {
+	for m.groups[g].parent != g {
+		m.groups[g].parent = m.groups[m.groups[g].parent].parent
+		g = m.groups[g].parent
+	}
+	return &m.groups[g]
+}
+
+// found makes a group of one fact.
+func (m *matcher) found(i int32, c class) *group {
+	f := m.fact(i)
+	at := int32(len(m.groups))
+	m.next[i] = -1
+	g := group{
+		at: at, parent: at, head: i, tail: i, class: c, seen: witnessOf(f), time: f.Time,
+		ref: f.Ref, order: f.OrderID, rrn: f.RRN, tid: f.TID, batch: f.Batch, stan: f.STAN, auth: f.AuthCode, pan: f.PAN,
+		of: -1, nextDup: -1, firstDup: at, founded: witnessOf(f)&lines != 0,
+	}
+	g.amount, g.hasAmount = f.Amount()
+	if g.founded && f.TransactionTime != 0 {
+		g.time = f.TransactionTime
+	}
+	outcome(&g, f)
+	m.groups = append(m.groups, g)
+	return &m.groups[at]
+}
+
+// outcome notes whether a fact tells of success or failure: a line of a file
+// goes to the attempt that succeeded.
+func outcome(g *group, f *evidence.Fact) {
+	switch f.Type {
+	case evidence.TerminalTransaction:
+		switch f.Result {
+		case evidence.Approved, evidence.OfflineApproved:
+			g.approved = true
+		case evidence.Declined, evidence.Aborted:
+			g.failed = true
+		}
+	case evidence.GatewayResponse:
+		if f.Code != (evidence.Code{}) {
+			if evidence.IsApproval(f.Code) {
+				g.approved = true
+			} else if !evidence.IsOpen(f.Code) {
+				g.failed = true
+			}
+		}
+	case evidence.ClearingLine, evidence.SettlementLine:
+		g.approved = true
+	}
+}
+
+// lost reports whether all who spoke say that the attempt failed.
+func (g *group) lost() bool { return g.failed && !g.approved }
+
+// addTo appends a fact to a group and takes over the keys it knows.
+func (m *matcher) addTo(g *group, i int32) {
+	f := m.fact(i)
+	m.next[i] = -1
+	m.next[g.tail] = i
+	g.tail = i
+	fill(&g.ref, f.Ref)
+	fill(&g.order, f.OrderID)
+	fill(&g.rrn, f.RRN)
+	fill(&g.tid, f.TID)
+	fill(&g.batch, f.Batch)
+	fill(&g.stan, f.STAN)
+	fill(&g.auth, f.AuthCode)
+	fill(&g.pan, f.PAN)
+	if !g.hasAmount {
+		g.amount, g.hasAmount = f.Amount()
+	}
+	g.seen |= witnessOf(f)
+	outcome(g, f)
+}
+
+func fill(key *evidence.Word, w evidence.Word) {
+	if *key == 0 {
+		*key = w
+	}
+}
+
+// join makes two groups one; the earlier stands.
+func (m *matcher) join(a, b *group) *group {
+	if a == b {
+		return a
+	}
+	if compareGroups(b, a) < 0 {
+		a, b = b, a
+	}
+	b.parent = a.at
+	m.next[a.tail] = b.head
+	a.tail = b.tail
+	fill(&a.ref, b.ref)
+	fill(&a.order, b.order)
+	fill(&a.rrn, b.rrn)
+	fill(&a.tid, b.tid)
+	fill(&a.batch, b.batch)
+	fill(&a.stan, b.stan)
+	fill(&a.auth, b.auth)
+	fill(&a.pan, b.pan)
+	if !a.hasAmount {
+		a.amount, a.hasAmount = b.amount, b.hasAmount
+	}
+	if a.class == kindless {
+		a.class = b.class
+	}
+	a.seen |= b.seen
+	a.approved = a.approved || b.approved
+	a.failed = a.failed || b.failed
+	return a
+}
+
+// businessDate gives the business date of a group's time.
+func (m *matcher) businessDate(g *group) calendar.Date {
+	if !g.dated {
+		g.date = m.book.At(m.mid, g.time, m.fact(g.head).Offset).BusinessDate(g.time)
+		g.dated = true
+	}
+	return g.date
+}
+
+// level is the strength of a key, strongest first.
+type level uint8
+
+const (
+	byRef level = iota
+	byOrder
+	byRRN
+	byBatch  // tid + batch + stan
+	byTrace  // tid + stan + amount, same business date
+	byAuth   // auth code + last four + amount, same business date
+	byMinute // tid + amount + last four, within ten minutes
+)
+
+// agree reports that no key stronger than the level disagrees: where both know
+// one, it is the same. Keys and amounts compare as words and minor units.
+func agree(a, b *group, l level) bool {
+	if l > byRef && differ(a.ref, b.ref) || l > byOrder && differ(a.order, b.order) || l > byRRN && differ(a.rrn, b.rrn) {
+		return false
+	}
+	if l > byBatch {
+		if a.tid != 0 && b.tid != 0 && (a.tid != b.tid || differ(a.stan, b.stan) || differ(a.batch, b.batch)) {
+			return false
+		}
+		if a.hasAmount && b.hasAmount && a.amount != b.amount {
+			return false
+		}
+	}
+	if l > byTrace && differ(a.auth, b.auth) {
+		return false
+	}
+	return !differ(a.pan, b.pan) || sameLastFour(a.pan, b.pan)
+}
+
+func differ(a, b evidence.Word) bool { return a != 0 && b != 0 && a != b }
+
+func sameLastFour(a, b evidence.Word) bool {
+	x, ok1 := evidence.LastFour(a)
+	y, ok2 := evidence.LastFour(b)
+	return !ok1 || !ok2 || x == y
+}

@@ -1,0 +1,286 @@
+// Package match says which facts speak of the same money: which are one
+// payment, which settlement lines a payout carries, which bank entries prove
+// which payouts. It decides by the contract's keys in their order of strength,
+// reports what fits several ways instead of guessing, and gives the same result
+// in whatever order the facts arrived. It is pure: a view of the evidence and
+// the terms in, a [Result] out.
+//
+// The work is done merchant by merchant, since every key but the processor's
+// own reference is unique only within one: facts of a swipe are grouped (swipe.go),
+// lines of files find their payment (line.go), voids, refunds and the like find
+// the payment they act on (act.go), then payouts and bank entries are joined
+// (payout.go, entry.go).
+package match
+
+import (
+	"cmp"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"daozhang/internal/evidence"
+	"daozhang/internal/terms"
+)
+
+// Result is everything that was matched.
+type Result struct {
+	View      *evidence.View
+	Book      *terms.Book
+	Merchants []*Merchant // in order of MID
+	Payouts   []*Payout   // in order of merchant, then sending, then id
+	Entries   []*Entry    // bank entries, repeated messages joined, in order of date
+	// Ambiguous are facts that fit several ways; none of the ways was taken.
+	Ambiguous []Ambiguity
+	// Unplaced are facts that fit nowhere.
+	Unplaced []Unplaced
+	// Circumstances are the facts about links, banks, notices, terminals,
+	// limits and files: what may explain, but belongs to no single payment.
+	Circumstances []evidence.FactRef
+
+	payoutsByKey map[payoutKey]*Payout
+}
+
+// Ambiguity is a fact that fits several payments or payouts equally.
+type Ambiguity struct {
+	Fact       evidence.FactRef
+	Payments   []*Payment
+	Payouts    []*Payout
+	Why        string
+	Merchant   *Merchant
+	entryMoney bool
+}
+
+// Unplaced is a fact that belongs to no payment and no payout.
+type Unplaced struct {
+	Fact evidence.FactRef
+	Why  string
+}
+
+// Merchant holds the payments of one merchant.
+type Merchant struct {
+	MID      evidence.Word
+	Payments []Payment // in order of time
+	facts    []evidence.FactRef
+	acts     []Act
+	// General are facts about the merchant as a whole: account status, risk
+	// decisions, limits.
+	General []evidence.FactRef
+	// Deductions are settlement lines that name no payment.
+	Deductions []evidence.FactRef
+	// HasPayouts tells that settlement lines or payouts of the merchant are on
+	// record; where not, bank entries prove its business dates directly.
+	HasPayouts bool
+	// TimeOf gives each payment's first terminal for other packages.
+	Lines int // settlement lines
+}
+
+// Payment is one payment: the facts of its charge, and the acts on it.
+type Payment struct {
+	MID      evidence.Word
+	Time     evidence.Instant // of the first terminal or gateway fact, else of its first line
+	Offset   int16            // zone of that fact, minutes east of UTC
+	first, n uint32
+	actFirst uint32
+	actCount uint16
+	// Duplicate marks the second of two presentments of one sale.
+	Duplicate bool
+	// Contested marks a payment that an ambiguous fact may belong to.
+	Contested bool
+}
+
+// Act is something done to a payment: a void, refund, reversal, completion or
+// chargeback, with the facts that tell of it.
+type Act struct {
+	Kind     evidence.Kind
+	Time     evidence.Instant
+	first, n uint32
+}
+
+// Facts gives the facts of a payment's charge and what else names it, in order
+// of time.
+func (m *Merchant) Facts(p *Payment) []evidence.FactRef { return m.facts[p.first : p.first+p.n] }
+
+// Acts gives what was done to a payment, in order of time.
+func (m *Merchant) Acts(p *Payment) []Act {
+	return m.acts[p.actFirst : p.actFirst+uint32(p.actCount)]
+}
+
+// ActFacts gives the facts of an act, in order of time.
+func (m *Merchant) ActFacts(a *Act) []evidence.FactRef { return m.facts[a.first : a.first+a.n] }
+
+// Run matches the facts of a view.
+func Run(v *evidence.View, book *terms.Book) *Result {
+	res := &Result{View: v, Book: book}
+	sorted := sortByMerchant(res)
+	matchers := make([]*matcher, len(sorted))
+	parallel(len(sorted), func(i int) {
+		m := newMatcher(v, book, sorted[i])
+		m.run()
+		matchers[i] = m
+		sorted[i].refs = nil
+	})
+	var statuses []evidence.FactRef
+	for i, m := range matchers {
+		res.Merchants = append(res.Merchants, m.out)
+		res.Ambiguous = append(res.Ambiguous, m.ambiguous...)
+		res.Unplaced = append(res.Unplaced, m.unplaced...)
+		statuses = append(statuses, sorted[i].payouts...)
+	}
+	res.joinPayouts(matchers, statuses)
+	res.joinEntries()
+	slices.SortFunc(res.Unplaced, func(a, b Unplaced) int { return v.CompareTime(a.Fact, b.Fact) })
+	slices.SortStableFunc(res.Ambiguous, func(a, b Ambiguity) int { return v.CompareTime(a.Fact, b.Fact) })
+	return res
+}
+
+// parallel calls do for 0 to n-1 on all processors.
+func parallel(n int, do func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// share is the evidence of one merchant.
+type share struct {
+	mid     evidence.Word
+	refs    []evidence.FactRef // facts of payments
+	general []evidence.FactRef
+	payouts []evidence.FactRef // payout.status
+	offset  int16
+}
+
+// sortByMerchant gives each merchant its facts, and the Result the rest.
+func sortByMerchant(res *Result) []*share {
+	v := res.View
+	byMID := map[evidence.Word]*share{}
+	var last *share
+	of := func(mid evidence.Word) *share {
+		if last != nil && last.mid == mid {
+			return last
+		}
+		s := byMID[mid]
+		if s == nil {
+			s = &share{mid: mid}
+			byMID[mid] = s
+		}
+		last = s
+		return s
+	}
+	var homeless []evidence.FactRef
+	for r, f := range v.Facts {
+		switch f.Type {
+		case evidence.TerminalTransaction, evidence.GatewayRequest, evidence.GatewayResponse, evidence.ClearingLine,
+			evidence.SettlementLine, evidence.SaleOrder:
+			if f.MID == 0 {
+				homeless = append(homeless, r)
+				continue
+			}
+			s := of(f.MID)
+			s.refs = append(s.refs, r)
+		case evidence.GatewayTimeout, evidence.GatewayReversal, evidence.GatewayError, evidence.OperatorAction,
+			evidence.CaseOpened, evidence.CaseClosed, evidence.RiskDecision:
+			if f.Type == evidence.GatewayError || f.Type == evidence.GatewayTimeout || f.Type == evidence.OperatorAction {
+				res.Circumstances = append(res.Circumstances, r)
+			}
+			switch {
+			case !namesPayment(f):
+				if f.MID != 0 && f.Type == evidence.RiskDecision {
+					s := of(f.MID)
+					s.general = append(s.general, r)
+				}
+			case f.MID == 0:
+				homeless = append(homeless, r)
+			default:
+				s := of(f.MID)
+				s.refs = append(s.refs, r)
+			}
+		case evidence.PayoutStatus:
+			s := of(f.MID)
+			s.payouts = append(s.payouts, r)
+		case evidence.AccountStatus:
+			s := of(f.MID)
+			s.general = append(s.general, r)
+		case evidence.BankEntry, evidence.MerchantTerms, evidence.CalendarHoliday, evidence.UnknownType:
+		default:
+			res.Circumstances = append(res.Circumstances, r)
+		}
+	}
+	res.settleHomeless(homeless, of)
+	slices.SortFunc(res.Circumstances, v.CompareTime)
+	shares := make([]*share, 0, len(byMID))
+	for _, s := range byMID {
+		slices.SortFunc(s.general, v.CompareTime)
+		shares = append(shares, s)
+	}
+	slices.SortFunc(shares, func(a, b *share) int { return v.Words.Compare(a.mid, b.mid) })
+	for _, s := range shares {
+		if len(s.refs) > 0 {
+			first := slices.MinFunc(s.refs, v.CompareTime)
+			s.offset = v.At(first).Offset
+		}
+		res.Book.Prepare(s.mid, s.offset)
+	}
+	return shares
+}
+
+// namesPayment reports whether a fact carries a key of one payment.
+func namesPayment(f *evidence.Fact) bool {
+	return f.Ref != 0 || f.OrderID != 0 || f.RRN != 0 || f.STAN != 0 && f.TID != 0 || f.AuthCode != 0
+}
+
+// settleHomeless gives facts without a merchant to the merchant that the same
+// processor reference, or the same terminal, belongs to.
+func (res *Result) settleHomeless(homeless []evidence.FactRef, of func(evidence.Word) *share) {
+	if len(homeless) == 0 {
+		return
+	}
+	v := res.View
+	byRef, byTID := map[evidence.Word]evidence.Word{}, map[evidence.Word]evidence.Word{}
+	const several = ^evidence.Word(0)
+	note := func(m map[evidence.Word]evidence.Word, key, mid evidence.Word) {
+		if key == 0 {
+			return
+		}
+		if known, ok := m[key]; ok && known != mid {
+			mid = several
+		}
+		m[key] = mid
+	}
+	for _, f := range v.Facts {
+		if f.MID != 0 {
+			note(byRef, f.Ref, f.MID)
+			note(byTID, f.TID, f.MID)
+		}
+	}
+	for _, r := range homeless {
+		f := v.At(r)
+		mid, ok := byRef[f.Ref]
+		if !ok || mid == several {
+			mid, ok = byTID[f.TID]
+		}
+		if !ok || mid == several {
+			mid = 0
+		}
+		s := of(mid)
+		s.refs = append(s.refs, r)
+	}
+}
+
+func compareGroups(a, b *group) int {
+	if a.time != b.time {
+		return cmp.Compare(a.time, b.time)
+	}
+	return cmp.Compare(a.at, b.at)
+}
