@@ -345,8 +345,8 @@ func (d *Draft) putText(f Field, text []byte) error {
 
 func (d *Draft) putEnum(f Field, text []byte) error {
 	find := func(v *vocabulary) (uint8, error) {
-		n, ok := v.number[string(text)]
-		if !ok || n == 0 {
+		n := v.of(text)
+		if n == 0 {
 			return 0, d.fail(fieldError(f, "must be one of "+strings.Join(v.words[1:], ", ")))
 		}
 		return n, nil
@@ -387,7 +387,7 @@ func (d *Draft) putEnum(f Field, text []byte) error {
 			d.details = append(d.details, detail{field: f, text: d.w.text(text)})
 			return nil
 		}
-		number := State(states.number[string(text)])
+		number := State(states.of(text))
 		for _, s := range allowed.words {
 			if s == number {
 				d.fact.State = s

@@ -38,6 +38,11 @@ const (
 	attrData
 )
 
+var attributeNames = newNameTable(map[string]uint8{
+	"specversion": attrSpecVersion, "id": attrID, "source": attrSource, "type": attrType,
+	"time": attrTime, "recordedtime": attrRecorded, "data": attrData,
+})
+
 // event reads one event and keeps it as a fact of the given line. why says what
 // is wrong with it; nothing is kept then. It never repeats a value.
 //
@@ -69,7 +74,7 @@ func (rd *eventReader) event(line int) (why string) {
 			if !ok {
 				return rd.why
 			}
-			attr := attributeOf(key)
+			attr := attributeNames.find(key)
 			if attr == 0 {
 				if !attributes.add(key) {
 					return showName(key) + ": given twice"
@@ -116,7 +121,7 @@ func (rd *eventReader) event(line int) (why string) {
 					case attrSource:
 						source = value
 					case attrType:
-						if typ = rd.w.typeOf(value); typ == UnknownType {
+						if typ = typeOf(value); typ == UnknownType {
 							name = value
 						}
 					case attrTime:
@@ -218,34 +223,22 @@ func (rd *eventReader) data(d *Draft) bool {
 		return true
 	}
 	for {
-		if rd.next() != '"' {
+		if rd.buf[rd.pos] != '"' && rd.next() != '"' {
 			return rd.fail("a name in double quotes is expected")
 		}
-		at := rd.pos + 1
-		key, ok := rd.str()
-		plain := rd.pos == at+len(key)+1 // without escapes it lies in the text
-		if !ok || !rd.colon() {
-			return false
-		}
-		f := UnknownField
+		var f Field
 		if d.fact.Type != UnknownType {
-			if plain {
-				f = fieldAt(rd.buf[at:], len(key))
-			} else {
-				f, _ = FieldOf(UnknownType, string(key))
-			}
-			if f == Issuer && d.fact.Type == Notice {
-				f = NoticeIssuer
+			if head, tail, n := rd.shortName(); n > 0 {
+				if f = Field(fieldNames.ends(head, tail, n)); f != NoField {
+					rd.pos += n + 2
+				}
 			}
 		}
-		if f == UnknownField {
-			ok = rd.unknownField(d, key)
+		var ok bool
+		if f != NoField {
+			ok = rd.colon() && rd.known(d, f)
 		} else {
-			if rd.given.has(f) {
-				return rd.refuse(f.String() + ": given twice")
-			}
-			rd.given.add(f)
-			ok = rd.field(d, f)
+			ok = rd.other(d)
 		}
 		if !ok {
 			return false
@@ -259,6 +252,55 @@ func (rd *eventReader) data(d *Draft) bool {
 			return ok
 		}
 	}
+}
+
+// shortName looks at the name that begins at the position and gives its ends,
+// as nameEnds does, and its length; 0 for one that is longer than any field's.
+// A name with escapes gives ends that no field has.
+func (s *scanner) shortName() (head, tail uint64, n int) {
+	b := s.buf[s.pos+1:]
+	x := binary.LittleEndian.Uint64(b)
+	q := x ^ quotes
+	if m := (q - ones) &^ q & highs; m != 0 {
+		n = bits.TrailingZeros64(m) >> 3
+		return x & (1<<(8*n) - 1), 0, n
+	}
+	q = binary.LittleEndian.Uint64(b[8:]) ^ quotes
+	if m := (q - ones) &^ q & highs; m != 0 {
+		n = 8 + bits.TrailingZeros64(m)>>3
+	} else if b[16] == '"' {
+		n = 16
+	} else {
+		return 0, 0, 0
+	}
+	return x, binary.LittleEndian.Uint64(b[n-8:]), n
+}
+
+// known reads a field of the contract.
+func (rd *eventReader) known(d *Draft, f Field) bool {
+	if f == Issuer && d.fact.Type == Notice {
+		f = NoticeIssuer
+	}
+	if rd.given.has(f) {
+		return rd.refuse(f.String() + ": given twice")
+	}
+	rd.given.add(f)
+	return rd.field(d, f)
+}
+
+// other reads a field that is not known at first sight: one that the contract
+// does not name, or one whose name is written with escapes.
+func (rd *eventReader) other(d *Draft) bool {
+	name, ok := rd.name()
+	if !ok {
+		return false
+	}
+	if d.fact.Type != UnknownType {
+		if f, ok := fieldByName[string(name)]; ok {
+			return rd.known(d, f)
+		}
+	}
+	return rd.unknownField(d, name)
 }
 
 func (rd *eventReader) unknownField(d *Draft, name []byte) bool {
@@ -278,9 +320,17 @@ func (rd *eventReader) unknownField(d *Draft, name []byte) bool {
 
 // field reads the value of a field of the contract.
 func (rd *eventReader) field(d *Draft, f Field) bool {
-	c := rd.next()
+	c := rd.buf[rd.pos]
+	if c <= ' ' {
+		c = rd.next()
+	}
 	switch fields[f].class {
-	case classWord, classText, classInstant, classDate, classMoment, classEnum:
+	case classWord:
+		if c == '"' && rd.digits(d, f) {
+			return true
+		}
+		fallthrough
+	case classText, classInstant, classDate, classMoment, classEnum:
 		if c != '"' {
 			return rd.wrongType(f, "must be a string")
 		}
@@ -296,12 +346,21 @@ func (rd *eventReader) field(d *Draft, f Field) bool {
 			d.asWritten(f, []byte(`""`))
 			return true
 		}
-		if f == STAN || f == OriginalSTAN {
-			if len(text) < stanDigits && allDigits(text) {
-				d.asWritten(f, appendString(nil, text))
-			}
+		if (f == STAN || f == OriginalSTAN) && len(text) < stanDigits && allDigits(text) {
+			d.asWritten(f, appendString(nil, text))
 		}
-		if err := d.Put(f, text); err != nil {
+		var err error
+		switch fields[f].class {
+		case classWord:
+			err = d.putWord(f, text)
+		case classText:
+			err = d.putText(f, text)
+		case classEnum:
+			err = d.putEnum(f, text)
+		default:
+			err = d.Put(f, text)
+		}
+		if err != nil {
 			return rd.refuse(err.Error())
 		}
 	case classAmount, classSigned:
@@ -350,7 +409,53 @@ func (rd *eventReader) field(d *Draft, f Field) bool {
 	return true
 }
 
+// digits reads a word of up to sixteen digits, as most keys are, in one go;
+// false where it is another, or a field that has a form of its own.
+func (rd *eventReader) digits(d *Draft, f Field) bool {
+	at := rd.pos + 1
+	n, v := leadingDigits(rd.buf[at:])
+	if n == 0 || rd.buf[at+n] != '"' || f >= PAN || f == STAN && n < stanDigits {
+		return false
+	}
+	*d.fact.word(f) = digitsWord(n, v)
+	rd.pos = at + n + 1
+	return true
+}
+
+// leadingDigits reads the digits at the beginning of b, behind which at least
+// sixteen bytes follow: how many there are, at most sixteen, and their value.
+func leadingDigits(b []byte) (n int, v uint64) {
+	x := binary.LittleEndian.Uint64(b) ^ zeros
+	if m := (x + 0x76*ones | x) & highs; m != 0 {
+		n = bits.TrailingZeros64(m) >> 3
+		return n, eightDigits(x << (64 - 8*n))
+	}
+	y := binary.LittleEndian.Uint64(b[8:]) ^ zeros
+	n = 8
+	if m := (y + 0x76*ones | y) & highs; m != 0 {
+		n = bits.TrailingZeros64(m) >> 3
+	}
+	return 8 + n, eightDigits(x)*powers[n] + eightDigits(y<<(64-8*n))
+}
+
+var powers = [...]uint64{1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000}
+
+// eightDigits gives the value of eight digits, the first lowest in x, each as
+// its number.
+func eightDigits(x uint64) uint64 {
+	x = x*10 + x>>8
+	return (x&0x000000ff000000ff*0x000f424000000064 + x>>16&0x000000ff000000ff*0x0000271000000001) >> 32
+}
+
 func (rd *eventReader) integer(d *Draft, f Field, must string) bool {
+	n, v := leadingDigits(rd.buf[rd.pos:])
+	if c := rd.buf[rd.pos+n]; n > 0 && n <= 15 && (c == ',' || c == '}') && (n == 1 || rd.buf[rd.pos] != '0') {
+		rd.pos += n
+		if err := d.PutInt(f, int64(v)); err != nil {
+			return rd.refuse(err.Error())
+		}
+		return true
+	}
 	if c := rd.buf[rd.pos]; c != '-' && c-'0' > 9 {
 		return rd.wrongType(f, must)
 	}
@@ -361,11 +466,11 @@ func (rd *eventReader) integer(d *Draft, f Field, must string) bool {
 	if !integer {
 		return rd.refuse(f.String() + ": " + must)
 	}
-	n, fits := parseInt(text)
+	whole, fits := parseInt(text)
 	if !fits {
 		return rd.refuse(f.String() + ": " + must + " within 64 bits")
 	}
-	if err := d.PutInt(f, n); err != nil {
+	if err := d.PutInt(f, whole); err != nil {
 		return rd.refuse(err.Error())
 	}
 	return true
@@ -436,94 +541,12 @@ func parseInt(b []byte) (int64, bool) {
 	return int64(n), n <= math.MaxInt64
 }
 
-// A name of up to sixteen bytes is known by its first and its last eight bytes
-// and its length; a multiplier found at start gives every name of the contract
-// a slot of its own, so that a look-up is one comparison.
-type fieldSlot struct {
-	head, tail uint64
-	length     int
-	field      Field
-}
-
-const (
-	slotBits   = 11
-	slotMixing = 0x9e3779b97f4a7c15
-)
-
-var (
-	fieldSlots      [1 << slotBits]fieldSlot
-	fieldMultiplier uint64
-)
-
-func init() {
-	for m := uint64(slotMixing); fieldMultiplier == 0; m += 0x2545f4914f6cdd1e {
-		fieldSlots = [1 << slotBits]fieldSlot{}
-		fieldMultiplier = m
-		for name, f := range fieldByName {
-			b := append([]byte(name), make([]byte, scanPad)...)
-			head, tail := nameKey(b, len(name))
-			s := &fieldSlots[slotOf(head, tail, m)]
-			if s.length != 0 || len(name) > 16 {
-				fieldMultiplier = 0
-				break
-			}
-			*s = fieldSlot{head, tail, len(name), f}
-		}
-	}
-}
-
-// nameKey reads the name at the beginning of b, behind which at least eight
-// bytes follow.
-func nameKey(b []byte, n int) (head, tail uint64) {
-	head = binary.LittleEndian.Uint64(b)
-	if n >= 8 {
-		return head, binary.LittleEndian.Uint64(b[n-8:])
-	}
-	return head & (1<<(8*n) - 1), 0
-}
-
-func slotOf(head, tail, m uint64) uint64 {
-	return (head*m ^ bits.RotateLeft64(tail, 23)*slotMixing) >> (64 - slotBits)
-}
-
-// fieldAt gives the field whose name stands at the beginning of b.
-func fieldAt(b []byte, n int) Field {
-	head, tail := nameKey(b, n)
-	s := &fieldSlots[slotOf(head, tail, fieldMultiplier)]
-	if s.head == head && s.tail == tail && s.length == n {
-		return s.field
-	}
-	return UnknownField
-}
-
-// attributeOf gives the attribute of a name, 0 for one the contract does not
-// read.
-func attributeOf(name []byte) uint8 {
-	switch string(name) {
-	case "specversion":
-		return attrSpecVersion
-	case "id":
-		return attrID
-	case "source":
-		return attrSource
-	case "type":
-		return attrType
-	case "time":
-		return attrTime
-	case "recordedtime":
-		return attrRecorded
-	case "data":
-		return attrData
-	}
-	return 0
-}
-
 // typeOf gives the type of a name as an event carries it.
-func (w *Writer) typeOf(name []byte) Type {
-	if t, ok := types.number[string(bytes.TrimPrefix(name, []byte(TypePrefix)))]; ok {
-		return Type(t)
+func typeOf(name []byte) Type {
+	if len(name) > len(TypePrefix) && string(name[:len(TypePrefix)]) == TypePrefix {
+		name = name[len(TypePrefix):]
 	}
-	return UnknownType
+	return Type(types.of(name))
 }
 
 // showItem names an item of a list, counted from 1.

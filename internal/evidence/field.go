@@ -173,6 +173,18 @@ var fieldByName = func() map[string]Field {
 	return m
 }()
 
+// fieldNames is fieldByName for the reader's hot path.
+var fieldNames = func() *nameTable {
+	m := make(map[string]uint8, len(fieldByName))
+	for name, f := range fieldByName {
+		if len(name) > 16 {
+			panic("evidence: the name of field " + name + " is longer than 16 bytes")
+		}
+		m[name] = uint8(f)
+	}
+	return newNameTable(m)
+}()
+
 // String gives the field's name in the interchange form.
 func (f Field) String() string { return fields[f].name }
 

@@ -23,7 +23,7 @@ type scanner struct {
 }
 
 const (
-	scanPad  = 16
+	scanPad  = 24
 	maxDepth = 64 // of objects and arrays within each other
 
 	ones   = 0x0101010101010101
@@ -31,6 +31,7 @@ const (
 	quotes = '"' * ones
 	slants = '\\' * ones
 	spaces = ' ' * ones
+	zeros  = '0' * ones
 )
 
 // reset starts the text buf[start:end].

@@ -7,6 +7,7 @@ import "strings"
 type vocabulary struct {
 	words  []string
 	number map[string]uint8
+	table  *nameTable
 }
 
 func newVocabulary(words ...string) *vocabulary {
@@ -14,8 +15,12 @@ func newVocabulary(words ...string) *vocabulary {
 	for i, w := range v.words {
 		v.number[w] = uint8(i)
 	}
+	v.table = newNameTable(v.number)
 	return v
 }
+
+// of gives the number of a word, 0 for one that is not in the vocabulary.
+func (v *vocabulary) of(word []byte) uint8 { return v.table.find(word) }
 
 // Type is the type of a fact, as the contract names it after "daozhang.".
 type Type uint8

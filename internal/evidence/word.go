@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/maphash"
 	"strings"
 	"sync"
@@ -52,10 +53,15 @@ type Words struct {
 
 type wordShard struct {
 	mu    sync.RWMutex
-	table []uint32 // open addressing: index+1 into spans
+	table []uint32 // open addressing: index+1 into spans, above it a byte of the hash
 	spans []span
 	text  [][]byte // blocks of kept bytes
 }
+
+const (
+	indexBits = 24 // 64 shards of 16 million strings
+	indexMask = 1<<indexBits - 1
+)
 
 type span struct {
 	block, off, length uint32
@@ -89,7 +95,7 @@ func (ws *Words) Find(s string) (Word, bool) {
 	sh := &ws.shards[n]
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	if i, ok := sh.find(b, h); ok {
+	if i, _, ok := sh.find(b, h); ok {
 		return internedWord(n, i), true
 	}
 	return 0, false
@@ -111,19 +117,10 @@ func packed(s []byte) (Word, bool) {
 	if n > 26 {
 		return 0, false
 	}
-	digits := true
-	for _, c := range s {
-		if c-'0' > 9 {
-			digits = false
-			break
+	if n <= 16 {
+		if v, ok := digitsValue(s); ok {
+			return digitsWord(n, v), true
 		}
-	}
-	if digits && n <= 16 {
-		v := uint64(0)
-		for _, c := range s {
-			v = v*10 + uint64(c-'0')
-		}
-		return Word(formDigits<<formShift | uint64(n)<<lenShift | v), true
 	}
 	if n <= 9 {
 		v := uint64(0)
@@ -153,6 +150,27 @@ func packed(s []byte) (Word, bool) {
 	return packedPAN(s)
 }
 
+func digitsWord(n int, v uint64) Word {
+	return Word(formDigits<<formShift | uint64(n)<<lenShift | v)
+}
+
+// digitsValue gives the value of one to sixteen digits; false for other text.
+func digitsValue(s []byte) (uint64, bool) {
+	n := len(s)
+	if n < 8 {
+		x := shortWord(s) ^ zeros>>(64-8*n)
+		return eightDigits(x << (64 - 8*n)), (x+0x76*ones|x)&highs == 0
+	}
+	x := binary.LittleEndian.Uint64(s) ^ zeros
+	y := binary.LittleEndian.Uint64(s[n-8:]) ^ zeros
+	if (x+0x76*ones|x|y+0x76*ones|y)&highs != 0 {
+		return 0, false
+	}
+	// The last eight bytes overlap the first; only what is new counts.
+	k := n - 8
+	return eightDigits(x)*powers[k] + eightDigits(y)%powers[k], true
+}
+
 // packedPAN packs a masked card number: first six, stars, last four.
 func packedPAN(s []byte) (Word, bool) {
 	n := len(s)
@@ -179,35 +197,48 @@ func (ws *Words) intern(s []byte) Word {
 	h := maphash.Bytes(ws.seed, s)
 	n := h & (1<<shardBits - 1)
 	sh := &ws.shards[n]
-	sh.mu.RLock()
-	i, ok := sh.find(s, h)
-	sh.mu.RUnlock()
-	if ok {
-		return internedWord(n, i)
-	}
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if i, ok := sh.find(s, h); ok {
-		return internedWord(n, i)
+	i, at, ok := sh.find(s, h)
+	if !ok {
+		i = sh.add(ws.seed, s, h, at)
 	}
-	return internedWord(n, sh.add(ws.seed, s, h))
+	sh.mu.Unlock()
+	return internedWord(n, i)
 }
 
 func internedWord(shard uint64, i uint32) Word {
 	return Word(formInterned<<formShift | uint64(i)<<shardBits | shard)
 }
 
-func (sh *wordShard) find(s []byte, h uint64) (uint32, bool) {
+// find gives the index of a string; where it is not kept, the free place of the
+// table for it.
+func (sh *wordShard) find(s []byte, h uint64) (i uint32, at uint64, ok bool) {
 	if len(sh.table) == 0 {
-		return 0, false
+		return 0, 0, false
 	}
-	mask := uint64(len(sh.table) - 1)
-	for at := h >> shardBits & mask; sh.table[at] != 0; at = (at + 1) & mask {
-		if i := sh.table[at] - 1; bytes.Equal(sh.bytes(i), s) {
-			return i, true
+	mask, tag := uint64(len(sh.table)-1), hashTag(h)
+	for at = h >> shardBits & mask; sh.table[at] != 0; at = (at + 1) & mask {
+		if slot := sh.table[at]; slot&^indexMask == tag {
+			if i := slot&indexMask - 1; bytes.Equal(sh.bytes(i), s) {
+				return i, at, true
+			}
 		}
 	}
-	return 0, false
+	return 0, at, false
+}
+
+// hashTag gives the byte of a hash that tells most strings apart without a look
+// at them.
+func hashTag(h uint64) uint32 { return uint32(h>>(64-8)) << indexBits }
+
+// place finds the free place of a new string in the table.
+func (sh *wordShard) place(h uint64) uint64 {
+	mask := uint64(len(sh.table) - 1)
+	at := h >> shardBits & mask
+	for sh.table[at] != 0 {
+		at = (at + 1) & mask
+	}
+	return at
 }
 
 func (sh *wordShard) bytes(i uint32) []byte {
@@ -215,18 +246,17 @@ func (sh *wordShard) bytes(i uint32) []byte {
 	return sh.text[sp.block][sp.off : sp.off+sp.length]
 }
 
-func (sh *wordShard) add(seed maphash.Seed, s []byte, h uint64) uint32 {
+func (sh *wordShard) add(seed maphash.Seed, s []byte, h, at uint64) uint32 {
+	if len(sh.spans) == indexMask {
+		panic("evidence: more than a billion different strings")
+	}
 	if 4*(len(sh.spans)+1) > 3*len(sh.table) {
-		grown := make([]uint32, max(64, 2*len(sh.table)))
-		mask := uint64(len(grown) - 1)
+		sh.table = make([]uint32, max(64, 2*len(sh.table)))
 		for i := range sh.spans {
-			at := maphash.Bytes(seed, sh.bytes(uint32(i))) >> shardBits & mask
-			for grown[at] != 0 {
-				at = (at + 1) & mask
-			}
-			grown[at] = uint32(i) + 1
+			h := maphash.Bytes(seed, sh.bytes(uint32(i)))
+			sh.table[sh.place(h)] = uint32(i+1) | hashTag(h)
 		}
-		sh.table = grown
+		at = sh.place(h)
 	}
 	last := len(sh.text) - 1
 	if last < 0 || len(sh.text[last])+len(s) > cap(sh.text[last]) {
@@ -237,12 +267,7 @@ func (sh *wordShard) add(seed maphash.Seed, s []byte, h uint64) uint32 {
 	sh.text[last] = append(sh.text[last], s...)
 	sh.spans = append(sh.spans, span{uint32(last), uint32(off), uint32(len(s))})
 	i := uint32(len(sh.spans) - 1)
-	mask := uint64(len(sh.table) - 1)
-	at := h >> shardBits & mask
-	for sh.table[at] != 0 {
-		at = (at + 1) & mask
-	}
-	sh.table[at] = i + 1
+	sh.table[at] = i + 1 | hashTag(h)
 	return i
 }
 
@@ -335,3 +360,7 @@ func (w Word) Hash64() uint64 {
 func IsDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
+
+// Plain reports that a Word's string is letters, digits, stars, '-' and '_'
+// only, so that it needs no escaping anywhere.
+func (w Word) Plain() bool { return uint64(w)>>formShift != formInterned }

@@ -1,0 +1,95 @@
+package evidence
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// nameTable finds a few fixed names in one step: a name is known by its first
+// and its last eight bytes and its length, and a multiplier found at start
+// gives each a slot of its own.
+type nameTable struct {
+	slots      []nameSlot
+	multiplier uint64
+	shift      uint8
+}
+
+type nameSlot struct {
+	head, tail uint64
+	name       string
+	value      uint8
+}
+
+const mixing = 0x9e3779b97f4a7c15
+
+func newNameTable(names map[string]uint8) *nameTable {
+	size := bits.Len(uint(len(names) * 16))
+	t := &nameTable{multiplier: mixing, shift: uint8(64 - size)}
+	for {
+		t.slots = make([]nameSlot, 1<<size)
+		if t.fill(names) {
+			return t
+		}
+		t.multiplier += 0x2545f4914f6cdd1e
+	}
+}
+
+func (t *nameTable) fill(names map[string]uint8) bool {
+	for name, value := range names {
+		if name == "" {
+			continue
+		}
+		head, tail := nameEnds([]byte(name))
+		s := t.slot(head, tail)
+		if s.name != "" {
+			return false
+		}
+		*s = nameSlot{head, tail, name, value}
+	}
+	return true
+}
+
+func (t *nameTable) slot(head, tail uint64) *nameSlot {
+	h := ((head ^ bits.RotateLeft64(tail, 23)*mixing) * t.multiplier) >> t.shift
+	return &t.slots[h&uint64(len(t.slots)-1)]
+}
+
+// find gives the value of a name, 0 for an unknown one.
+func (t *nameTable) find(b []byte) uint8 {
+	head, tail := nameEnds(b)
+	s := t.slot(head, tail)
+	if s.head == head && s.tail == tail && (len(b) <= 8 || s.name == string(b)) && len(s.name) == len(b) {
+		return s.value
+	}
+	return 0
+}
+
+// ends gives the value of a name of n bytes, at most sixteen, by its ends.
+func (t *nameTable) ends(head, tail uint64, n int) uint8 {
+	if s := t.slot(head, tail); s.head == head && s.tail == tail && len(s.name) == n {
+		return s.value
+	}
+	return 0
+}
+
+// nameEnds gives the first eight bytes of a name and the last eight; of a
+// shorter one all of it and 0.
+func nameEnds(b []byte) (head, tail uint64) {
+	n := len(b)
+	if n >= 8 {
+		return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
+	}
+	return shortWord(b), 0
+}
+
+// shortWord gives up to seven bytes as a number, the first lowest.
+func shortWord(b []byte) uint64 {
+	n := len(b)
+	switch {
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<(8*(n-4))
+	case n > 0:
+		return uint64(b[0]) | uint64(b[n>>1])<<(8*(n>>1)) | uint64(b[n-1])<<(8*(n-1))
+	}
+	return 0
+}
