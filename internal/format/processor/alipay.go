@@ -1,0 +1,316 @@
+package processor
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"daozhang/internal/calendar"
+	"daozhang/internal/evidence"
+	"daozhang/internal/format"
+	"daozhang/internal/money"
+)
+
+// alipaySummaryName begins the source of its facts.
+const alipaySummaryName = "alipay.summary"
+
+// alipayDetailName begins the source of its facts.
+const alipayDetailName = "alipay.detail"
+
+// alipayDetail is the bill of a day's business (业务明细) that Alipay gives a
+// merchant: lines with # name the account and the days before the columns and
+// state the totals after the rows.
+var alipayDetail = &format.Table{
+	Name: alipayDetailName, Title: "Alipay business detail bill (业务明细)",
+	Type: evidence.SettlementLine, Zone: "Asia/Shanghai", Currency: "CNY",
+	Const: map[evidence.Field]string{evidence.Network: "Alipay"},
+	Columns: []format.Column{
+		{Field: evidence.Ref, Headers: []string{"支付宝交易号"}},
+		{Field: evidence.OrderID, Headers: []string{"商户订单号"}},
+		{Name: "kind", Headers: []string{"业务类型"}},
+		{Name: "created", Headers: []string{"创建时间"}, As: format.AsTime, Optional: true},
+		{Name: "time", Headers: []string{"完成时间"}, As: format.AsTime},
+		{Name: "terminal", Headers: []string{"终端号"}, Optional: true},
+		{Name: "order", Headers: []string{"订单金额(元)", "订单金额"}, As: format.AsDecimal},
+		{Name: "received", Headers: []string{"商家实收(元)", "商家实收"}, As: format.AsDecimal},
+		{Name: "discount", Headers: []string{"商家优惠(元)", "商家优惠"}, As: format.AsDecimal, Optional: true},
+		{Name: "refund", Headers: []string{"退款批次号/请求号", "退款批次号"}, Optional: true},
+		{Name: "fee", Headers: []string{"服务费(元)", "服务费"}, As: format.AsDecimal},
+		{Name: "share", Headers: []string{"分润(元)", "分润"}, As: format.AsDecimal, Optional: true},
+	},
+	Open:   openAlipay,
+	Footer: func(row *format.Row) bool { return strings.HasPrefix(row.Clean(0), "#") },
+	Foot:   func(row *format.Row, out *format.Out) { row.Doc.State.(*alipayBill).foot(row, out) },
+	Row:    alipayRow,
+	Close:  func(doc *format.Doc, out *format.Out) { doc.State.(*alipayBill).state(doc, out) },
+}
+
+// alipaySummary is the summary of a day by store (业务汇总). It has no
+// payments in it: its total says how many lines the day has and what they come
+// to.
+var alipaySummary = &format.Table{
+	Name: alipaySummaryName, Title: "Alipay business summary (业务汇总)",
+	Type: evidence.SettlementFile, Zone: "Asia/Shanghai", Currency: "CNY",
+	Columns: []format.Column{
+		{Name: "store", Headers: []string{"门店编号"}},
+		{Name: "sales", Headers: []string{"交易订单总笔数"}, As: format.AsMinor},
+		{Name: "refunds", Headers: []string{"退款订单总笔数"}, As: format.AsMinor},
+		{Name: "net", Headers: []string{"实收净额(元)", "实收净额"}, As: format.AsDecimal},
+	},
+	Open:   openAlipay,
+	Footer: func(row *format.Row) bool { return strings.HasPrefix(row.Clean(0), "#") },
+	Foot:   func(*format.Row, *format.Out) {},
+	Row:    alipayStore,
+	Close:  func(doc *format.Doc, out *format.Out) { doc.State.(*alipayBill).stateSummary(doc, out) },
+}
+
+var (
+	alipayAccount = regexp.MustCompile(`账号：\[(\d+)\]`)
+	alipayDates   = regexp.MustCompile(`(起始|终止)日期：\[(\d{4})年(\d{1,2})月(\d{1,2})日`)
+	alipayTotal   = regexp.MustCompile(`^#(交易|退款)合计：(\d+)笔，商家实收(?:退款)?共(-?[\d.,]+)元`)
+)
+
+// alipayBill is what a bill says of itself and what its rows come to.
+type alipayBill struct {
+	document
+	mid      string
+	from, to calendar.Date // the days it is of, to included
+	sales    sum           // 商家实收, signs as written
+	refunds  sum
+	stated   []alipayStated
+	total    *alipayStores // of a summary: its last row
+	stores   alipayStores
+	known    map[part]dated
+}
+
+// alipayStated is one line of the totals.
+type alipayStated struct {
+	line   int
+	refund bool
+	count  string
+	amount int64
+}
+
+// alipayStores are the figures of a summary's row.
+type alipayStores struct{ sales, refunds, net int64 }
+
+// openAlipay reads the lines above the columns.
+func openAlipay(doc *format.Doc, _ *format.Out) error {
+	bill := &alipayBill{document: *newDocument(), mid: doc.In.MID, known: map[part]dated{}, from: calendar.None, to: calendar.None}
+	doc.State = bill
+	for _, line := range doc.Preamble {
+		if m := alipayAccount.FindStringSubmatch(line); m != nil {
+			bill.mid = m[1]
+		}
+		for _, m := range alipayDates.FindAllStringSubmatch(line, -1) {
+			y, _ := strconv.Atoi(m[2])
+			month, _ := strconv.Atoi(m[3])
+			day, _ := strconv.Atoi(m[4])
+			d, err := calendar.FromYMD(y, month, day)
+			if err != nil {
+				return fmt.Errorf("the %s日期 above the columns is no date", m[1])
+			}
+			if m[1] == "起始" {
+				bill.from = d
+			} else {
+				bill.to = d.Add(-1) // the bill ends at the midnight it names
+			}
+		}
+	}
+	if bill.to < bill.from {
+		bill.to = bill.from
+	}
+	doc.Source = bill.mid
+	if doc.Source == "" {
+		doc.Source = "-"
+	}
+	if bill.from != calendar.None {
+		doc.Source += "/" + bill.from.String()
+		if bill.to != bill.from {
+			doc.Source += ".." + bill.to.String()
+		}
+	}
+	return nil
+}
+
+// alipayRow states a line. The service fee and the share of profit are written
+// as what they add to the merchant's money: negative where they are taken.
+// What is settled is 商家实收, the order less the merchant's own discounts.
+func alipayRow(row *format.Row, out *format.Out) {
+	bill := row.Doc.State.(*alipayBill)
+	c := row.Currency()
+	when, err := momentOf(row, "time")
+	order, _, err2 := row.Amount("order", c)
+	received, has, err3 := row.Amount("received", c)
+	service, _, err4 := row.Amount("fee", c)
+	share, _, err5 := row.Amount("share", c)
+	kind := map[string]evidence.Kind{"交易": evidence.Sale, "退款": evidence.Refund}[row.Text("kind")]
+	if err = firstError(err, err2, err3, err4, err5); err == nil {
+		switch {
+		case kind == evidence.NoKind:
+			err = fmt.Errorf("column %q: is none of the words known there: 交易, 退款", "业务类型")
+		case when.at == 0:
+			err = fmt.Errorf("column %q: is empty", "完成时间")
+		case !has:
+			err = fmt.Errorf("column %q: is empty", "商家实收（元）")
+		}
+	}
+	if err != nil {
+		out.Reject(row.Line, sentence(err))
+		return
+	}
+	a := signed(kind, received, magnitude(service))
+	if kind == evidence.Refund {
+		a = signed(kind, received, -magnitude(service)) // given back
+	}
+	if share = magnitude(share); kind == evidence.Sale {
+		share = -share
+	}
+	var ok bool
+	if a.net, ok = money.Add(a.net, share); !ok {
+		out.Reject(row.Line, sentence(money.ErrOverflow))
+		return
+	}
+	due, known := dayAfter(row, when.date())
+	d := out.Begin(evidence.SettlementLine)
+	err = row.Put(d, "")
+	d.SetTime(known.at, known.offset)
+	d.PutInstant(evidence.TransactionTime, when.at, when.offset)
+	err = firstError(err, putWord(d, evidence.MID, bill.mid), a.put(d), d.PutDate(evidence.SettlementDate, due),
+		putUnknown(d, "refund_id", row.Text("refund")))
+	if kind == evidence.Sale && order != received {
+		err = firstError(err, d.PutInt(evidence.Amount, magnitude(order)))
+	}
+	if tid := row.Text("terminal"); tid != "" {
+		err = firstError(err, d.PutString(evidence.TID, tid))
+	}
+	if err != nil {
+		out.Reject(row.Line, sentence(err))
+		return
+	}
+	if !out.Commit(d, row.Line) {
+		return
+	}
+	if kind == evidence.Sale {
+		bill.sales.add(received)
+	} else {
+		bill.refunds.add(received)
+	}
+	p := part{bill.mid, due, c}
+	bill.of(p).add(a.net)
+	bill.known[p] = known
+}
+
+// foot reads the lines after the rows.
+func (bill *alipayBill) foot(row *format.Row, out *format.Out) {
+	m := alipayTotal.FindStringSubmatch(strings.TrimSpace(string(row.Raw)))
+	if m == nil {
+		return
+	}
+	amount, err := money.ParseDecimal(m[3], row.Currency().Exponent(), money.Point)
+	if err != nil {
+		out.Warn(row.Line, "the total cannot be read")
+		bill.torn = true
+		return
+	}
+	bill.stated = append(bill.stated, alipayStated{row.Line, m[1] == "退款", m[2], amount})
+}
+
+// check compares the totals. Where none is of refunds, that of trades is of
+// all rows.
+func (bill *alipayBill) check(doc *format.Doc, out *format.Out) {
+	c := doc.In.CurrencyOr("CNY")
+	if len(bill.stated) == 0 {
+		if doc.Rows > 0 {
+			out.Warn(doc.Line, "the bill's totals are missing at its end: it is cut short; download it again")
+		}
+		bill.torn = true
+		return
+	}
+	parted := false
+	for _, s := range bill.stated {
+		parted = parted || s.refund
+	}
+	for _, s := range bill.stated {
+		have, what := bill.sales, "交易合计"
+		switch {
+		case s.refund:
+			have, what = bill.refunds, "退款合计"
+		case !parted:
+			have.count += bill.refunds.count
+			have.total, _ = money.Add(have.total, bill.refunds.total)
+		}
+		var t totals
+		t.count(what+"笔数", s.count, have.count)
+		t.compare(what, money.Format(s.amount, c), money.Format(have.total, c))
+		bill.torn = !t.agree(out, s.line) || bill.torn
+	}
+}
+
+// longestBill bounds the days that a bill declares; Alipay's are of a day or a
+// month.
+const longestBill = 62
+
+// state compares the totals and declares each of the bill's days, those
+// without a row too.
+func (bill *alipayBill) state(doc *format.Doc, out *format.Out) {
+	bill.check(doc, out)
+	c := doc.In.CurrencyOr("CNY")
+	zone := doc.In.ZoneOr("Asia/Shanghai")
+	if bill.from != calendar.None && bill.to-bill.from < longestBill {
+		for day := bill.from; day <= bill.to; day++ {
+			p := part{bill.mid, day.Add(1), c}
+			bill.of(p)
+			bill.known[p] = midnight(p.due, zone)
+		}
+	}
+	source := alipayDetailName + "/" + doc.Source
+	bill.declare(out, doc.Line, func(part) string { return source }, func(p part) dated { return bill.known[p] })
+}
+
+// alipayStore reads a row of a summary; the last is the total.
+func alipayStore(row *format.Row, out *format.Out) {
+	bill := row.Doc.State.(*alipayBill)
+	c := row.Currency()
+	sales, _, err := row.Amount("sales", c)
+	refunds, _, err2 := row.Amount("refunds", c)
+	net, _, err3 := row.Amount("net", c)
+	if err = firstError(err, err2, err3); err != nil {
+		out.Reject(row.Line, sentence(err))
+		return
+	}
+	if row.Text("store") == "合计" {
+		bill.total = &alipayStores{sales, refunds, net}
+		return
+	}
+	bill.stores.sales += sales
+	bill.stores.refunds += refunds
+	bill.stores.net += net
+}
+
+// stateSummary declares what the total of a summary says of its day. Trades
+// without a store stand in the total alone, so that the stores may come to less.
+func (bill *alipayBill) stateSummary(doc *format.Doc, out *format.Out) {
+	c := doc.In.CurrencyOr("CNY")
+	t := bill.total
+	if t == nil {
+		out.Warn(doc.Line, "the total (合计) is missing at the end: the summary is cut short; download it again")
+		return
+	}
+	if bill.stores.sales > t.sales || bill.stores.refunds > t.refunds {
+		out.Warn(doc.Line, fmt.Sprintf("the stores have %d trades and %d refunds, more than the total of %d and %d",
+			bill.stores.sales, bill.stores.refunds, t.sales, t.refunds))
+		return
+	}
+	if bill.mid == "" || bill.from == calendar.None || bill.from != bill.to || out.Source().Rejected > 0 || t.sales < 0 || t.refunds < 0 {
+		return
+	}
+	count, ok := money.Add(t.sales, t.refunds)
+	if !ok {
+		out.Warn(doc.Line, "the total's numbers of trades cannot be right")
+		return
+	}
+	p := part{bill.mid, bill.from.Add(1), c}
+	declareFile(out, doc.Line, alipaySummaryName+"/"+doc.Source, p, &sum{count: count, total: t.net}, midnight(p.due, doc.In.ZoneOr("Asia/Shanghai")))
+}
