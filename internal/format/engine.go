@@ -2,7 +2,9 @@ package format
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"sort"
 	"strconv"
@@ -67,8 +69,13 @@ type sheet struct {
 	least       int // cells a row must have
 	midCol      int
 	keyCols     []int // whose text is a row's source, by preference
+	idCol       int
+	sourceCol   int
 	hasID       bool
 	hasSource   bool
+	contract    bool // the contract's own form: nothing is assumed
+	// variants gives the columns of a row where rows are of several types.
+	variants func(*Row) (*sheet, error)
 }
 
 func newSheet(t *Table, in *Input, l *layout) *sheet {
@@ -120,9 +127,9 @@ func newSheet(t *Table, in *Input, l *layout) *sheet {
 		case evidence.MID:
 			s.midCol = i
 		case IDField:
-			s.hasID = true
+			s.hasID, s.idCol = true, i
 		case SourceField:
-			s.hasSource = true
+			s.hasSource, s.sourceCol = true, i
 		}
 		if _, ok := keys[c.Field]; !ok {
 			keys[c.Field] = i
@@ -178,9 +185,11 @@ func (s *sheet) read(out *Out) error {
 			return err
 		}
 	}
-	src := s.in.Text()
+	var src io.Reader
 	if s.t.Fixed {
 		src = s.in.Reader()
+	} else {
+		src = s.in.Text()
 	}
 	bl := newBlocks(src, s.delim, !s.t.Fixed)
 	bl.tooLong = func(line int) {
@@ -260,12 +269,11 @@ type rowReader struct {
 	rec     records
 	row     Row
 	footer  bool
-	sources map[string]evidence.Word
-	source  evidence.Word // of facts whose row names no one
+	sources map[sourceKey]map[string]evidence.Word
 }
 
 func newRowReader(s *sheet, out *Out) *rowReader {
-	rd := &rowReader{s: s, out: out, sources: map[string]evidence.Word{}}
+	rd := &rowReader{s: s, out: out, sources: map[sourceKey]map[string]evidence.Word{}}
 	rd.row.sheet, rd.row.Doc = s, s.doc
 	rd.row.zone.loc = s.in.ZoneOr(s.t.Zone)
 	return rd
@@ -353,18 +361,32 @@ func blank(raw []byte, delim byte) bool {
 }
 
 func (rd *rowReader) fact(row *Row) {
-	d := rd.out.Begin(rd.s.t.Type)
-	if err := rd.put(row, d); err != nil {
+	s := rd.s
+	if s.variants != nil {
+		var err error
+		if s, err = s.variants(row); err != nil {
+			rd.out.Reject(row.Line, err.Error())
+			return
+		}
+		row.sheet = s
+	}
+	var d *evidence.Draft
+	if s.t.Type == evidence.UnknownType {
+		d = rd.out.w.BeginUnknown(strings.TrimPrefix(s.t.Name, "csv."))
+	} else {
+		d = rd.out.Begin(s.t.Type)
+	}
+	if err := rd.put(s, row, d); err != nil {
 		rd.out.Reject(row.Line, err.Error())
 		return
 	}
-	if rd.s.t.Fill != nil {
-		if err := rd.s.t.Fill(row, d); err != nil {
+	if s.t.Fill != nil {
+		if err := s.t.Fill(row, d); err != nil {
 			rd.out.Reject(row.Line, reason(err))
 			return
 		}
 	}
-	if rd.s.hasID {
+	if s.hasID && len(row.cell(s.idCol)) > 0 {
 		rd.out.Commit(d, row.Line)
 		return
 	}
@@ -374,53 +396,65 @@ func (rd *rowReader) fact(row *Row) {
 }
 
 // put fills a fact by the columns, except for its id.
-func (rd *rowReader) put(row *Row, d *evidence.Draft) error {
-	s := rd.s
-	if !s.hasSource {
-		d.SetSourceWord(rd.sourceOf(row))
+func (rd *rowReader) put(s *sheet, row *Row, d *evidence.Draft) error {
+	if !s.hasSource || len(row.cell(s.sourceCol)) == 0 {
+		d.SetSourceWord(rd.sourceOf(s, row))
 	}
 	return s.fill(row, d, nil)
 }
 
 // sourceOf gives the source of a row's fact: the format and the document's own
 // number, or else the merchant, account or terminal that the row names.
-func (rd *rowReader) sourceOf(row *Row) evidence.Word {
-	s := rd.s
+func (rd *rowReader) sourceOf(s *sheet, row *Row) evidence.Word {
 	words := rd.out.words()
 	if s.t.Source != nil {
 		return words.OfString(s.t.Name + "/" + s.t.Source(row))
 	}
 	if s.doc.Source != "" {
-		if rd.source == 0 {
-			rd.source = words.OfString(s.t.Name + "/" + s.doc.Source)
-		}
-		return rd.source
+		return rd.named(s, s.doc.Source)
 	}
 	for _, i := range s.keyCols {
-		b := row.cell(i)
-		if len(b) == 0 {
-			continue
-		}
-		if w, ok := rd.sources[string(b)]; ok {
+		if b := row.cell(i); len(b) > 0 {
+			key := sourceKey{s, i}
+			m := rd.sources[key]
+			if w, ok := m[string(b)]; ok {
+				return w
+			}
+			part := string(b)
+			if s.t.Columns[i].Field == evidence.Account {
+				part = AccountPart(part)
+			}
+			if m == nil {
+				m = map[string]evidence.Word{}
+				rd.sources[key] = m
+			}
+			w := words.OfString(s.t.Name + "/" + part)
+			m[string(b)] = w
 			return w
 		}
-		key := string(b)
-		part := key
-		if s.t.Columns[i].Field == evidence.Account {
-			part = AccountPart(key)
-		}
-		w := words.OfString(s.t.Name + "/" + part)
-		rd.sources[key] = w
+	}
+	part := s.in.MID
+	if part == "" {
+		part = "-"
+	}
+	return rd.named(s, part)
+}
+
+// named gives the source of a part that is the same for all rows.
+func (rd *rowReader) named(s *sheet, part string) evidence.Word {
+	key := sourceKey{s, -1}
+	if w, ok := rd.sources[key][""]; ok {
 		return w
 	}
-	if rd.source == 0 {
-		part := s.in.MID
-		if part == "" {
-			part = "-"
-		}
-		rd.source = words.OfString(s.t.Name + "/" + part)
-	}
-	return rd.source
+	w := rd.out.words().OfString(s.t.Name + "/" + part)
+	rd.sources[key] = map[string]evidence.Word{"": w}
+	return w
+}
+
+// sourceKey is a column whose text makes sources.
+type sourceKey struct {
+	s   *sheet
+	col int
 }
 
 // put is Row.Put.
@@ -499,6 +533,8 @@ func (s *sheet) fill(row *Row, d *evidence.Draft, except []string) error {
 			case evidence.MID:
 				hasMID = true
 				err = d.Put(set.field, b)
+			case evidence.UnknownField:
+				err = putUnknown(d, s.t.Columns[set.col].Name, b)
 			case evidence.CurrencyField:
 				said = true
 				err = d.Put(set.field, b)
@@ -555,6 +591,9 @@ func (s *sheet) fill(row *Row, d *evidence.Draft, except []string) error {
 			return row.wrong(set.col, err)
 		}
 	}
+	if s.contract {
+		return nil
+	}
 	if !said && currency != (money.Currency{}) {
 		if err := d.Put(evidence.CurrencyField, currency[:]); err != nil {
 			return err
@@ -571,6 +610,15 @@ func (s *sheet) fill(row *Row, d *evidence.Draft, except []string) error {
 		}
 	}
 	return nil
+}
+
+// putUnknown keeps the text of a column the contract does not name.
+func putUnknown(d *evidence.Draft, name string, b []byte) error {
+	text, err := json.Marshal(string(b))
+	if err != nil {
+		return err
+	}
+	return d.PutUnknown(name, text)
 }
 
 func (s *sheet) putDate(row *Row, d *evidence.Draft, f evidence.Field, date calendar.Date) error {

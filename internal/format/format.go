@@ -37,6 +37,7 @@ type Head struct {
 	// Whole says that Raw is all there is.
 	Whole bool
 
+	hint  evidence.Type // of the facts, as the person says
 	grids map[byte][]headRow
 }
 
@@ -113,7 +114,7 @@ func newInput(name string, r io.Reader, hints Hints) (*Input, error) {
 	raw := make([]byte, headSize)
 	n, err := io.ReadFull(r, raw)
 	in := &Input{Name: name, Hints: hints, rest: r}
-	in.Head = Head{Name: name, Raw: raw[:n:n], Whole: err == io.EOF || err == io.ErrUnexpectedEOF}
+	in.Head = Head{Name: name, hint: hints.Type, Raw: raw[:n:n], Whole: err == io.EOF || err == io.ErrUnexpectedEOF}
 	if in.Head.Whole {
 		err = nil
 	}

@@ -174,7 +174,12 @@ func (t *Table) match(row *headRow) (*layout, []string) {
 	for i, c := range t.Columns {
 		l.at[i], l.with[i] = take(headers[i], false), -1
 		if len(c.With) > 0 {
-			l.with[i] = take(with[i], true)
+			if l.at[i] >= 0 {
+				l.with[i] = take(with[i], true)
+			}
+			if l.with[i] == l.at[i] {
+				l.with[i] = -1
+			}
 		}
 		if l.at[i] < 0 && !c.Optional {
 			missing = append(missing, c.Headers[0])

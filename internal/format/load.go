@@ -3,16 +3,27 @@ package format
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"daozhang/internal/evidence"
 )
 
-// Mapping explains the columns of a file that no format knows.
-type Mapping struct{}
-
 // Options are what the person says about the inputs.
 type Options struct {
 	Hints
+	// Stdin is what "-" reads; nil is the process's standard input.
+	Stdin io.Reader
 }
 
 // Loaded is what Load read and what it could not, in the order of the inputs.
@@ -23,11 +34,318 @@ type Loaded struct {
 }
 
 // Load reads files, folders, globs and "-" (standard input) into the Set. Each
-// input is read by the first of the formats that detects it. progress, if any,
-// is told from time to time how many of how many bytes are read (total 0:
-// unknown). The error is of the context only: what cannot be read is in
-// Loaded.Rejected.
+// input is read by the first of the formats that detects it; archives are
+// opened in place. progress, if any, is told from time to time how many of how
+// many bytes are read (total 0: unknown). The error is of the context only:
+// what cannot be read is in Loaded.Rejected.
 func Load(ctx context.Context, paths []string, opts Options, formats []Format, set *evidence.Set,
 	progress func(done, total int64)) (*Loaded, error) {
-	return nil, errors.New("not built yet")
+	targets := expand(paths)
+	var done atomic.Int64
+	stop := watch(&done, targets, progress)
+	results := make([]Loaded, len(targets))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range targets {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			ld := &loader{ctx: ctx, opts: opts, formats: formats, set: set, done: &done, to: &results[i]}
+			ld.target(&targets[i])
+			return ctx.Err()
+		})
+	}
+	err := group.Wait()
+	stop()
+	all := &Loaded{}
+	for i := range results {
+		all.Sources = append(all.Sources, results[i].Sources...)
+		all.Rejected = append(all.Rejected, results[i].Rejected...)
+		all.Warnings = append(all.Warnings, results[i].Warnings...)
+	}
+	countDirect(all, set)
+	return all, err
 }
+
+// target is one thing to open.
+type target struct {
+	name string
+	size int64
+	why  string // why it cannot be opened
+}
+
+// expand makes a list of files of paths, folders and globs, each file once, in
+// the order given; the files of a folder and of a glob by name.
+func expand(paths []string) []target {
+	var out []target
+	seen := map[string]bool{}
+	add := func(t target) {
+		key := t.name
+		if abs, err := filepath.Abs(t.name); err == nil && t.name != "-" {
+			key = abs
+		}
+		if !seen[key] {
+			seen[key] = true
+			out = append(out, t)
+		}
+	}
+	var visit func(name string)
+	visit = func(name string) {
+		info, err := os.Stat(name)
+		switch {
+		case err != nil:
+			add(target{name: name, why: cannotOpen(err)})
+		case info.IsDir():
+			n := 0
+			err := filepath.WalkDir(name, func(p string, d fs.DirEntry, err error) error {
+				switch {
+				case err != nil:
+					add(target{name: p, why: cannotOpen(err)})
+					n++
+				case p != name && strings.HasPrefix(d.Name(), "."):
+					if d.IsDir() {
+						return fs.SkipDir
+					}
+				case d.IsDir():
+				default:
+					n++
+					if d.Type()&fs.ModeSymlink != 0 {
+						// A link to a file is the file; one to a folder might go round.
+						if info, err := os.Stat(p); err == nil && info.IsDir() {
+							add(target{name: p, why: "a link to a folder, which is not followed; name the folder itself"})
+							return nil
+						}
+					}
+					t := target{name: p}
+					if info, err := d.Info(); err == nil {
+						t.size = info.Size()
+					}
+					add(t)
+				}
+				return nil
+			})
+			if err != nil {
+				add(target{name: name, why: cannotOpen(err)})
+			} else if n == 0 {
+				add(target{name: name, why: "the folder holds no files"})
+			}
+		default:
+			add(target{name: name, size: info.Size()})
+		}
+	}
+	for _, p := range paths {
+		if p == "-" {
+			add(target{name: p})
+			continue
+		}
+		if _, err := os.Lstat(p); err != nil && strings.ContainsAny(p, "*?[") {
+			matches, err := filepath.Glob(p)
+			switch {
+			case err != nil:
+				add(target{name: p, why: "the pattern is malformed; quote or remove its brackets"})
+			case len(matches) == 0:
+				add(target{name: p, why: "no file matches the pattern"})
+			}
+			slices.Sort(matches)
+			for _, m := range matches {
+				visit(m)
+			}
+			continue
+		}
+		visit(p)
+	}
+	return out
+}
+
+// cannotOpen says why a file cannot be opened, without its name.
+func cannotOpen(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no such file or folder"
+	case errors.Is(err, fs.ErrPermission):
+		return "it may not be read; change its permissions or run as its owner"
+	}
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err
+	}
+	return "it cannot be opened: " + err.Error()
+}
+
+// watch tells progress until stop is called.
+func watch(done *atomic.Int64, targets []target, progress func(done, total int64)) (stop func()) {
+	if progress == nil {
+		return func() {}
+	}
+	total := int64(0)
+	for _, t := range targets {
+		if t.name == "-" {
+			total = 0
+			break
+		}
+		total += t.size
+	}
+	quit, quitted := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(quitted)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				progress(done.Load(), total)
+			case <-quit:
+				progress(done.Load(), total)
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-quitted
+	}
+}
+
+// loader reads one target, with all that is in it.
+type loader struct {
+	ctx     context.Context
+	opts    Options
+	formats []Format
+	set     *evidence.Set
+	done    *atomic.Int64
+	to      *Loaded
+}
+
+func (ld *loader) refuse(name, why string) {
+	ld.to.Rejected = append(ld.to.Rejected, Note{File: name, Why: why})
+}
+
+func (ld *loader) warn(name, why string) {
+	ld.to.Warnings = append(ld.to.Warnings, Note{File: name, Why: why})
+}
+
+func (ld *loader) target(t *target) {
+	if t.why != "" {
+		ld.refuse(t.name, t.why)
+		return
+	}
+	if t.name == "-" {
+		r := ld.opts.Stdin
+		if r == nil {
+			r = os.Stdin
+		}
+		ld.open(part{name: t.name, r: &counted{r: r, n: ld.done, ctx: ld.ctx}})
+		return
+	}
+	f, err := os.Open(t.name)
+	if err != nil {
+		ld.refuse(t.name, cannotOpen(err))
+		return
+	}
+	defer f.Close()
+	p := part{name: t.name, r: &counted{r: f, n: ld.done, ctx: ld.ctx}}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		p.at, p.size = f, info.Size()
+	}
+	ld.open(p)
+}
+
+// counted counts what is read of the files, and ends when the context does.
+type counted struct {
+	r   io.Reader
+	n   *atomic.Int64
+	ctx context.Context
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// read reads one input that is no archive.
+func (ld *loader) read(in *Input) {
+	if why := ld.unreadable(in); why != "" {
+		ld.refuse(in.Name, why)
+		return
+	}
+	f := ld.detect(in)
+	if f == nil {
+		ld.refuse(in.Name, explain(&in.Head, ld.formats))
+		return
+	}
+	ld.readAs(f, in)
+}
+
+func (ld *loader) detect(in *Input) *Format {
+	if m := in.Mapping; m != nil && m.fits(&in.Head) {
+		f := m.format()
+		return &f
+	}
+	for i := range ld.formats {
+		if ld.formats[i].Detect(&in.Head) {
+			return &ld.formats[i]
+		}
+	}
+	return nil
+}
+
+func (ld *loader) readAs(f *Format, in *Input) {
+	out := newOut(in.Name, f.Name, ld.set)
+	if err := f.Read(in, out); err != nil {
+		out.Reject(0, readError(err))
+	}
+	out.settle()
+	ld.to.Sources = append(ld.to.Sources, out.source)
+	ld.to.Rejected = append(ld.to.Rejected, out.rejected...)
+	ld.to.Warnings = append(ld.to.Warnings, out.warnings...)
+}
+
+// readError says why the rest of an input could not be read.
+func readError(err error) string {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the file ends early, so what follows is missing; get it again from its sender"
+	case errors.Is(err, context.Canceled):
+		return "reading was stopped"
+	}
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err
+	}
+	return reason(err)
+}
+
+// countDirect counts the facts of sources whose format writes them by the
+// input's Writer, past the Out.
+func countDirect(all *Loaded, set *evidence.Set) {
+	direct := map[string]*Source{}
+	for i := range all.Sources {
+		if s := &all.Sources[i]; s.Facts == 0 {
+			direct[s.File] = s
+		}
+	}
+	if len(direct) == 0 {
+		return
+	}
+	byFile := map[uint16]*Source{}
+	for _, f := range set.All {
+		s, known := byFile[f.File]
+		if !known {
+			s = direct[set.FileName(f.File)]
+			byFile[f.File] = s
+		}
+		if s == nil {
+			continue
+		}
+		s.Facts++
+		if s.From == 0 || f.Time < s.From {
+			s.From = f.Time
+		}
+		s.To = max(s.To, f.Time)
+	}
+}
+
+func (n Note) String() string { return fmt.Sprintf("%s:%d: %s", n.File, n.Line, n.Why) }

@@ -1,7 +1,9 @@
 package format
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
@@ -84,11 +86,20 @@ func (r *Row) cell(i int) []byte {
 	if at >= 0 && at < len(r.Cells) {
 		b = clean(r.Cells[at])
 	}
-	if with >= 0 && with < len(r.Cells) && len(b) > 0 {
-		r.joined = append(append(append(r.joined[:0], b...), ' '), clean(r.Cells[with])...)
+	if with >= 0 && with < len(r.Cells) && len(b) > 0 && !hasClock(b) {
+		second := clean(r.Cells[with])
+		if len(second) > 13 && hasClock(second) && r.sheet.t.Columns[i].As == AsTime {
+			return second // a date and time by itself
+		}
+		r.joined = append(append(append(r.joined[:0], b...), ' '), second...)
 		return trim(r.joined)
 	}
 	return b
+}
+
+// hasClock reports a text with a time of day in it.
+func hasClock(b []byte) bool {
+	return bytes.IndexByte(b, ':') > 0 || bytes.Contains(b, []byte("：")) || len(b) == 14
 }
 
 func (r *Row) column(name string) (int, *Column) {
@@ -182,12 +193,35 @@ func (r *Row) Word(name string) (string, bool) {
 	return col.word(r.cell(i))
 }
 
+// word translates a cell. Words are compared without regard to case.
 func (c *Column) word(b []byte) (string, bool) {
-	if w, ok := c.Words[string(b)]; ok {
-		return w, true
+	w, ok := c.Words[string(b)]
+	if !ok {
+		w, ok = c.Words[strings.ToLower(string(b))]
 	}
-	w, ok := c.Words["*"]
+	if !ok && c.Field == evidence.KindField {
+		w, ok = kindWithin(string(b))
+	}
+	if !ok {
+		w, ok = c.Words["*"]
+	}
+	if w == "*" {
+		w = string(b)
+	}
 	return w, ok
+}
+
+// kindWithin finds the kind in a longer Chinese name, such as 微信消费撤销.
+func kindWithin(s string) (string, bool) {
+	for _, k := range [...]struct{ part, kind string }{
+		{"冲正", "reversal"}, {"撤销", "void"}, {"撤消", "void"}, {"退货", "refund"}, {"退款", "refund"},
+		{"预授权完成", "completion"}, {"预授权", "preauth"}, {"消费", "sale"}, {"支付", "sale"}, {"收款", "sale"},
+	} {
+		if strings.Contains(s, k.part) {
+			return k.kind, true
+		}
+	}
+	return "", false
 }
 
 // wrong names the column in which something is wrong.
