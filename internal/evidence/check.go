@@ -60,40 +60,37 @@ func isClock(text []byte) bool {
 	return ok1 && ok2 && m < 60 && (h < 24 || h == 24 && m == 0)
 }
 
-// checkFees says what is wrong with the `fees` of a merchant's terms: a list
-// of rules of basis points, a fixed amount and a cap, each for a type of card,
-// a network, both or all.
-func checkFees(raw []byte) (why string) {
+// checkFees says what is wrong with the `fees` of a merchant's terms, and where:
+// they are a list of rules of basis points, a fixed amount and a cap, each for a
+// type of card, a network, both or all.
+func checkFees(raw []byte) *FieldError {
 	var s scanner
 	buf := append(append(make([]byte, 0, len(raw)+1+scanPad), raw...), '\n')
 	s.reset(buf[:cap(buf)], 0, len(raw))
 	if s.next() != '[' {
-		return "fees: must be a list of rules such as {\"bps\":38,\"cap\":1800,\"card_type\":\"debit\"}"
+		return &FieldError{"fees", `must be a list of rules such as {"bps":38,"cap":1800,"card_type":"debit"}`}
 	}
 	s.pos++
 	if s.next() == ']' {
-		return ""
+		return nil
 	}
 	for n := 0; ; n++ {
 		if s.next() != '{' {
-			return showItem("fees", n) + ": must be an object with bps, fixed, cap, card_type, network"
+			return &FieldError{showItem("fees", n), "must be an object with bps, fixed, cap, card_type, network"}
 		}
 		s.pos++
 		if s.next() == '}' {
 			s.pos++
 		} else {
 			for again := true; again; again, _ = s.more('}') {
-				name, ok := s.name()
-				if !ok {
-					return "fees: " + s.why
-				}
+				name, _ := s.name()
 				if why := s.checkFee(string(name)); why != "" {
-					return showItem("fees", n) + "." + showName(name) + ": " + why
+					return &FieldError{showItem("fees", n) + "." + showName(name), why}
 				}
 			}
 		}
 		if again, _ := s.more(']'); !again {
-			return s.why
+			return nil
 		}
 	}
 }

@@ -73,7 +73,7 @@ func (w *Writer) Begin(t Type) *Draft {
 // and counted, and its data comes back on export.
 func (w *Writer) BeginUnknown(typeName string) *Draft {
 	d := w.Begin(UnknownType)
-	d.typeAs = typeName
+	d.typeAs, _ = card.MaskText(typeName)
 	return d
 }
 
@@ -233,11 +233,13 @@ func (d *Draft) PutItem(f Field, item string) {
 // PutJSON keeps a structured field, such as fees, as its JSON.
 func (d *Draft) PutJSON(f Field, raw []byte) error {
 	text, why := compactJSON(raw)
-	if why == "" && f == Fees {
-		why = checkFees(text)
-	}
 	if why != "" {
 		return d.fail(fieldError(f, why))
+	}
+	if f == Fees {
+		if err := checkFees(text); err != nil {
+			return d.fail(err)
+		}
 	}
 	d.details = append(d.details, detail{field: f, text: string(text)})
 	return nil

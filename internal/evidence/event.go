@@ -7,6 +7,8 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
+
+	"daozhang/internal/card"
 )
 
 // eventReader reads CloudEvents into the facts of one writer.
@@ -70,11 +72,24 @@ func (rd *eventReader) event(line int) (why string) {
 		rd.pos++
 	} else {
 		for again := true; again; {
-			key, ok := rd.name()
+			if rd.next() != '"' {
+				rd.fail("a name in double quotes is expected")
+				return rd.why
+			}
+			var key []byte
+			var attr uint8
+			ok := true
+			head, tail, n := rd.shortName()
+			if attr = attributeNames.ends(head, tail, n); attr != 0 {
+				key = rd.buf[rd.pos+1:][:n]
+				rd.pos += n + 2
+				ok = rd.colon()
+			} else if key, ok = rd.name(); ok {
+				attr = attributeNames.find(key)
+			}
 			if !ok {
 				return rd.why
 			}
-			attr := attributeNames.find(key)
 			if attr == 0 {
 				if !attributes.add(key) {
 					return showName(key) + ": given twice"
@@ -188,7 +203,7 @@ func (rd *eventReader) event(line int) (why string) {
 func (rd *eventReader) begin(t Type, name, when []byte) (*Draft, bool) {
 	d := rd.w.Begin(t)
 	if t == UnknownType {
-		d.typeAs = string(name)
+		d.typeAs, _ = card.MaskText(string(name))
 	}
 	if err := d.PutTime(when); err != nil {
 		return nil, rd.refuse(err.Error())

@@ -53,7 +53,7 @@ type Words struct {
 
 type wordShard struct {
 	mu    sync.RWMutex
-	table []uint32 // open addressing: index+1 into spans, above it a byte of the hash
+	table []uint32 // open addressing: index+1 into spans, above it a byte of its hash
 	spans []span
 	text  [][]byte // blocks of kept bytes
 }
@@ -65,6 +65,7 @@ const (
 
 type span struct {
 	block, off, length uint32
+	hash               uint32 // to find its place again when the table grows
 }
 
 const wordBlock = 1 << 16
@@ -163,7 +164,7 @@ func digitsValue(s []byte) (uint64, bool) {
 	}
 	x := binary.LittleEndian.Uint64(s) ^ zeros
 	y := binary.LittleEndian.Uint64(s[n-8:]) ^ zeros
-	if (x+0x76*ones|x|y+0x76*ones|y)&highs != 0 {
+	if ((x+0x76*ones)|x|(y+0x76*ones)|y)&highs != 0 {
 		return 0, false
 	}
 	// The last eight bytes overlap the first; only what is new counts.
@@ -200,7 +201,7 @@ func (ws *Words) intern(s []byte) Word {
 	sh.mu.Lock()
 	i, at, ok := sh.find(s, h)
 	if !ok {
-		i = sh.add(ws.seed, s, h, at)
+		i = sh.add(s, uint32(h>>shardBits), at)
 	}
 	sh.mu.Unlock()
 	return internedWord(n, i)
@@ -216,7 +217,7 @@ func (sh *wordShard) find(s []byte, h uint64) (i uint32, at uint64, ok bool) {
 	if len(sh.table) == 0 {
 		return 0, 0, false
 	}
-	mask, tag := uint64(len(sh.table)-1), hashTag(h)
+	mask, tag := uint64(len(sh.table)-1), uint32(h>>shardBits)&^indexMask
 	for at = h >> shardBits & mask; sh.table[at] != 0; at = (at + 1) & mask {
 		if slot := sh.table[at]; slot&^indexMask == tag {
 			if i := slot&indexMask - 1; bytes.Equal(sh.bytes(i), s) {
@@ -227,14 +228,10 @@ func (sh *wordShard) find(s []byte, h uint64) (i uint32, at uint64, ok bool) {
 	return 0, at, false
 }
 
-// hashTag gives the byte of a hash that tells most strings apart without a look
-// at them.
-func hashTag(h uint64) uint32 { return uint32(h>>(64-8)) << indexBits }
-
 // place finds the free place of a new string in the table.
-func (sh *wordShard) place(h uint64) uint64 {
+func (sh *wordShard) place(hash uint32) uint64 {
 	mask := uint64(len(sh.table) - 1)
-	at := h >> shardBits & mask
+	at := uint64(hash) & mask
 	for sh.table[at] != 0 {
 		at = (at + 1) & mask
 	}
@@ -246,17 +243,18 @@ func (sh *wordShard) bytes(i uint32) []byte {
 	return sh.text[sp.block][sp.off : sp.off+sp.length]
 }
 
-func (sh *wordShard) add(seed maphash.Seed, s []byte, h, at uint64) uint32 {
+// add keeps a new string, at a free place of the table.
+func (sh *wordShard) add(s []byte, hash uint32, at uint64) uint32 {
 	if len(sh.spans) == indexMask {
 		panic("evidence: more than a billion different strings")
 	}
 	if 4*(len(sh.spans)+1) > 3*len(sh.table) {
 		sh.table = make([]uint32, max(64, 2*len(sh.table)))
 		for i := range sh.spans {
-			h := maphash.Bytes(seed, sh.bytes(uint32(i)))
-			sh.table[sh.place(h)] = uint32(i+1) | hashTag(h)
+			h := sh.spans[i].hash
+			sh.table[sh.place(h)] = uint32(i+1) | h&^indexMask
 		}
-		at = sh.place(h)
+		at = sh.place(hash)
 	}
 	last := len(sh.text) - 1
 	if last < 0 || len(sh.text[last])+len(s) > cap(sh.text[last]) {
@@ -265,9 +263,9 @@ func (sh *wordShard) add(seed maphash.Seed, s []byte, h, at uint64) uint32 {
 	}
 	off := len(sh.text[last])
 	sh.text[last] = append(sh.text[last], s...)
-	sh.spans = append(sh.spans, span{uint32(last), uint32(off), uint32(len(s))})
+	sh.spans = append(sh.spans, span{uint32(last), uint32(off), uint32(len(s)), hash})
 	i := uint32(len(sh.spans) - 1)
-	sh.table[at] = i + 1 | hashTag(h)
+	sh.table[at] = i + 1 | hash&^indexMask
 	return i
 }
 
