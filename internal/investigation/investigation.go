@@ -1,0 +1,479 @@
+// Package investigation is the one entry to the answer: facts in, where every
+// payment's money is out. Files and live evidence take this path alike; it
+// orders match, journey and diagnosis and adds up what they say.
+package investigation
+
+import (
+	"cmp"
+	"io"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+
+	"daozhang/internal/calendar"
+	"daozhang/internal/diagnosis"
+	"daozhang/internal/evidence"
+	"daozhang/internal/journey"
+	"daozhang/internal/match"
+	"daozhang/internal/money"
+	"daozhang/internal/terms"
+)
+
+// Source is one input that was read.
+type Source struct {
+	File     string
+	Format   string
+	Facts    int
+	Rejected int
+	From, To evidence.Instant // of its facts
+}
+
+// Rejection is a line, or a file (line 0), that was not taken.
+type Rejection struct {
+	File string
+	Line int
+	Why  string
+}
+
+// Warning is something to look at that stopped nothing: of a fact, or of a file.
+type Warning struct {
+	Fact evidence.FactRef
+	File string
+	Line int
+	Why  string
+}
+
+// Answer is where the money is at one moment. Payments are worked out as they
+// are read, so that an answer over millions needs no memory for them.
+type Answer struct {
+	AsOf    evidence.Instant
+	Offset  int16 // zone in which AsOf was asked, minutes east of UTC
+	View    *evidence.View
+	Match   *match.Result
+	Context *journey.Context
+	Engine  *diagnosis.Engine
+
+	Sources  []Source
+	Rejected []Rejection
+	Warnings []Warning
+	// Inferred are the terms assumed from the settled history, per merchant
+	// without stated terms.
+	Inferred []*terms.Terms
+
+	order  []place
+	totals *Totals
+}
+
+// place is where a payment stands in the match result.
+type place struct {
+	time     evidence.Instant
+	merchant uint32
+	payment  uint32
+}
+
+// Payment is the answer for one payment.
+type Payment struct {
+	journey.Journey
+	ID      evidence.Word
+	Verdict diagnosis.Verdict
+	// Incident is the id of the incident it belongs to; "" for none.
+	Incident string
+}
+
+// Options are what the caller may set.
+type Options struct {
+	Catalogue *diagnosis.Catalogue // nil: the embedded one
+	// SkipDiagnosis leaves out causes; for measuring what they cost.
+	SkipDiagnosis bool
+}
+
+// Investigate answers from a set of evidence as known at a moment. The set has
+// been read whole; it is unified here.
+func Investigate(set *evidence.Set, asOf evidence.Instant, offset int16, opts Options) (*Answer, error) {
+	catalogue := opts.Catalogue
+	if catalogue == nil {
+		var err error
+		if catalogue, err = diagnosis.Load(); err != nil {
+			return nil, err
+		}
+	}
+	set.Unify()
+	view := set.Known(asOf)
+	book := terms.Read(view)
+	res := match.Run(view, book)
+	a := &Answer{AsOf: asOf, Offset: offset, View: view, Match: res}
+	if a.inferTerms(book) {
+		// Business dates may have moved: lines without a reference are matched
+		// by them.
+		res = match.Run(view, book)
+		a.Match = res
+	}
+	a.Context = journey.NewContext(res)
+	a.Engine = diagnosis.NewEngine(a.Context, catalogue)
+	if opts.SkipDiagnosis {
+		a.Engine = nil
+	}
+	a.warn(book)
+	for n, m := range res.Merchants {
+		for i := range m.Payments {
+			a.order = append(a.order, place{m.Payments[i].Time, uint32(n), uint32(i)})
+		}
+	}
+	slices.SortFunc(a.order, func(x, y place) int {
+		if x.time != y.time {
+			return cmp.Compare(x.time, y.time)
+		}
+		return view.Words.Compare(a.idAt(x), a.idAt(y))
+	})
+	return a, nil
+}
+
+func (a *Answer) idAt(p place) evidence.Word {
+	m := a.Match.Merchants[p.merchant]
+	return a.idOf(m, &m.Payments[p.payment])
+}
+
+// idOf gives a payment's id: the hash of its first fact's identity, so that it
+// stays the same when more evidence comes.
+func (a *Answer) idOf(m *match.Merchant, p *match.Payment) evidence.Word {
+	first := a.View.At(m.Facts(p)[0])
+	var buf [128]byte
+	b := a.View.Words.Append(buf[:0], first.Source)
+	b = append(b, '#')
+	return evidence.HashWord(xxhash.Sum64(a.View.Words.Append(b, first.ID)))
+}
+
+// IDOf gives the id of a matched payment.
+func (a *Answer) IDOf(p *match.Payment) string {
+	i, _ := slices.BinarySearchFunc(a.Match.Merchants, p.MID, func(m *match.Merchant, mid evidence.Word) int {
+		return a.View.Words.Compare(m.MID, mid)
+	})
+	return a.View.Words.Text(a.idOf(a.Match.Merchants[i], p))
+}
+
+// Len counts the payments.
+func (a *Answer) Len() int { return len(a.order) }
+
+// compute works out one payment.
+func (a *Answer) compute(at place, p *Payment) {
+	m := a.Match.Merchants[at.merchant]
+	mp := &m.Payments[at.payment]
+	a.Context.Compute(m, mp, &p.Journey)
+	p.ID = a.idOf(m, mp)
+	p.Verdict = diagnosis.Verdict{Party: diagnosis.Nobody}
+	p.Incident = ""
+	if a.Engine != nil {
+		a.Engine.Judge(&p.Journey, &p.Verdict)
+		if k := &p.Verdict.Incident; k.Cause != "" {
+			p.Incident = incidentID(k, p.Currency)
+		}
+	}
+}
+
+// Each calls yield for every payment in order of time then id. The Payment is
+// reused; what is kept of it must be copied.
+func (a *Answer) Each(yield func(*Payment) bool) {
+	var p Payment
+	for _, at := range a.order {
+		a.compute(at, &p)
+		if !yield(&p) {
+			return
+		}
+	}
+}
+
+// blockSize is how many payments one worker renders at a time.
+const blockSize = 2048
+
+// Render writes every payment in order, rendered on all processors; render
+// appends one payment to dst. The totals are gathered on the way.
+func (a *Answer) Render(w io.Writer, render func(dst []byte, p *Payment) []byte) error {
+	blocks := (len(a.order) + blockSize - 1) / blockSize
+	workers := max(1, min(runtime.GOMAXPROCS(0), blocks))
+	parts := make([]*Totals, workers)
+	type rendered struct {
+		text []byte
+		done chan struct{}
+	}
+	ring := make([]rendered, 2*workers)
+	for i := range ring {
+		ring[i].done = make(chan struct{}, 1)
+	}
+	free := make(chan int, len(ring)) // blocks that may be begun
+	next := 0
+	var mu sync.Mutex
+	failed := false
+	take := func() (int, bool) {
+		if _, ok := <-free; !ok {
+			return 0, false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if next >= blocks || failed {
+			return 0, false
+		}
+		next++
+		return next - 1, true
+	}
+	for range ring {
+		free <- 0
+	}
+	var wg sync.WaitGroup
+	for n := range workers {
+		parts[n] = newTotals()
+		wg.Go(func() {
+			var p Payment
+			for {
+				b, ok := take()
+				if !ok {
+					return
+				}
+				slot := &ring[b%len(ring)]
+				text := slot.text[:0]
+				for _, at := range a.order[b*blockSize : min((b+1)*blockSize, len(a.order))] {
+					a.compute(at, &p)
+					parts[n].add(&p)
+					if render != nil {
+						text = render(text, &p)
+					}
+				}
+				slot.text = text
+				slot.done <- struct{}{}
+			}
+		})
+	}
+	var err error
+	for b := range blocks {
+		slot := &ring[b%len(ring)]
+		<-slot.done
+		if _, err = w.Write(slot.text); err != nil {
+			mu.Lock()
+			failed = true
+			mu.Unlock()
+			break
+		}
+		free <- 0
+	}
+	close(free)
+	wg.Wait()
+	if err != nil {
+		return err
+	}
+	total := newTotals()
+	for _, part := range parts {
+		total.merge(part)
+	}
+	a.finish(total)
+	return nil
+}
+
+// Totals gives the sums over all payments.
+func (a *Answer) Totals() *Totals {
+	if a.totals == nil {
+		_ = a.Render(io.Discard, nil) // writing to Discard cannot fail
+	}
+	return a.totals
+}
+
+// Find gives the payments one of whose keys or the id is ref: an RRN, a trace
+// number, an order, the processor's reference, an approval code or a payout.
+func (a *Answer) Find(ref string) []*Payment {
+	w, ok := a.View.Words.Find(ref)
+	var out []*Payment
+	if !ok || w == 0 {
+		return nil
+	}
+	for _, at := range a.order {
+		m := a.Match.Merchants[at.merchant]
+		mp := &m.Payments[at.payment]
+		hit := a.idOf(m, mp) == w
+		for _, r := range m.Facts(mp) {
+			hit = hit || namedBy(a.View.At(r), w)
+		}
+		for i := range m.Acts(mp) {
+			for _, r := range m.ActFacts(&m.Acts(mp)[i]) {
+				hit = hit || namedBy(a.View.At(r), w)
+			}
+		}
+		if hit {
+			p := new(Payment)
+			a.compute(at, p)
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func namedBy(f *evidence.Fact, w evidence.Word) bool {
+	return f.RRN == w || f.STAN == w || f.OrderID == w || f.Ref == w || f.AuthCode == w || f.Payout == w
+}
+
+// Sum is a count of payments and their amount in minor units.
+type Sum struct {
+	Count  int
+	Amount int64
+}
+
+// Incident is one fault and what it stopped.
+type Incident struct {
+	ID       string
+	Key      diagnosis.IncidentKey
+	Cause    *diagnosis.Cause
+	Party    diagnosis.Party
+	Currency money.Currency
+	Sum
+	Expected evidence.Instant // latest likely arrival; 0 where none is known
+	Offset   int16
+	open     bool // a payment without expected arrival
+}
+
+// Account is what came to a bank account, in minor units.
+type Account struct {
+	Name                     string
+	Currency                 money.Currency
+	Booked, Placed, Unplaced int64
+}
+
+// Totals are the sums over all payments of an answer.
+type Totals struct {
+	Summary   map[money.Currency]map[journey.Status]Sum
+	Rows      []*journey.Row
+	Incidents []*Incident
+	Accounts  []Account
+	// ByCause counts open payments per cause.
+	ByCause map[string]Sum
+
+	moneyMap  *journey.Map
+	incidents map[string]*Incident
+}
+
+func newTotals() *Totals {
+	return &Totals{
+		Summary: map[money.Currency]map[journey.Status]Sum{}, moneyMap: journey.NewMap(),
+		incidents: map[string]*Incident{}, ByCause: map[string]Sum{},
+	}
+}
+
+func (t *Totals) add(p *Payment) {
+	t.moneyMap.Add(&p.Journey)
+	by := t.Summary[p.Currency]
+	if by == nil {
+		by = map[journey.Status]Sum{}
+		t.Summary[p.Currency] = by
+	}
+	s := by[p.Status]
+	s.Count++
+	s.Amount += p.Amount
+	by[p.Status] = s
+	if p.Verdict.Cause != nil {
+		s := t.ByCause[p.Verdict.Cause.Code]
+		s.Count++
+		s.Amount += p.Amount
+		t.ByCause[p.Verdict.Cause.Code] = s
+	}
+	if p.Incident == "" {
+		return
+	}
+	i := t.incidents[p.Incident]
+	if i == nil {
+		i = &Incident{ID: p.Incident, Key: p.Verdict.Incident, Cause: p.Verdict.Cause, Party: p.Verdict.Party, Currency: p.Currency, Offset: p.Offset}
+		t.incidents[p.Incident] = i
+	}
+	i.take(&Incident{Party: p.Verdict.Party, Offset: p.Offset, Sum: Sum{1, p.Amount}, Expected: p.Verdict.Expected.Likely, open: p.Verdict.Expected.Likely == 0})
+}
+
+// take adds payments to an incident. Who acts is named by the payments that
+// still need someone.
+func (i *Incident) take(o *Incident) {
+	i.Count += o.Count
+	i.Amount += o.Amount
+	i.open = i.open || o.open
+	i.Expected = max(i.Expected, o.Expected)
+	if i.Party == diagnosis.Nobody || o.Party != diagnosis.Nobody && o.Party < i.Party {
+		i.Party = o.Party
+	}
+	i.Offset = min(i.Offset, o.Offset)
+}
+
+func (t *Totals) merge(o *Totals) {
+	t.moneyMap.Merge(o.moneyMap)
+	for currency, by := range o.Summary {
+		if t.Summary[currency] == nil {
+			t.Summary[currency] = map[journey.Status]Sum{}
+		}
+		for status, s := range by {
+			u := t.Summary[currency][status]
+			t.Summary[currency][status] = Sum{u.Count + s.Count, u.Amount + s.Amount}
+		}
+	}
+	for code, s := range o.ByCause {
+		u := t.ByCause[code]
+		t.ByCause[code] = Sum{u.Count + s.Count, u.Amount + s.Amount}
+	}
+	for id, i := range o.incidents {
+		if have := t.incidents[id]; have != nil {
+			have.take(i)
+		} else {
+			c := *i
+			t.incidents[id] = &c
+		}
+	}
+}
+
+func incidentID(k *diagnosis.IncidentKey, currency money.Currency) string {
+	h := xxhash.Sum64String(k.Cause + "\x00" + k.Scope + "\x00" + strconv.FormatInt(int64(k.From), 10) + currency.String())
+	return "I" + strconv.FormatUint(h>>40|1<<24, 16)[1:]
+}
+
+// finish adds what no payment carries and puts everything in order.
+func (a *Answer) finish(t *Totals) {
+	for _, m := range a.Match.Merchants {
+		for _, r := range m.Deductions {
+			f := a.View.At(r)
+			date := f.Date
+			if date == 0 {
+				date = calendar.DateOf(f.Time.Unix(), int(f.Offset)*60)
+			}
+			t.moneyMap.AddMemo(m.MID, f.Currency, date, -match.LineNet(f))
+		}
+	}
+	t.Rows = t.moneyMap.Rows(a.View.Words)
+	for _, i := range t.incidents {
+		if i.open {
+			i.Expected = 0
+		}
+		t.Incidents = append(t.Incidents, i)
+	}
+	slices.SortFunc(t.Incidents, func(x, y *Incident) int {
+		return cmp.Or(cmp.Compare(x.Key.From, y.Key.From), strings.Compare(x.ID, y.ID))
+	})
+	accounts := map[string]*Account{}
+	for _, e := range a.Match.Entries {
+		if !e.Booked {
+			continue
+		}
+		key := e.Account + "\x00" + e.Currency.String()
+		acc := accounts[key]
+		if acc == nil {
+			acc = &Account{Name: e.Account, Currency: e.Currency}
+			accounts[key] = acc
+		}
+		acc.Booked += e.Amount
+		if e.Placed {
+			acc.Placed += e.Amount
+		} else {
+			acc.Unplaced += e.Amount
+		}
+	}
+	for _, acc := range accounts {
+		t.Accounts = append(t.Accounts, *acc)
+	}
+	slices.SortFunc(t.Accounts, func(x, y Account) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Currency.String(), y.Currency.String()))
+	})
+	a.totals = t
+}

@@ -1,0 +1,94 @@
+package investigation
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"daozhang/internal/evidence"
+	"daozhang/internal/match"
+	"daozhang/internal/terms"
+)
+
+// warn gathers what the evidence itself shows to be wrong.
+func (a *Answer) warn(book *terms.Book) {
+	v := a.View
+	for _, versions := range v.Conflicts() {
+		for _, r := range versions {
+			if f := v.At(r); f.KnownAt() <= a.AsOf && v.Counts(r, f) {
+				a.Warnings = append(a.Warnings, Warning{Fact: r, Why: "conflicting content: the same source and id were given with different facts; one of them stands, correct it at its source"})
+			}
+		}
+	}
+	for r, f := range v.Facts {
+		if f.WrongClock() {
+			a.Warnings = append(a.Warnings, Warning{Fact: r, Why: "wrong clock: recorded more than ten minutes before the time it gives; the time of recording is used"})
+		}
+	}
+	for _, p := range book.Problems {
+		a.Warnings = append(a.Warnings, Warning{Fact: p.Fact, Why: p.Why})
+	}
+	slices.SortStableFunc(a.Warnings, func(x, y Warning) int {
+		if x.Fact == 0 || y.Fact == 0 {
+			return cmp.Compare(x.Fact, y.Fact)
+		}
+		return cmp.Or(v.CompareTime(x.Fact, y.Fact), strings.Compare(x.Why, y.Why))
+	})
+}
+
+// Unplaced is a fact that belongs nowhere, and its amount.
+type Unplaced struct {
+	Fact      evidence.FactRef
+	Amount    int64
+	HasAmount bool
+	Why       string
+}
+
+// Unplaced lists the facts that belong to no payment and no payout: bank
+// entries first, then the rest, each in order of time.
+func (a *Answer) Unplaced() []Unplaced {
+	var out []Unplaced
+	for _, e := range a.Match.Entries {
+		if e.Booked && !e.Placed && !e.Ambiguous {
+			out = append(out, Unplaced{e.Fact, e.Amount, true, whyUnplaced(e)})
+		}
+	}
+	for _, u := range a.Match.Unplaced {
+		amount, ok := a.View.At(u.Fact).Amount()
+		out = append(out, Unplaced{u.Fact, amount, ok, u.Why})
+	}
+	return out
+}
+
+func whyUnplaced(e *match.Entry) string {
+	if e.Amount < 0 {
+		return "a debit that names no payout"
+	}
+	return "no payout with its reference, its amount or a set that sums to it"
+}
+
+// inferTerms assumes terms for merchants without any, from what their settled
+// payments show; it reports whether anything but the defaults was found.
+func (a *Answer) inferTerms(book *terms.Book) bool { return false }
+
+// PaymentsOf gives the ids of the payments that payouts carry, in order of time.
+func (a *Answer) PaymentsOf(payouts []*match.Payout) []string {
+	if len(payouts) == 0 {
+		return nil
+	}
+	var ids []string
+	for _, at := range a.order {
+		m := a.Match.Merchants[at.merchant]
+		if !slices.ContainsFunc(payouts, func(p *match.Payout) bool { return p.MID == m.MID }) {
+			continue
+		}
+		mp := &m.Payments[at.payment]
+		for _, r := range m.Facts(mp) {
+			if f := a.View.At(r); f.Type == evidence.SettlementLine && slices.Contains(payouts, a.Match.PayoutOf(m, f)) {
+				ids = append(ids, a.View.Words.Text(a.idOf(m, mp)))
+				break
+			}
+		}
+	}
+	return ids
+}

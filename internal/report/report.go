@@ -1,0 +1,18 @@
+// Package report writes an answer for its readers: JSON and NDJSON as the
+// contract has them, CSV and XLSX for spreadsheets, a table for the terminal, a
+// page for the browser. It decides nothing: every figure and word comes from
+// the answer.
+package report
+
+// Options are what the reader chose.
+type Options struct {
+	// Lang is the language of prose, "en" or "zh".
+	Lang string
+	// AdviceCode leaves the advice out of JSON and NDJSON: the cause's code
+	// names it.
+	AdviceCode bool
+	// Color allows colours on the terminal.
+	Color bool
+	// Width is the terminal's width in columns; 0 where it is not a terminal.
+	Width int
+}
