@@ -396,6 +396,7 @@ func (c *camtReader) begin() {
 	}
 	s.number = cmp.Or(h.id, cmp.Or(h.sequence, h.legal))
 	s.whole = s.number
+	s.sequence, _ = strconv.Atoi(cmp.Or(h.sequence, h.legal))
 	if h.page != 1 {
 		s.number += "/" + strconv.Itoa(h.page)
 	}
@@ -476,7 +477,7 @@ func (c *camtReader) checkSummary() {
 	check("credits", &c.total.credits, &c.count.credits, false)
 	check("debits", &c.total.debits, &c.count.debits, false)
 	if c.total.net.text != "" {
-		check("all entries, net,", &c.total.net, &c.count.net, true)
+		check("all entries together", &c.total.net, &c.count.net, true)
 	}
 }
 

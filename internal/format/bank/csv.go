@@ -83,7 +83,8 @@ var csvHeaders = []struct {
 		"Amount (HKD)|Amount (CHF)|Betrag (EUR)|Betrag|Betrag in EUR|Umsatz|Umsatz in EUR|Bedrag (EUR)|Bedrag|Montant|Montant (EUR)|Importe|Importo"},
 	{"otheramount", "交易金额|交易币种/金额|交易地金额|OriginalAmount|Original amount|Amount currency"},
 	{"mark", "借贷标志|借贷标识|借贷方向|借贷|借/贷|收支标志|收支类型|收支|收/支|D/C|C/D|Credit / Debit|Debit/Credit|Credit/Debit|Cr/Dr|Dr/Cr|Soll/Haben|S/H|Af Bij|Af/Bij|Bij/Af|Sens|" +
-		"Debit or credit|Transaction Type|Type"},
+		"Debit or credit|Transaction Type"},
+	{"weakmark", "Type"},
 	{"balance", "余额|余额(元)|账户余额|账户余额(元)|联机余额|当前余额|本次余额|交易后余额|Balance|Running balance|Account balance|Balance after|Available balance|Kontostand|Saldo|Saldo na trn|Saldo nach Buchung|Solde|Saldo disponible"},
 	{"currency", "记账币种|入账货币|入账币种|币种|币别|货币|交易币种|交易货币|Billing currency|Currency|Account currency|Währung|Waehrung|Munt|Devise|Divisa"},
 	{"account", "本方账号|本方账户|我方账号|账号|账户|帐号|卡号|借记卡号|卡号后四位|First Bank Card|Account number|Account no|Account|account_number|IBAN/BBAN|IBAN|Auftragskonto|Rekeningnummer|Rekening|Konto|Kontonummer|Compte|Cuenta|Username"},

@@ -1,6 +1,7 @@
 package bank
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -96,7 +97,7 @@ func openCSV(doc *format.Doc, out *format.Out) error {
 	header := strings.Join(doc.Header, "|")
 	roles := headerRoles(doc.Header)
 	c.split = roles["credit"] && roles["debit"]
-	if !c.split && !roles["mark"] && !roles["balance"] && (roles["card"] || roles["otheramount"] && roles["counterparty"] == false && isChinese(header)) {
+	if !c.split && !roles["mark"] && !roles["balance"] && (roles["card"] || roles["otheramount"] && !roles["counterparty"] && isChinese(header)) {
 		return errCardStatement
 	}
 	c.chinese = isChinese(header)
@@ -267,7 +268,7 @@ func rowCSV(row *format.Row, out *format.Out) {
 	r := csvRow{
 		line: row.Line, date: row.Text("date"), value: row.Text("value"), clock: row.Text("clock"),
 		credit: amountText(row.Text("credit")), debit: amountText(row.Text("debit")), amount: amountText(row.Text("amount")),
-		mark: row.Text("mark"), balance: amountText(row.Text("balance")), currency: row.Text("currency"),
+		mark: cmp.Or(row.Text("mark"), row.Text("weakmark")), balance: amountText(row.Text("balance")), currency: row.Text("currency"),
 		account: row.Text("account"), text: row.Text("text"), text2: row.Text("text2"), other: row.Text("counterparty"),
 		ref: row.Text("ref"), payrefs: [2]string{row.Text("payref"), row.Text("payref2")}, status: row.Text("status"),
 		from: row.Text("from"), to: row.Text("to"), opening: row.Text("opening"), closing: row.Text("closing"),
@@ -620,14 +621,17 @@ func closeCSV(doc *format.Doc, out *format.Out) {
 	for _, key := range c.keys {
 		c.closePart(c.parts[key], out)
 	}
+	for _, key := range c.keys {
+		if p := c.parts[key]; p.s.account == unknownAccount {
+			out.Warn(p.s.line, "the file names no account here: its entries stand on the account \"unknown\", and only references join them to payouts")
+			break
+		}
+	}
 }
 
 // closePart checks what a file says about one account as a whole.
 func (c *csvDoc) closePart(p *csvPart, out *format.Out) {
 	s := p.s
-	if s.account == unknownAccount {
-		out.Warn(s.line, "the file names no account: its entries stand on the account \"unknown\", and only references join them to payouts")
-	}
 	single := len(c.keys) == 1
 	if single && c.lines.total > 0 && c.total[0] != "" {
 		for i, v := range []int64{p.credits, p.debits} {

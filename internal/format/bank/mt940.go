@@ -426,6 +426,9 @@ func (m *mtReader) begin() {
 	part := number
 	number, _, _ = strings.Cut(number, "/")
 	s.whole = number
+	if s.sequence, _ = strconv.Atoi(strings.TrimSpace(number)); s.number == "" {
+		s.sequence = 0 // that was :20:, which counts nothing
+	}
 	s.number = part
 	// Many banks count from 1 every year, or leave the number at 0.
 	switch {

@@ -140,7 +140,8 @@ func purposeReferences(e *entry, purpose string) {
 			end = keys[n+1].begin
 		}
 		if purposeKeys[k.key] && end > k.end {
-			e.refer(purpose[k.end:end])
+			value, _, _ := strings.Cut(purpose[k.end:end], "MTLG:") // the bank's message
+			e.refer(value)
 		}
 	}
 }

@@ -120,6 +120,11 @@ type statement struct {
 	// where only the balances tell.
 	from, to         calendar.Date
 	opening, closing balance
+	// sequence counts the statements of an account; 0 where the bank does not.
+	sequence int
+	// after is the last day of the statement before, if this one surely
+	// follows it; else calendar.None.
+	after calendar.Date
 
 	entries    int
 	sum        int64 // of the booked entries, credits less debits
@@ -133,7 +138,7 @@ type statement struct {
 }
 
 func newStatement(formatName string, line int) *statement {
-	return &statement{format: formatName, line: line, from: calendar.None, to: calendar.None,
+	return &statement{format: formatName, line: line, from: calendar.None, to: calendar.None, after: calendar.None,
 		opening: balance{date: calendar.None}, closing: balance{date: calendar.None}}
 }
 
@@ -316,6 +321,10 @@ func (s *statement) rowOf(e *entry, ref string) []byte {
 	return b
 }
 
+// longestSilence is for how many days without a statement the next one speaks.
+// Many banks send none for days without entries.
+const longestSilence = 31
+
 // days gives the first and the last day of which the statement has all booked
 // entries; ok is false where it does not say.
 func (s *statement) days() (from, to calendar.Date, ok bool) {
@@ -338,6 +347,9 @@ func (s *statement) days() (from, to calendar.Date, ok bool) {
 			from = from.Add(1)
 		}
 	}
+	if s.after != calendar.None && s.after < from && int(from)-int(s.after) <= longestSilence {
+		from = s.after.Add(1)
+	}
 	if s.created != 0 && to != calendar.None {
 		if made := calendar.DateOf(s.created.Unix(), int(s.offset)*60); made < to {
 			to = made // the days after it were still to come
@@ -347,27 +359,28 @@ func (s *statement) days() (from, to calendar.Date, ok bool) {
 }
 
 // finish checks that the statement adds up, and declares it complete if it is.
-func (s *statement) finish(out *format.Out) {
+// It reports whether it did, and the last day that is then complete.
+func (s *statement) finish(out *format.Out) (to calendar.Date, declared bool) {
 	if !s.opening.given || !s.closing.given {
 		if s.complete && s.entries > 0 {
 			out.Warn(s.line, s.describe()+" has no opening or no closing balance: its entries are read, but it is not taken as complete")
 		}
-		return
+		return calendar.None, false
 	}
 	if s.opening.currency != s.closing.currency {
 		out.Warn(s.line, s.describe()+" opens and closes in different currencies; it is not taken as complete")
-		return
+		return calendar.None, false
 	}
 	c := s.opening.currency
 	reached, ok := money.Add(s.opening.amount, s.sum)
 	switch {
 	case s.overflow || !ok:
 		out.Warn(s.line, s.describe()+" sums to more than can be counted; it is not taken as complete")
-		return
+		return calendar.None, false
 	case s.lost > 0:
 		out.Warn(s.line, fmt.Sprintf("%s: %d of its %d entries were refused; it is not taken as complete",
 			s.describe(), s.lost, s.entries))
-		return
+		return calendar.None, false
 	case reached != s.closing.amount:
 		why := fmt.Sprintf("%s does not add up: opening %s and booked entries of %s make %s, but it closes with %s; its entries are read, but it is not taken as complete",
 			s.describe(), money.Format(s.opening.amount, c), money.Format(s.sum, c), money.Format(reached, c), money.Format(s.closing.amount, c))
@@ -375,11 +388,18 @@ func (s *statement) finish(out *format.Out) {
 			why += fmt.Sprintf(" (%d entries are in another currency)", s.foreign)
 		}
 		out.Warn(s.line, why)
-		return
+		return calendar.None, false
 	}
-	from, to, ok := s.days()
-	if !s.complete || !ok || s.account == "" {
-		return
+	var from calendar.Date
+	from, to, ok = s.days()
+	if !s.complete || s.account == "" {
+		return calendar.None, false
+	}
+	if !ok {
+		if s.closing.date != calendar.None && s.closing.date < s.opening.date {
+			out.Warn(s.line, s.describe()+" closes on a day before it opens; it is not taken as complete")
+		}
+		return calendar.None, false
 	}
 	// It is known when the bank made it, or once its last day is over: whoever
 	// fetches a statement of last month today could have had it then.
@@ -398,13 +418,41 @@ func (s *statement) finish(out *format.Out) {
 	d.PutInt(evidence.Opening, s.opening.amount)
 	d.PutInt(evidence.Closing, s.closing.amount)
 	putCurrency(d, c)
-	out.Commit(d, s.line)
+	return to, out.Commit(d, s.line)
 }
 
 // pages joins the parts of a statement that came in several messages of one
 // file: together they may be complete, each alone is not.
 type pages struct {
 	begun *statement // its first parts; nil between statements
+	// closed are the last complete statements of each account.
+	closed map[string]closed
+}
+
+// closed is how a statement ended.
+type closed struct {
+	balance  balance
+	day      calendar.Date
+	sequence int
+}
+
+// finish closes a statement. One that opens with what the last one closed with
+// follows it without a gap: the days between had no entries.
+func (p *pages) finish(out *format.Out, s *statement) {
+	key := s.account
+	if last, ok := p.closed[key]; ok && s.opening.given && last.balance.amount == s.opening.amount &&
+		last.balance.currency == s.opening.currency && (last.sequence == 0 || s.sequence == 0 || s.sequence == last.sequence+1) {
+		s.after = last.day
+	}
+	day, ok := s.finish(out)
+	if !ok {
+		delete(p.closed, key)
+		return
+	}
+	if p.closed == nil {
+		p.closed = map[string]closed{}
+	}
+	p.closed[key] = closed{s.closing, day, s.sequence}
 }
 
 // add closes a statement, or keeps it until its last part has come.
@@ -416,11 +464,11 @@ func (p *pages) add(out *format.Out, s *statement, first, last bool) {
 	case p.begun != nil:
 		p.begun.join(s)
 		if last {
-			p.begun.finish(out)
+			p.finish(out, p.begun)
 			p.begun = nil
 		}
 	case first && last:
-		s.finish(out)
+		p.finish(out, s)
 	case first:
 		p.begun = s
 	default:
