@@ -42,6 +42,9 @@ func (t *Table) Read(in *Input, out *Out) error {
 		return fmt.Errorf("no header with the columns of %s", t.Title)
 	}
 	out.SetFormat(t.Name)
+	if t.unclear != "" {
+		return fmt.Errorf("the dates of column %q can be read as day/month or month/day; name their layout in a mapping file (--mapping)", t.unclear)
+	}
 	return newSheet(t, in, l).read(out)
 }
 

@@ -182,10 +182,22 @@ func (t *Table) match(row *headRow) (*layout, []string) {
 			}
 		}
 		if l.at[i] < 0 && !c.Optional {
-			missing = append(missing, c.Headers[0])
+			missing = append(missing, inScriptOf(row.raw, c.Headers))
 		}
 	}
 	return l, missing
+}
+
+// inScriptOf gives the first of the names that is written as the line is: in
+// Chinese or not.
+func inScriptOf(line string, names []string) string {
+	chinese := func(s string) bool { return strings.ContainsFunc(s, func(r rune) bool { return r >= 0x3000 }) }
+	for _, n := range names {
+		if chinese(n) == chinese(line) {
+			return n
+		}
+	}
+	return names[0]
 }
 
 // Near says how many of the table's required columns a header line of the

@@ -2,7 +2,9 @@ package format
 
 import (
 	"bytes"
+	"slices"
 	"strings"
+	"sync"
 
 	"daozhang/internal/evidence"
 	"daozhang/internal/money"
@@ -30,14 +32,10 @@ func Recognised() Format {
 // recognise makes a Table of an input by its headers; nil where they say too
 // little.
 func recognise(h *Head, hint evidence.Type) *Table {
-	if h.Text == "" {
+	if h.Text == "" || foreignName(h) != "" {
 		return nil
 	}
-	loose := &Table{Columns: make([]Column, len(known))}
-	copy(loose.Columns, known)
-	for i := range loose.Columns {
-		loose.Columns[i].Optional = true
-	}
+	loose := looseTable()
 	var best *Table
 	most := 3 // fewer known columns are chance
 	for _, delim := range delimiters {
@@ -63,6 +61,15 @@ func recognise(h *Head, hint evidence.Type) *Table {
 	}
 	return best
 }
+
+// looseTable has every known column, none of them required.
+var looseTable = sync.OnceValue(func() *Table {
+	t := &Table{Columns: slices.Clone(known)}
+	for i := range t.Columns {
+		t.Columns[i].Optional = true
+	}
+	return t
+})
 
 // recogniseAs chooses the type and the columns of a header.
 func recogniseAs(l *layout, rows []headRow, delim byte, hint evidence.Type) *Table {
@@ -222,7 +229,10 @@ func settleDates(t *Table, rows []headRow, header *headRow) {
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		if c.As == AsDate || c.As == AsTime {
-			c.Layouts = slashLayouts(sample(rows, header, c.Headers[0]))
+			cells := sample(rows, header, c.Headers[0])
+			if c.Layouts = slashLayouts(cells); c.Layouts == nil && eitherWay(cells) {
+				t.unclear = c.Headers[0]
+			}
 		}
 	}
 }
@@ -263,6 +273,20 @@ func slashLayouts(cells []string) []string {
 	}
 	day = strings.ReplaceAll(day, "/", sep)
 	return []string{day, day + " 15:04:05", day + " 15:04", day + " 3:04:05 PM", day + " 3:04 PM", day + " 15:04:05.999999999"}
+}
+
+// eitherWay reports dates whose day and month cannot be told apart.
+func eitherWay(cells []string) bool {
+	if len(cells) == 0 {
+		return false
+	}
+	date, _, _ := strings.Cut(cells[0], " ")
+	p := strings.FieldsFunc(date, func(r rune) bool { return r == '/' || r == '-' })
+	if len(p) != 3 || len(p[0]) > 2 || len(p[1]) > 2 {
+		return false
+	}
+	_, err := ParseDate([]byte(cells[0]))
+	return err != nil
 }
 
 // fillOf gives what rows of a type need besides their columns.
@@ -435,4 +459,46 @@ func fillEntry(row *Row, d *evidence.Draft) error {
 		d.SetTime(at, offset)
 	}
 	return nil
+}
+
+// TypeByHeaders gives the type of the rows of a table by its headers alone;
+// evidence.UnknownType where they do not tell it.
+func TypeByHeaders(h *Head) evidence.Type {
+	if t := recognise(h, evidence.UnknownType); t != nil {
+		return t.Type
+	}
+	return evidence.UnknownType
+}
+
+// Adapt gives the table fitted to one input: amounts in minor units, the
+// decimal sign and the layout of dates as the first rows show them. The table
+// itself where the input does not have its columns.
+func (t *Table) Adapt(h *Head) *Table {
+	l := t.find(h)
+	if l == nil || l.header == nil {
+		return t
+	}
+	fitted := &Table{Name: t.Name, Title: t.Title, Type: t.Type, Zone: t.Zone, Currency: t.Currency, Delimiter: l.delim,
+		Const: t.Const, Open: t.Open, Skip: t.Skip, Footer: t.Footer, Foot: t.Foot, Source: t.Source, Fill: t.Fill,
+		Row: t.Row, Close: t.Close}
+	for i, c := range t.Columns {
+		if l.at[i] < 0 {
+			continue
+		}
+		c.Headers, c.With = []string{l.header.cells[l.at[i]]}, nil
+		if l.with[i] >= 0 {
+			c.With = []string{l.header.cells[l.with[i]]}
+		}
+		fitted.Columns = append(fitted.Columns, c)
+	}
+	rows := h.grid(l.delim)
+	for i := range rows {
+		if rows[i].line > l.header.line {
+			rows = rows[i:]
+			break
+		}
+	}
+	settleAmounts(fitted, rows, l.header)
+	settleDates(fitted, rows, l.header)
+	return fitted
 }

@@ -133,4 +133,5 @@ type Table struct {
 
 	once           sync.Once
 	headers, withs [][]string // as headers are compared
+	unclear        string     // a column whose dates can be read in two ways
 }

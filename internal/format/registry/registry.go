@@ -3,10 +3,23 @@
 package registry
 
 import (
+	"slices"
+
 	"daozhang/internal/format"
+	"daozhang/internal/format/bank"
+	"daozhang/internal/format/pos"
+	"daozhang/internal/format/processor"
 )
 
 // All gives every format there is, in order of detection.
 func All() []format.Format {
-	return nil
+	return slices.Concat(
+		// The contract's own forms name their fields exactly.
+		[]format.Format{format.NDJSON(), format.Contract(), format.TermsFile()},
+		processor.Formats(),
+		pos.Formats(),
+		bank.Formats(),
+		// Whatever else has headers that people use.
+		[]format.Format{format.Recognised()},
+	)
 }
