@@ -58,10 +58,12 @@ func (m *Map) row(mid evidence.Word, currency money.Currency, date calendar.Date
 	return r
 }
 
-// Add adds a payment. Every minor unit of its approved amount lands in exactly
-// one column.
-func (m *Map) Add(j *Journey) {
-	r := m.row(j.Keys.MID, j.Currency, j.BusinessDate)
+// Add adds a payment to the row of its merchant, currency and business date.
+func (m *Map) Add(j *Journey) { m.row(j.Keys.MID, j.Currency, j.BusinessDate).Put(j) }
+
+// Put adds a payment to a row, whatever the row's keys. Every minor unit of its
+// approved amount lands in exactly one column.
+func (r *Row) Put(j *Journey) {
 	switch j.Status {
 	case NotCharged:
 		r.NotCharged += j.Amount
