@@ -60,9 +60,12 @@ var alipaySummary = &format.Table{
 	},
 	Open:   openAlipay,
 	Footer: func(row *format.Row) bool { return strings.HasPrefix(row.Clean(0), "#") },
-	Foot:   func(*format.Row, *format.Out) {},
-	Row:    alipayStore,
-	Close:  func(doc *format.Doc, out *format.Out) { doc.State.(*alipayBill).stateSummary(doc, out) },
+	Foot: func(row *format.Row, _ *format.Out) {
+		bill := row.Doc.State.(*alipayBill)
+		bill.ended = bill.ended || strings.Contains(string(row.Raw), "列表结束")
+	},
+	Row:   alipayStore,
+	Close: func(doc *format.Doc, out *format.Out) { doc.State.(*alipayBill).stateSummary(doc, out) },
 }
 
 var (
@@ -80,6 +83,7 @@ type alipayBill struct {
 	refunds  sum
 	stated   []alipayStated
 	total    *alipayStores // of a summary: its last row
+	ended    bool          // of a summary: the line after its rows is there
 	stores   alipayStores
 	known    map[part]dated
 }
@@ -160,18 +164,16 @@ func alipayRow(row *format.Row, out *format.Out) {
 		out.Reject(row.Line, sentence(err))
 		return
 	}
-	a := signed(kind, received, magnitude(service))
-	if kind == evidence.Refund {
-		a = signed(kind, received, -magnitude(service)) // given back
-	}
-	if share = magnitude(share); kind == evidence.Sale {
-		share = -share
-	}
-	var ok bool
-	if a.net, ok = money.Add(a.net, share); !ok {
+	// A share of the profit that goes to others is taken as the fee is.
+	fee, ok := money.Add(magnitude(service), magnitude(share))
+	if !ok {
 		out.Reject(row.Line, sentence(money.ErrOverflow))
 		return
 	}
+	if kind == evidence.Refund {
+		fee = -fee // given back
+	}
+	a := signed(kind, received, fee)
 	due, known := dayAfter(row, when.date())
 	d := out.Begin(evidence.SettlementLine)
 	err = row.Put(d, "")
@@ -294,8 +296,8 @@ func alipayStore(row *format.Row, out *format.Out) {
 func (bill *alipayBill) stateSummary(doc *format.Doc, out *format.Out) {
 	c := doc.In.CurrencyOr("CNY")
 	t := bill.total
-	if t == nil {
-		out.Warn(doc.Line, "the total (合计) is missing at the end: the summary is cut short; download it again")
+	if t == nil || !bill.ended {
+		out.Warn(doc.Line, "the total (合计) or the line after it is missing: the summary is cut short; download it again")
 		return
 	}
 	if bill.stores.sales > t.sales || bill.stores.refunds > t.refunds {

@@ -82,10 +82,10 @@ var merchantList = &format.Table{
 	Type: evidence.TerminalTransaction, Zone: "Asia/Shanghai", Currency: "CNY", Delimiter: ',', NoHeader: true,
 	Const: map[evidence.Field]string{evidence.KindField: "sale", evidence.ResultField: "approved"},
 	Columns: []format.Column{
-		{Field: evidence.ClearingDate, Name: "day", At: 0, As: format.AsDate},
-		{Field: format.When, Name: "time", At: 1, WithAt: 2, As: format.AsTime},
-		{Field: evidence.Amount, At: 3, As: format.AsDecimal},
-		{Field: evidence.STAN, At: 4},
+		{Field: evidence.ClearingDate, Name: "day", Headers: []string{"清算日期"}, At: 0, As: format.AsDate},
+		{Field: format.When, Name: "time", Headers: []string{"交易日期"}, At: 1, WithAt: 2, As: format.AsTime},
+		{Field: evidence.Amount, Headers: []string{"交易金额"}, At: 3, As: format.AsDecimal},
+		{Field: evidence.STAN, Headers: []string{"流水号"}, At: 4},
 	},
 	Recognise: func(h *format.Head) bool {
 		return firstRow(h, ",", func(c []string) bool {

@@ -85,6 +85,7 @@ type stripePayout struct {
 	amount         int64
 	due            calendar.Date
 	known          dated
+	split          bool // its rows name more than one account
 }
 
 func newStripeReport() *stripeReport {
@@ -199,8 +200,10 @@ func stripeRow(row *format.Row, out *format.Out) {
 	if payout != "" {
 		p := r.payout(payout)
 		p.add(net)
-		if p.mid == "" {
-			p.mid = stripeMID(row)
+		if mid := stripeMID(row); p.mid == "" {
+			p.mid = mid
+		} else if p.mid != mid {
+			p.split = true
 		}
 		return
 	}
@@ -270,8 +273,10 @@ func stripePayoutRow(row *format.Row, out *format.Out, category string, c money.
 	}
 	p := row.Doc.State.(*stripeReport).payout(id)
 	p.line, p.amount, p.currency, p.effective = row.Line, magnitude(net), c, row.Text("effective")
-	if mid := stripeMID(row); mid != "" {
+	if mid := stripeMID(row); p.mid == "" {
 		p.mid = mid
+	} else if p.mid != mid {
+		p.split = true
 	}
 	p.known, p.due = created, created.date()
 	if effective.at != 0 {
@@ -299,7 +304,7 @@ func (r *stripeReport) check(doc *format.Doc, out *format.Out) {
 		if !t.agree(out, p.line) {
 			continue
 		}
-		if p.mid == "" || out.Source().Rejected > 0 {
+		if p.mid == "" || p.split || out.Source().Rejected > 0 {
 			continue
 		}
 		declareFile(out, doc.Line, stripeItemizedName+"/"+p.mid+"/"+id, part{p.mid, p.due, p.currency}, &whole, p.known)
