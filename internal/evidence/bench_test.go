@@ -229,6 +229,38 @@ func BenchmarkEncodingJSON(b *testing.B) {
 	})
 }
 
+// BenchmarkAgainstEncodingJSON takes turns: evidence read and validated into a
+// Set, and the same lines by encoding/json into a plain struct that is used
+// again, both on one processor. It compares the best of each, which is what a
+// busy machine disturbs least.
+func BenchmarkAgainstEncodingJSON(b *testing.B) {
+	in := dayOfEvidence(5_000)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	best := [2]time.Duration{time.Hour, time.Hour}
+	for b.Loop() {
+		for range 4 {
+			runtime.GC()
+			start := time.Now()
+			read(b, in)
+			best[0] = min(best[0], time.Since(start))
+		}
+		runtime.GC()
+		start := time.Now()
+		var e plainEvent
+		for line := range bytes.Lines(in) {
+			e = plainEvent{}
+			if err := json.Unmarshal(line, &e); err != nil {
+				b.Fatal(err)
+			}
+		}
+		best[1] = min(best[1], time.Since(start))
+	}
+	perSecond := func(d time.Duration) float64 { return float64(len(in)) / 1e6 / d.Seconds() }
+	b.ReportMetric(perSecond(best[0]), "MB/s")
+	b.ReportMetric(perSecond(best[1]), "json-MB/s")
+	b.ReportMetric(best[1].Seconds()/best[0].Seconds(), "times-faster")
+}
+
 // BenchmarkWriteNDJSON writes the same evidence again.
 func BenchmarkWriteNDJSON(b *testing.B) {
 	in := dayOfEvidence(20_000)

@@ -21,6 +21,10 @@ type eventReader struct {
 	unknown    nameSet  // names in its data that the contract does not know
 	extensions []string // attributes beside the contract's, as `"name":value`
 	raw        []byte
+
+	// after remembers, for each type, which field came last time behind which
+	// other: a witness writes its fields in the same order again and again.
+	after [typeCount][fieldCount]Field
 }
 
 // fieldSet is a set of fields.
@@ -57,6 +61,7 @@ func (rd *eventReader) event(line int) (why string) {
 		return "not an event: a line holds one JSON object, {…}"
 	}
 	rd.pos++
+	const usual = `"specversion":"1.0",`
 	var (
 		seen             uint8
 		id, source, when []byte
@@ -68,7 +73,11 @@ func (rd *eventReader) event(line int) (why string) {
 	rd.given, rd.extensions = fieldSet{}, rd.extensions[:0]
 	rd.unknown.few, rd.unknown.many = rd.unknown.few[:0], nil
 	var attributes nameSet
-	if rd.next() == '}' {
+	if rd.end-rd.pos > len(usual) && string(rd.buf[rd.pos:rd.pos+len(usual)]) == usual {
+		rd.pos += len(usual)
+		seen = attrSpecVersion
+	}
+	if seen == 0 && rd.next() == '}' {
 		rd.pos++
 	} else {
 		for again := true; again; {
@@ -237,21 +246,29 @@ func (rd *eventReader) data(d *Draft) bool {
 		rd.pos++
 		return true
 	}
+	after, last := &rd.after[d.fact.Type], NoField
 	for {
 		if rd.buf[rd.pos] != '"' && rd.next() != '"' {
 			return rd.fail("a name in double quotes is expected")
 		}
-		var f Field
-		if d.fact.Type != UnknownType {
-			if head, tail, n := rd.shortName(); n > 0 {
-				if f = Field(fieldNames.ends(head, tail, n)); f != NoField {
-					rd.pos += n + 2
+		f, ok := after[last], true
+		if p := &patterns[f]; p.matches(rd.buf[rd.pos:]) {
+			rd.pos += int(p.length)
+		} else {
+			f = NoField
+			if d.fact.Type != UnknownType {
+				if head, tail, n := rd.shortName(); n > 0 {
+					if f = Field(fieldNames.ends(head, tail, n)); f != NoField {
+						rd.pos += n + 2
+						ok = rd.colon()
+						after[last] = f
+					}
 				}
 			}
 		}
-		var ok bool
 		if f != NoField {
-			ok = rd.colon() && rd.known(d, f)
+			last = f
+			ok = ok && rd.known(d, f)
 		} else {
 			ok = rd.other(d)
 		}
@@ -267,6 +284,39 @@ func (rd *eventReader) data(d *Draft) bool {
 			return ok
 		}
 	}
+}
+
+// pattern is a name as it stands in the text, with its quotes and colon.
+type pattern struct {
+	text, mask [3]uint64
+	length     uint8
+}
+
+var patterns = func() (p [fieldCount]pattern) {
+	for f := range p {
+		p[f].text[0] = 1 // no name begins so
+		if name := fields[f].name; name != "" {
+			text := `"` + name + `":`
+			var b, mask [3 * 8]byte
+			for i := range copy(b[:], text) {
+				mask[i] = 0xff
+			}
+			for i := range p[f].text {
+				p[f].text[i] = binary.LittleEndian.Uint64(b[8*i:])
+				p[f].mask[i] = binary.LittleEndian.Uint64(mask[8*i:])
+			}
+			p[f].length = uint8(len(text))
+		}
+	}
+	return p
+}()
+
+// matches reports whether b, of at least 24 bytes, begins with the pattern.
+func (p *pattern) matches(b []byte) bool {
+	_ = b[23]
+	return (binary.LittleEndian.Uint64(b)&p.mask[0]^p.text[0])|
+		(binary.LittleEndian.Uint64(b[8:])&p.mask[1]^p.text[1])|
+		(binary.LittleEndian.Uint64(b[16:])&p.mask[2]^p.text[2]) == 0
 }
 
 // shortName looks at the name that begins at the position and gives its ends,
@@ -367,6 +417,10 @@ func (rd *eventReader) field(d *Draft, f Field) bool {
 		var err error
 		switch fields[f].class {
 		case classWord:
+			if f == TID || f == Network || f == Issuer || f == Payout {
+				*d.fact.word(f) = rd.w.word(text) // likely to repeat
+				return true
+			}
 			err = d.putWord(f, text)
 		case classText:
 			err = d.putText(f, text)

@@ -9,15 +9,17 @@ import (
 // and its last eight bytes and its length, and a multiplier found at start
 // gives each a slot of its own.
 type nameTable struct {
-	slots      []nameSlot
+	slots      []uint8 // index into entries, of which the first is none
+	entries    []nameEntry
 	multiplier uint64
 	shift      uint8
 }
 
-type nameSlot struct {
+type nameEntry struct {
 	head, tail uint64
-	name       string
+	length     uint32
 	value      uint8
+	name       string
 }
 
 const mixing = 0x9e3779b97f4a7c15
@@ -26,7 +28,7 @@ func newNameTable(names map[string]uint8) *nameTable {
 	size := bits.Len(uint(len(names) * 16))
 	t := &nameTable{multiplier: mixing, shift: uint8(64 - size)}
 	for {
-		t.slots = make([]nameSlot, 1<<size)
+		t.slots, t.entries = make([]uint8, 1<<size), make([]nameEntry, 1, len(names)+1)
 		if t.fill(names) {
 			return t
 		}
@@ -40,34 +42,34 @@ func (t *nameTable) fill(names map[string]uint8) bool {
 			continue
 		}
 		head, tail := nameEnds([]byte(name))
-		s := t.slot(head, tail)
-		if s.name != "" {
+		h := t.slot(head, tail)
+		if t.slots[h] != 0 {
 			return false
 		}
-		*s = nameSlot{head, tail, name, value}
+		t.slots[h] = uint8(len(t.entries))
+		t.entries = append(t.entries, nameEntry{head, tail, uint32(len(name)), value, name})
 	}
 	return true
 }
 
-func (t *nameTable) slot(head, tail uint64) *nameSlot {
-	h := ((head ^ bits.RotateLeft64(tail, 23)*mixing) * t.multiplier) >> t.shift
-	return &t.slots[h&uint64(len(t.slots)-1)]
+func (t *nameTable) slot(head, tail uint64) uint64 {
+	return (head ^ bits.RotateLeft64(tail, 23)*mixing) * t.multiplier >> t.shift
 }
 
 // find gives the value of a name, 0 for an unknown one.
 func (t *nameTable) find(b []byte) uint8 {
 	head, tail := nameEnds(b)
-	s := t.slot(head, tail)
-	if s.head == head && s.tail == tail && (len(b) <= 8 || s.name == string(b)) && len(s.name) == len(b) {
-		return s.value
+	e := &t.entries[t.slots[t.slot(head, tail)]]
+	if e.head == head && e.tail == tail && e.length == uint32(len(b)) && (e.length <= 16 || e.name == string(b)) {
+		return e.value
 	}
 	return 0
 }
 
 // ends gives the value of a name of n bytes, at most sixteen, by its ends.
 func (t *nameTable) ends(head, tail uint64, n int) uint8 {
-	if s := t.slot(head, tail); s.head == head && s.tail == tail && len(s.name) == n {
-		return s.value
+	if e := &t.entries[t.slots[t.slot(head, tail)]]; e.head == head && e.tail == tail && e.length == uint32(n) {
+		return e.value
 	}
 	return 0
 }

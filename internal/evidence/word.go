@@ -54,7 +54,8 @@ type Words struct {
 type wordShard struct {
 	mu    sync.RWMutex
 	table []uint32 // open addressing: index+1 into spans, above it a byte of its hash
-	spans []span
+	spans [][]span // blocks of spanBlock
+	n     int      // strings kept
 	text  [][]byte // blocks of kept bytes
 }
 
@@ -68,7 +69,11 @@ type span struct {
 	hash               uint32 // to find its place again when the table grows
 }
 
-const wordBlock = 1 << 16
+const (
+	wordBlock = 1 << 16
+	spanBits  = 8
+	spanBlock = 1 << spanBits
+)
 
 // NewWords makes an empty store of strings.
 func NewWords() *Words { return &Words{seed: maphash.MakeSeed()} }
@@ -239,20 +244,24 @@ func (sh *wordShard) place(hash uint32) uint64 {
 }
 
 func (sh *wordShard) bytes(i uint32) []byte {
-	sp := sh.spans[i]
+	sp := &sh.spans[i>>spanBits][i&(spanBlock-1)]
 	return sh.text[sp.block][sp.off : sp.off+sp.length]
 }
 
 // add keeps a new string, at a free place of the table.
 func (sh *wordShard) add(s []byte, hash uint32, at uint64) uint32 {
-	if len(sh.spans) == indexMask {
+	if sh.n == indexMask {
 		panic("evidence: more than a billion different strings")
 	}
-	if 4*(len(sh.spans)+1) > 3*len(sh.table) {
+	if 4*(sh.n+1) > 3*len(sh.table) {
 		sh.table = make([]uint32, max(64, 2*len(sh.table)))
-		for i := range sh.spans {
-			h := sh.spans[i].hash
-			sh.table[sh.place(h)] = uint32(i+1) | h&^indexMask
+		slot := uint32(0)
+		for _, block := range sh.spans {
+			for i := range block {
+				slot++
+				h := block[i].hash
+				sh.table[sh.place(h)] = slot | h&^indexMask
+			}
 		}
 		at = sh.place(hash)
 	}
@@ -263,8 +272,13 @@ func (sh *wordShard) add(s []byte, hash uint32, at uint64) uint32 {
 	}
 	off := len(sh.text[last])
 	sh.text[last] = append(sh.text[last], s...)
-	sh.spans = append(sh.spans, span{uint32(last), uint32(off), uint32(len(s)), hash})
-	i := uint32(len(sh.spans) - 1)
+	if sh.n&(spanBlock-1) == 0 {
+		sh.spans = append(sh.spans, make([]span, 0, spanBlock))
+	}
+	block := &sh.spans[sh.n>>spanBits]
+	*block = append(*block, span{uint32(last), uint32(off), uint32(len(s)), hash})
+	i := uint32(sh.n)
+	sh.n++
 	sh.table[at] = i + 1 | hash&^indexMask
 	return i
 }

@@ -81,7 +81,9 @@ func TestWordsTogether(t *testing.T) {
 	words := evidence.NewWords()
 	const n = 20_000
 	var got [4][n]evidence.Word
-	text := func(i int) string { return strings.Repeat("payout ", i%40) + string(rune('a'+i%26)) + strings.Repeat("x", i/26) }
+	text := func(i int) string {
+		return strings.Repeat("payout ", i%40) + string(rune('a'+i%26)) + strings.Repeat("x", i/26)
+	}
 	var wg sync.WaitGroup
 	for g := range got {
 		wg.Go(func() {
