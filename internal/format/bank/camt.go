@@ -452,6 +452,9 @@ func (c *camtReader) endStatement() {
 
 // checkSummary compares the totals the bank states with what was read.
 func (c *camtReader) checkSummary() {
+	if c.count.all.count == 0 && c.message != "camt.053" {
+		return // a report of totals alone
+	}
 	exponent := c.stmt.currency.Exponent()
 	if c.stmt.opening.given {
 		exponent = c.stmt.opening.currency.Exponent()

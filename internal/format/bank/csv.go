@@ -120,16 +120,19 @@ func csvColumns(required []string) []format.Column {
 
 // notBank are header names of journals and settlement files, whose rows are
 // not entries of an account, and of evidence written as CSV.
-var notBank = regexp.MustCompile(`(?i)终端号|终端编号|商户号|商户编号|参考号|检索号|系统参考|批次号|手续费|结算金额|清算|\b(tid|mid|rrn|stan|auth_code|entry_ref|booking_date|direction|payout|payout_id|balance_transaction_id|merchant account|psp reference)\b`)
-
-var csvDate = regexp.MustCompile(`(?i)日|\bdat(e|um|a|etime)\b|buchung|fecha|boek|时间`)
+var notBank = regexp.MustCompile(`(?i)终端号|交易分类|商品说明|商家订单号|终端编号|商户号|商户编号|参考号|检索号|系统参考|批次号|手续费|结算金额|清算|\b(tid|mid|rrn|stan|auth_code|entry_ref|booking_date|direction|payout|payout_id|balance_transaction_id|merchant account|psp reference)\b`)
 
 // plausibleCSV says no to tables of other trades that also have a date and an
 // amount.
 func plausibleCSV(h *format.Head) bool {
 	for _, line := range h.Lines(64) {
-		if strings.Count(line, ",")+strings.Count(line, ";")+strings.Count(line, "\t")+strings.Count(line, "|") >= 2 &&
-			csvDate.MatchString(line) && notBank.MatchString(line) {
+		digits := 0
+		for i := 0; i < len(line); i++ {
+			if line[i]-'0' <= 9 {
+				digits++
+			}
+		}
+		if digits*6 < len(line) && strings.ContainsAny(line, ",;\t|") && !preambleDates.MatchString(line) && notBank.MatchString(line) { // a header, no row
 			return false
 		}
 	}

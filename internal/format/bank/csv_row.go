@@ -633,16 +633,17 @@ func closeCSV(doc *format.Doc, out *format.Out) {
 func (c *csvDoc) closePart(p *csvPart, out *format.Out) {
 	s := p.s
 	single := len(c.keys) == 1
+	s.complete = p.unread == 0
 	if single && c.lines.total > 0 && c.total[0] != "" {
 		for i, v := range []int64{p.credits, p.debits} {
 			stated, _, err := money.ParseDecimalRound(c.total[i], s.currency.Exponent(), c.style)
 			if err != nil || stated != v && stated != -v {
 				out.Warn(c.lines.total, fmt.Sprintf("the file sums its %s to %s, but they make %s", []string{"credits", "debits"}[i],
 					strings.TrimSpace(c.total[i]), money.Format(v, s.currency)))
+				s.complete = false
 			}
 		}
 	}
-	s.complete = p.unread == 0
 	s.from, s.to = c.period(p)
 	best, newest := &p.older, false
 	if p.newer.broken < p.older.broken || p.newer.broken == p.older.broken && p.falling && !p.rising {

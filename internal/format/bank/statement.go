@@ -174,7 +174,7 @@ func (s *statement) put(out *format.Out, e *entry) {
 		s.reject(out, e.line, "entry without a date: neither booking date nor value date is given")
 		return
 	}
-	ref := s.unique(e.ref)
+	ref := s.unique(strings.ToValidUTF8(e.ref, "\uFFFD"))
 	if !utf8.Valid(e.text) {
 		e.text = bytes.ToValidUTF8(e.text, []byte("\uFFFD"))
 	}
@@ -262,7 +262,7 @@ func startOf(date calendar.Date, zone *time.Location) (evidence.Instant, int16) 
 
 func (s *statement) setSource(d *evidence.Draft) {
 	if s.source == 0 {
-		s.source = d.Words().OfString(s.format + "/" + accountInSource(s.account) + "/" + s.number)
+		s.source = d.Words().OfString(strings.ToValidUTF8(s.format+"/"+accountInSource(s.account)+"/"+s.number, "\uFFFD"))
 	}
 	d.SetSourceWord(s.source)
 }
@@ -521,7 +521,7 @@ func (s *statement) describe() string {
 // IBANs in capitals, without the currency that some banks write behind it.
 // That currency is given too.
 func cleanAccount(s string) (account string, currency money.Currency) {
-	s = strings.Join(strings.Fields(s), "")
+	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), ""), "\uFFFD")
 	if n := len(s); n > 6 {
 		c, err := money.ParseCurrency(s[n-3:])
 		before := s[n-4]

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 
 	"daozhang/internal/format"
@@ -250,6 +249,11 @@ func (x *xmlReader) readTag() error {
 	x.tag = x.tag[:0]
 	for {
 		part, err := x.r.ReadSlice('>')
+		if err == nil && len(x.tag) == 0 && len(part) < 64 && bytes.IndexByte(part, '=') < 0 {
+			x.tag = append(x.tag, part[:len(part)-1]...) // a bare name, as most are
+			x.line += bytes.Count(part, newline)
+			return nil
+		}
 		x.line += bytes.Count(part, newline)
 		x.tag = append(x.tag, part...)
 		if len(x.tag) > maxTag {
@@ -309,7 +313,7 @@ func (x *xmlReader) readEnd() (xmlKind, []byte, error) {
 	if err := x.readTag(); err != nil {
 		return 0, nil, x.short(err)
 	}
-	if x.depth == 0 || !bytes.Equal(localName(x.tag), x.names[x.depth-1]) {
+	if x.depth == 0 || !bytes.Equal(x.tag, x.names[x.depth-1]) && !bytes.Equal(localName(x.tag), x.names[x.depth-1]) {
 		return 0, nil, x.malformed("an element is closed that is not open")
 	}
 	x.depth--
@@ -317,11 +321,16 @@ func (x *xmlReader) readEnd() (xmlKind, []byte, error) {
 }
 
 func localName(tag []byte) []byte {
-	end := bytes.IndexAny(tag, " \t\r\n")
-	if end >= 0 {
-		tag = tag[:end]
+	from := 0
+	for i, c := range tag {
+		switch {
+		case c == ':':
+			from = i + 1
+		case c <= ' ':
+			return tag[from:i]
+		}
 	}
-	return tag[bytes.IndexByte(tag, ':')+1:]
+	return tag[from:]
 }
 
 // attr gives the value of an attribute of the element last begun, by its local
@@ -353,8 +362,7 @@ func (x *xmlReader) attr(name string) []byte {
 }
 
 // xmlText gives an XML input in UTF-8: as its byte order mark or its
-// declaration says, else as its content shows. Bytes that are no UTF-8 become
-// U+FFFD.
+// declaration says, else as its content shows.
 func xmlText(in *format.Input) io.Reader {
 	raw := in.Head.Raw
 	switch in.Head.Encoding {
@@ -365,7 +373,9 @@ func xmlText(in *format.Input) io.Reader {
 		return transform.NewReader(in.Reader(), e.NewDecoder())
 	}
 	if in.Head.Encoding == format.UTF8 || in.Head.Encoding == format.ASCII {
-		return transform.NewReader(in.Reader(), unicode.UTF8BOM.NewDecoder())
+		// A byte order mark stands before the first tag, where text means
+		// nothing; what is no UTF-8 further on is mended as it is taken.
+		return in.Reader()
 	}
 	return in.Text()
 }
