@@ -273,6 +273,7 @@ type rowReader struct {
 	row     Row
 	footer  bool
 	sources map[sourceKey]map[string]evidence.Word
+	recent  [256]recentSource
 }
 
 func newRowReader(s *sheet, out *Out) *rowReader {
@@ -418,9 +419,14 @@ func (rd *rowReader) sourceOf(s *sheet, row *Row) evidence.Word {
 	}
 	for _, i := range s.keyCols {
 		if b := row.cell(i); len(b) > 0 {
+			recent := &rd.recent[(uint(b[len(b)-1])*7+uint(b[len(b)/2])*3+uint(len(b)))%uint(len(rd.recent))]
+			if recent.s == s && recent.col == i && string(recent.text) == string(b) {
+				return recent.word
+			}
 			key := sourceKey{s, i}
 			m := rd.sources[key]
 			if w, ok := m[string(b)]; ok {
+				*recent = recentSource{key, append(recent.text[:0], b...), w}
 				return w
 			}
 			part := string(b)
@@ -452,6 +458,13 @@ func (rd *rowReader) named(s *sheet, part string) evidence.Word {
 	w := rd.out.words().OfString(s.t.Name + "/" + part)
 	rd.sources[key] = map[string]evidence.Word{"": w}
 	return w
+}
+
+// recentSource is a source that was asked for not long ago.
+type recentSource struct {
+	sourceKey
+	text []byte
+	word evidence.Word
 }
 
 // sourceKey is a column whose text makes sources.

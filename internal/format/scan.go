@@ -179,13 +179,13 @@ func splitPlain(line []byte, delim byte, cells [][]byte) [][]byte {
 		// The high bit of each byte that is the delimiter.
 		for hit := ^((w&lows + lows) | w | lows); hit != 0; hit &= hit - 1 {
 			at := i + bits.TrailingZeros64(hit)>>3
-			cells = append(cells, line[start:at])
+			cells = append(cells, line[start:at:at])
 			start = at + 1
 		}
 	}
 	for ; i < len(line); i++ {
 		if line[i] == delim {
-			cells = append(cells, line[start:i])
+			cells = append(cells, line[start:i:i])
 			start = i + 1
 		}
 	}
