@@ -134,7 +134,6 @@ type camtTotal struct {
 	count    int64
 	sum      int64
 	hasCount bool
-	hasSum   bool
 	text     string // the sum as written
 	credit   bool
 }

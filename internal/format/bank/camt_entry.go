@@ -104,33 +104,33 @@ func (c *camtReader) refer(text []byte) {
 // endEntry makes the entry a fact, or tells why it cannot be one.
 func (c *camtReader) endEntry() {
 	e, s := &c.e, c.stmt
-	s.entriesRead(c)
+	c.countEntry()
 	if c.problem != "" {
-		s.refuse(c, c.problem+"; write it as YYYY-MM-DD")
+		c.refuse(c.problem + "; write it as YYYY-MM-DD")
 		return
 	}
 	cur := s.currency
 	if len(c.amount.currency) > 0 {
 		var ok bool
 		if cur, ok = money.ParseCurrencyBytes(c.amount.currency); !ok {
-			s.refuse(c, "the amount's currency is not an ISO 4217 code")
+			c.refuse("the amount's currency is not an ISO 4217 code")
 			return
 		}
 	}
 	switch {
 	case len(c.amount.text) == 0:
-		s.refuse(c, "the entry has no amount (Amt)")
+		c.refuse("the entry has no amount (Amt)")
 		return
 	case cur == (money.Currency{}):
-		s.refuse(c, "the amount has no currency, and neither has the account")
+		c.refuse("the amount has no currency, and neither has the account")
 		return
 	case !c.hasSign:
-		s.refuse(c, "the entry does not say whether it is a credit or a debit (CdtDbtInd)")
+		c.refuse("the entry does not say whether it is a credit or a debit (CdtDbtInd)")
 		return
 	}
 	v, rounded, err := money.ParseDecimalRound(c.amount.text, cur.Exponent(), money.Point)
 	if err != nil {
-		s.refuse(c, "the amount (Amt) is "+err.Error())
+		c.refuse("the amount (Amt) is " + err.Error())
 		return
 	}
 	if v < 0 { // against the standard, but it can only mean the other way
@@ -156,8 +156,8 @@ func (c *camtReader) endEntry() {
 	s.put(c.out, e)
 }
 
-// entriesRead counts an entry for the bank's summary, kept or not.
-func (s *statement) entriesRead(c *camtReader) {
+// countEntry counts an entry for the bank's summary, kept or not.
+func (c *camtReader) countEntry() {
 	c.count.all.count++
 	if !c.hasSign {
 		return
@@ -169,28 +169,25 @@ func (s *statement) entriesRead(c *camtReader) {
 	}
 }
 
-func (s *statement) refuse(c *camtReader, why string) {
-	s.entries++
-	s.reject(c.out, c.e.line, why)
+func (c *camtReader) refuse(why string) {
+	c.stmt.entries++
+	c.stmt.reject(c.out, c.e.line, why)
 }
 
 // add counts an entry's amount towards the sums of the summary.
 func (t *camtSummary) add(e *entry, s *statement) {
-	if e.currency.Exponent() != s.currencyOfSums().Exponent() {
-		t.mixed = true
+	t.mixed = t.mixed || e.currency.Exponent() != s.currencyOfSums().Exponent()
+	add := func(to *int64, v int64) {
+		sum, ok := money.Add(*to, v)
+		*to = sum
+		t.mixed = t.mixed || !ok // too large to be compared
 	}
-	for _, part := range []struct {
-		to *int64
-		v  int64
-	}{{&t.all.sum, e.amount}, {&t.net.sum, signedAmount(e.amount, e.credit)}} {
-		sum, ok := money.Add(*part.to, part.v)
-		*part.to = sum
-		t.mixed = t.mixed || !ok
-	}
+	add(&t.all.sum, e.amount)
+	add(&t.net.sum, signedAmount(e.amount, e.credit))
 	if e.credit {
-		t.credits.sum += e.amount
+		add(&t.credits.sum, e.amount)
 	} else {
-		t.debits.sum += e.amount
+		add(&t.debits.sum, e.amount)
 	}
 }
 
