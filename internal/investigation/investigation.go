@@ -140,7 +140,14 @@ func (a *Answer) idAt(p place) evidence.Word {
 // idOf gives a payment's id: the hash of its first fact's identity, so that it
 // stays the same when more evidence comes.
 func (a *Answer) idOf(m *match.Merchant, p *match.Payment) evidence.Word {
-	first := a.View.At(m.Facts(p)[0])
+	facts := m.Facts(p)
+	first := a.View.At(facts[0])
+	for _, r := range facts { // an order belongs to every payment for it
+		if f := a.View.At(r); f.Type != evidence.SaleOrder {
+			first = f
+			break
+		}
+	}
 	var buf [128]byte
 	b := a.View.Words.Append(buf[:0], first.Source)
 	b = append(b, '#')

@@ -2,6 +2,7 @@ package investigation
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -27,6 +28,13 @@ func (a *Answer) warn(book *terms.Book) {
 	}
 	for _, p := range book.Problems {
 		a.Warnings = append(a.Warnings, Warning{Fact: p.Fact, Why: p.Why})
+	}
+	for _, g := range a.Context.FileGaps() {
+		if g.Count >= 0 && g.Count != g.Lines {
+			a.Warnings = append(a.Warnings, Warning{Fact: g.File, Why: fmt.Sprintf("the file says %d lines, %d are on record; ask its sender for the whole file", g.Count, g.Lines)})
+		} else {
+			a.Warnings = append(a.Warnings, Warning{Fact: g.File, Why: fmt.Sprintf("totals differ: the file says %d, its lines sum to %d; ask its sender which is right", g.Total, g.Sum)})
+		}
 	}
 	slices.SortStableFunc(a.Warnings, func(x, y Warning) int {
 		if x.Fact == 0 || y.Fact == 0 {

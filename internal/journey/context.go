@@ -28,8 +28,8 @@ type Context struct {
 	// Files and the lines counted for them.
 	ClearingFiles   map[FileKey]evidence.FactRef
 	SettlementFiles map[FileKey]evidence.FactRef
-	clearingLines   map[FileKey]int
-	settlementLines map[FileKey]int
+	clearingLines   map[FileKey]lineCount
+	settlementLines map[FileKey]lineCount
 	limits          []evidence.FactRef
 	orders          map[orderKey]orderSum
 	direct          map[directKey]*match.Entry
@@ -60,6 +60,14 @@ type FileKey struct {
 	Date calendar.Date
 }
 
+// lineCount is how many lines of a file are on record, and their signed sum.
+type lineCount struct {
+	n   int
+	sum int64
+}
+
+func (l lineCount) with(amount int64) lineCount { return lineCount{l.n + 1, l.sum + amount} }
+
 // merchantFacts says on which legs anybody has ever spoken for a merchant.
 type merchantFacts struct {
 	legs    [Credit + 1]bool
@@ -74,7 +82,7 @@ func NewContext(res *match.Result) *Context {
 		facts: map[evidence.Word]*merchantFacts{}, common: &merchantFacts{},
 		batches: map[batchKey][]evidence.FactRef{}, coverage: map[string][]Span{}, statements: map[string][]statement{},
 		ClearingFiles: map[FileKey]evidence.FactRef{}, SettlementFiles: map[FileKey]evidence.FactRef{},
-		clearingLines: map[FileKey]int{}, settlementLines: map[FileKey]int{},
+		clearingLines: map[FileKey]lineCount{}, settlementLines: map[FileKey]lineCount{},
 		orders: map[orderKey]orderSum{}, direct: map[directKey]*match.Entry{}, contested: map[directKey]bool{},
 		unpaid: map[moneyKey]int64{}, actions: map[evidence.Word][]evidence.FactRef{},
 	}
@@ -222,11 +230,63 @@ func (c *Context) countLine(m *match.Merchant, facts *merchantFacts, f *evidence
 	switch f.Type {
 	case evidence.ClearingLine:
 		facts.legs[Clearing] = true
-		c.clearingLines[FileKey{f.Network, f.Date}]++
+		k := FileKey{f.Network, f.Date}
+		c.clearingLines[k] = c.clearingLines[k].with(signedAmount(f))
 	case evidence.SettlementLine:
-		c.settlementLines[FileKey{m.MID, f.Date}]++
-		c.settlementLines[FileKey{0, f.Date}]++
+		for _, k := range [2]FileKey{{m.MID, f.Date}, {0, f.Date}} {
+			c.settlementLines[k] = c.settlementLines[k].with(match.LineNet(f))
+		}
 	}
+}
+
+// signedAmount gives what a clearing line adds to its file's total.
+func signedAmount(f *evidence.Fact) int64 {
+	amount, _ := f.Amount()
+	switch f.Kind {
+	case evidence.Void, evidence.Refund, evidence.Reversal, evidence.Chargeback:
+		return -amount
+	}
+	return amount
+}
+
+// FileGap is a file whose lines on record do not make up what it says.
+type FileGap struct {
+	File         evidence.FactRef
+	Lines        int // on record
+	Count        int // by the file; -1 where it does not say
+	Sum          int64
+	Total        int64 // by the file
+	TotalDiffers bool
+}
+
+// FileGaps lists the clearing and settlement files whose lines fall short of
+// their own count, or whose sum differs from their own total.
+func (c *Context) FileGaps() []FileGap {
+	var out []FileGap
+	check := func(r evidence.FactRef, have lineCount) {
+		g := FileGap{File: r, Lines: have.n, Count: -1, Sum: have.sum}
+		if count, ok := c.View.Num(r, evidence.Count); ok {
+			g.Count = int(count)
+		}
+		total, said := c.View.Num(r, evidence.Total)
+		g.Total, g.TotalDiffers = total, said && total != have.sum
+		if g.Count >= 0 && g.Count != g.Lines || g.TotalDiffers {
+			out = append(out, g)
+		}
+	}
+	for k, r := range c.ClearingFiles {
+		have := c.clearingLines[k]
+		if k.Of != 0 {
+			more := c.clearingLines[FileKey{0, k.Date}]
+			have.n, have.sum = have.n+more.n, have.sum+more.sum
+		}
+		check(r, have)
+	}
+	for k, r := range c.SettlementFiles {
+		check(r, c.settlementLines[k])
+	}
+	slices.SortFunc(out, func(a, b FileGap) int { return c.View.CompareTime(a.File, b.File) })
+	return out
 }
 
 // Speaks reports whether anybody has ever spoken or declared anything on a leg
@@ -331,7 +391,7 @@ func (c *Context) ClearingFile(network evidence.Word, date calendar.Date) (r evi
 		return 0, false
 	}
 	count, said := c.View.Num(r, evidence.Count)
-	return r, !said || c.clearingLines[k]+c.unnamed(k) >= int(count)
+	return r, !said || c.clearingLines[k].n+c.unnamed(k) >= int(count)
 }
 
 // unnamed counts lines that do not name their network, where one network only
@@ -340,7 +400,7 @@ func (c *Context) unnamed(k FileKey) int {
 	if k.Of == 0 {
 		return 0
 	}
-	return c.clearingLines[FileKey{0, k.Date}]
+	return c.clearingLines[FileKey{0, k.Date}].n
 }
 
 // SettlementFile gives the settlement file of a date for a merchant, or for
@@ -355,12 +415,12 @@ func (c *Context) SettlementFile(mid evidence.Word, date calendar.Date) (r evide
 		}
 	}
 	count, said := c.View.Num(r, evidence.Count)
-	return r, !said || c.settlementLines[k] >= int(count)
+	return r, !said || c.settlementLines[k].n >= int(count)
 }
 
 // SettledLines counts the settlement lines of a date, of a merchant or of all.
 func (c *Context) SettledLines(mid evidence.Word, date calendar.Date) int {
-	return c.settlementLines[FileKey{mid, date}]
+	return c.settlementLines[FileKey{mid, date}].n
 }
 
 // AccountState gives the fact that holds of a merchant's account; 0 where it is

@@ -1,0 +1,423 @@
+package diagnosis
+
+import (
+	"strings"
+
+	"daozhang/internal/calendar"
+	"daozhang/internal/evidence"
+	"daozhang/internal/journey"
+	"daozhang/internal/match"
+)
+
+// moment gives the stretch in which a fault has to be in force to explain that
+// a leg after the authorization has not happened: its due time; before it, now,
+// unless the fault is known to end before the leg is due.
+func moment(j *journey.Journey) (at evidence.Instant, early bool) {
+	if j.LegDue == 0 || j.AsOf <= j.LegDue {
+		return j.AsOf, true
+	}
+	return j.LegDue, false
+}
+
+func during(t timeline, j *journey.Journey, leg journey.Leg) *interval {
+	at, early := moment(j)
+	i := t.at(at, at, leg)
+	if i == nil || early && i.known && i.to <= j.LegDue {
+		return nil
+	}
+	return i
+}
+
+// readCapture reads what may keep a batch, or a preauthorization, from being
+// captured.
+func (e *Engine) readCapture(j *journey.Journey, s *Signals, f *findings) {
+	fl, v := e.faults, e.view
+	tid := fl.name(j.Keys.TID)
+	s.OpenPreauth, s.MeantAsSale = j.OpenPreauth, j.MeantAsSale
+	f.set(fTerminal, j.Swipe.Terminal)
+	if j.OpenPreauth {
+		f.set(fFunction, latest(j.Swipe.WrongFunction, j.OrderFact))
+	}
+	s.ReportsHealth = fl.reporting[j.Keys.TID]
+	// A printer that printed another slip since is no excuse for the slip that
+	// is missing: it holds the batch until the printer is reported well.
+	s.Printer = f.fault(fPrinter, during(fl.reported[partKey{j.Keys.TID, "printer"}], j, journey.Capture), tid)
+	key := batchKey{j.Keys.MID, j.Keys.TID, j.Keys.Batch}
+	if r := fl.unprinted[key]; r != 0 {
+		s.Unprinted = true
+		f.set(fUnprinted, r)
+	}
+	for _, part := range []string{"mainboard", "battery", "sim"} {
+		if s.Board == "" {
+			s.Board = f.fault(fBoard, during(fl.health[partKey{j.Keys.TID, part}], j, journey.Capture), tid)
+		}
+	}
+	s.Crash = f.fault(fCrash, during(fl.crashes(j.Keys.TID), j, journey.Capture), tid) != ""
+	s.Lag = f.fault(fLag, during(fl.lags(j.Keys.TID), j, journey.Capture), tid) != ""
+	fl.uploadErrors(j, key, s, f)
+	for _, r := range e.ctx.Batch(key.mid, key.tid, key.batch) {
+		fact := v.At(r)
+		if fact.Time < j.Time {
+			continue
+		}
+		switch fact.State {
+		case evidence.Closed:
+			s.BatchClosed = true
+		case evidence.OutOfBalance:
+			s.OutOfBalance = true
+			f[fBatch] = finding{refs: []evidence.FactRef{r}, from: fact.Time, subject: tid + "/" + fl.name(j.Keys.Batch)}
+		}
+	}
+	if f[fBatch].subject == "" {
+		f[fBatch].subject = tid + "/" + fl.name(j.Keys.Batch)
+	}
+	s.Platform = f.fault(fPlatform, during(fl.links["platform"], j, journey.Capture), "platform")
+	for _, link := range []string{"terminal-platform/" + tid, "merchant-network/" + fl.name(j.Keys.MID)} {
+		if s.MerchantLink == "" {
+			s.MerchantLink = f.fault(fMerchantLink, during(fl.links[link], j, journey.Capture), link)
+		}
+	}
+	for _, r := range fl.prompts[j.Keys.TID] {
+		fact := v.At(r)
+		p := v.Text(r, evidence.Prompt)
+		if (p == "settle_batch" || p == "reprint") && fact.Time >= j.Time && (fact.Batch == 0 || fact.Batch == j.Keys.Batch) && fact.Time.Sub(j.Time) <= staleAfter {
+			s.Prompt = p
+			f[fPrompt] = finding{refs: []evidence.FactRef{r}, from: fact.Time, subject: tid + "/" + fl.name(j.Keys.Batch)}
+		}
+	}
+}
+
+// lags gives the stretches in which a terminal held transactions back.
+func (f *faults) lags(tid evidence.Word) timeline {
+	var t timeline
+	for _, r := range f.software[tid] {
+		fact := f.c.View.At(r)
+		open := len(t) > 0 && !t[len(t)-1].known
+		switch fact.State {
+		case evidence.SyncLag:
+			pending, said := f.c.View.Num(r, evidence.PendingCount)
+			switch {
+			case said && pending == 0:
+				if open {
+					t[len(t)-1].to, t[len(t)-1].known = fact.Time, true
+				}
+			case open && fact.Time < t[len(t)-1].to:
+				t[len(t)-1].to = fact.Time.Add(staleAfter)
+			default:
+				t = append(t, interval{from: fact.Time, to: fact.Time.Add(staleAfter), state: "lag", ref: r})
+			}
+		case evidence.SyncDone:
+			if open {
+				t[len(t)-1].to, t[len(t)-1].known = fact.Time, true
+			}
+		}
+	}
+	return t
+}
+
+// uploadErrors finds how the upload of a batch was refused.
+func (f *faults) uploadErrors(j *journey.Journey, key batchKey, s *Signals, found *findings) {
+	v := f.c.View
+	for _, k := range []batchKey{key, {0, key.tid, key.batch}} {
+		for _, r := range f.errors[k] {
+			fact := v.At(r)
+			if fact.Time < j.Time {
+				continue
+			}
+			s.UploadError = v.Text(r, evidence.Detail)
+			s.Code = fact.Code.String()
+			found[fUploadError] = finding{refs: []evidence.FactRef{r}, from: fact.Time, subject: f.name(key.tid)}
+		}
+	}
+	for _, r := range f.software[key.tid] {
+		fact := v.At(r)
+		if fact.State == evidence.ProtocolError && fact.Time >= j.Time && fact.Time.Sub(j.Time) <= staleAfter && (fact.Batch == 0 || fact.Batch == key.batch) {
+			s.UploadError = "protocol"
+			refs := append(found[fUploadError].refs, r)
+			from := fact.Time
+			if found[fUploadError].from != 0 {
+				from = min(from, found[fUploadError].from)
+			}
+			found[fUploadError] = finding{refs: refs, from: from, subject: f.name(key.tid)}
+		}
+	}
+}
+
+// readLater reads what may keep clearing, settlement, payout or credit back.
+func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *findings) {
+	fl, v := e.faults, e.view
+	bank := j.Terms.Bank
+	if j.Payout != nil && j.Payout.Bank != "" {
+		bank = j.Payout.Bank
+	}
+	s.Covered = j.Covered
+	s.Contested = j.Contested(e.ctx)
+	if s.Contested {
+		f.set(fEntry, e.contestedBy(j)...)
+	}
+	f.set(fEntry, j.Entry)
+	if j.Status == journey.Short || j.Status == journey.Refunded {
+		return
+	}
+	s.Platform = f.fault(fPlatform, during(fl.links["platform"], j, leg), "platform")
+	switch leg {
+	case journey.Clearing:
+		for _, link := range fl.networkOf(fl.name(j.Keys.Network), "") {
+			s.NetworkLink = f.fault(fNetworkLink, during(fl.links[link], j, leg), link)
+		}
+		e.clearingFile(j, s, f)
+	case journey.Settlement:
+		for _, link := range fl.networkOf(fl.name(j.Keys.Network), "") {
+			s.NetworkLink = f.fault(fNetworkLink, during(fl.links[link], j, leg), link)
+		}
+		e.settlementFile(j, s, f)
+	}
+	if bank != "" && (leg == journey.Payout || leg == journey.Credit) {
+		s.BankLink = f.fault(fBankLink, during(fl.links["platform-bank/"+bank], j, leg), "platform-bank/"+bank)
+	}
+	if leg == journey.Settlement || leg == journey.Payout {
+		e.readHolds(j, s, f)
+	}
+	if p := j.Payout; p != nil {
+		state, r := p.State(v)
+		s.Payout = state.String()
+		if r != 0 {
+			s.PayoutReason = reasonKind(v.Text(r, evidence.Reason))
+			f[fPayout] = finding{refs: []evidence.FactRef{r}, from: v.At(r).Time, subject: fl.name(p.ID)}
+		} else {
+			f[fPayout] = finding{subject: fl.name(p.ID)}
+		}
+		if r := fl.payoutPolicy(j, bank); r != 0 && leg == journey.Payout {
+			s.PayoutPolicy = true
+			f[fPayoutPolicy] = finding{refs: []evidence.FactRef{r}, from: v.At(r).Time, subject: fl.name(p.ID)}
+		}
+	}
+	switch j.Suspended {
+	case journey.BelowMinimum:
+		s.Suspended = "minimum"
+	case journey.NegativeBalance:
+		s.Suspended = "negative"
+	case journey.OverPayoutLimit:
+		s.Suspended = "limit"
+		f.set(fPolicy, e.ctx.PayoutLimitFact(j.Keys.MID))
+	}
+	if leg == journey.Payout && j.LegDue != 0 {
+		s.PayoutsKnown = e.ctx.Covered("payouts", j.LegDue)
+	}
+	f[fStatement].subject = j.Account()
+	if r, ok := e.ctx.Statement(j.Account(), j.CreditDay); ok {
+		f[fStatement].refs = []evidence.FactRef{r}
+	}
+}
+
+// contestedBy gives the entries that may prove the payment among others.
+func (e *Engine) contestedBy(j *journey.Journey) []evidence.FactRef {
+	var out []evidence.FactRef
+	for _, a := range e.ctx.Match.Ambiguous {
+		hit := false
+		for _, p := range a.Payouts {
+			hit = hit || p == j.Payout
+		}
+		for _, p := range a.Payments {
+			hit = hit || p == j.Payment
+		}
+		if hit {
+			out = append(out, a.Fact)
+		}
+	}
+	return out
+}
+
+// reasonKind says what an ISO 20022 reason of a payout is about.
+func reasonKind(reason string) string {
+	switch strings.ToUpper(reason) {
+	case "":
+		return ""
+	case "AM02", "AM14", "AM21", "AM13":
+		return "amount"
+	}
+	switch up := strings.ToUpper(reason); {
+	case strings.HasPrefix(up, "AC"), strings.HasPrefix(up, "BE"), strings.HasPrefix(up, "RC"), strings.HasPrefix(up, "MD"):
+		return "account"
+	}
+	return "other"
+}
+
+func (e *Engine) readHolds(j *journey.Journey, s *Signals, f *findings) {
+	if j.Status != journey.Held {
+		return
+	}
+	v, fl := e.view, e.faults
+	mid := fl.name(j.Keys.MID)
+	r := j.HeldBy
+	fact := v.At(r)
+	switch fact.Type {
+	case evidence.AccountStatus:
+		s.Account, s.AccountReason = fact.State.String(), v.Text(r, evidence.Reason)
+		from := fact.Time
+		refs := e.ctx.AccountStates(j.Keys.MID)
+		for n := len(refs) - 1; n >= 0; n-- { // the hold began with the first of the same state
+			if o := v.At(refs[n]); o.State != fact.State {
+				break
+			}
+			from = v.At(refs[n]).Time
+		}
+		f[fAccount] = finding{refs: []evidence.FactRef{r}, from: from, subject: mid}
+	case evidence.RiskDecision:
+		s.Held = "payment"
+		if r != j.Swipe.Hold {
+			s.Held = "merchant"
+			f[fHold] = finding{subject: mid}
+		}
+		f[fHold].refs, f[fHold].from = []evidence.FactRef{r}, fact.Time
+	case evidence.PayoutStatus:
+		s.Held = "payout"
+		s.HeldReason = v.Text(r, evidence.Reason) != ""
+	}
+}
+
+// clearingFile says what is known of the network's file that should have the
+// payment.
+func (e *Engine) clearingFile(j *journey.Journey, s *Signals, f *findings) {
+	network := e.faults.name(j.Keys.Network)
+	date := j.BusinessDate
+	r, whole := e.ctx.ClearingFile(j.Keys.Network, date)
+	if next := j.Terms.Calendar.NextOnOrAfter(date); r == 0 && next != date {
+		if r, whole = e.ctx.ClearingFile(j.Keys.Network, next); r != 0 {
+			date = next
+		}
+	}
+	switch {
+	case r != 0 && whole:
+		s.File = "whole"
+	case r != 0:
+		s.File = "short"
+	case s.Due && (e.ctx.CoveredSpan("clearing/"+network, startOf(j, date), j.LegDue) || e.hasFilesAround(true, j.Keys.Network, date)):
+		s.File = "absent"
+	}
+	subject := "platform-network/" + network
+	if network == "" && len(e.faults.networks) == 1 {
+		subject = e.faults.networks[0]
+	}
+	f[fFile] = finding{refs: refsOf(r), subject: subject, from: startOf(j, date)}
+	if r != 0 {
+		f[fFile].subject = "clearing/" + network + "/" + date.String()
+	}
+}
+
+// settlementFile says what is known of the platform's file that should have the
+// payment.
+func (e *Engine) settlementFile(j *journey.Journey, s *Signals, f *findings) {
+	date := j.Legs.Day
+	r, whole := e.ctx.SettlementFile(j.Keys.MID, date)
+	switch {
+	case r != 0 && whole:
+		s.File = "whole"
+	case r != 0:
+		s.File = "short"
+	case s.Due && e.ctx.SettledLines(0, date) == 0 && !e.anyFile(date) &&
+		(e.ctx.CoveredSpan("settlement", startOf(j, date), j.LegDue) || e.hasFilesAround(false, j.Keys.MID, date)):
+		s.File = "absent"
+	}
+	f[fFile] = finding{refs: refsOf(r), subject: "settlement/" + date.String(), from: startOf(j, date)}
+	at := j.LegDue
+	if r != 0 {
+		at = e.view.At(r).Time
+	}
+	if i := e.faults.bursts.at(at.Add(-fileBurst), at, journey.Settlement); i != nil {
+		s.Burst = f.fault(fBurst, i, "platform") != ""
+	}
+}
+
+// anyFile reports whether a settlement file of a date is on record for anyone.
+func (e *Engine) anyFile(date calendar.Date) bool {
+	for k := range e.ctx.SettlementFiles {
+		if k.Date == date {
+			return true
+		}
+	}
+	return false
+}
+
+func refsOf(r evidence.FactRef) []evidence.FactRef {
+	if r == 0 {
+		return nil
+	}
+	return []evidence.FactRef{r}
+}
+
+// hasFilesAround reports whether a witness's files of other days are on record
+// within a fortnight: then a file that is not there is missing, not unknown.
+func (e *Engine) hasFilesAround(clearing bool, of evidence.Word, date calendar.Date) bool {
+	files := e.ctx.SettlementFiles
+	if clearing {
+		files = e.ctx.ClearingFiles
+	}
+	for k := range files {
+		if k.Date >= date-14 && k.Date <= date+14 && k.Date != date && (!clearing || of == 0 || k.Of == of) {
+			return true
+		}
+	}
+	return false
+}
+
+// duplicate says whether the payment is the second presentment of a sale: the
+// same reference twice in clearing; or both approved with one terminal, card,
+// amount and order within three minutes ("near" where there are no orders).
+func (e *Engine) duplicate(j *journey.Journey, f *findings) string {
+	if j.Payment.Duplicate {
+		f.set(fDuplicate, latest(j.ClearingLine, j.SettlementLine))
+		return "clearing"
+	}
+	if j.Swipe.Outcome != journey.WasApproved || j.Status == journey.Refunded || j.Keys.PAN == 0 || j.Keys.TID == 0 {
+		return ""
+	}
+	earlier := e.twin(j)
+	if earlier == nil {
+		return ""
+	}
+	f.set(fDuplicate, j.Swipe.Terminal, e.firstFact(j.Merchant, earlier))
+	if j.Keys.OrderID != 0 {
+		return "order"
+	}
+	return "near"
+}
+
+func (e *Engine) firstFact(m *match.Merchant, p *match.Payment) evidence.FactRef {
+	return m.Facts(p)[0]
+}
+
+// twinWindow is how near two approvals of one card, terminal and amount are one
+// sale tried twice.
+const twinWindow = 180 * 1e9
+
+// twin gives the approved payment just before with the same terminal, card and
+// amount, and the same order where either has one.
+func (e *Engine) twin(j *journey.Journey) *match.Payment {
+	list := j.Merchant.Payments
+	at := indexOf(list, j.Payment)
+	for n := at - 1; n >= 0 && j.Time-list[n].Time <= twinWindow; n-- {
+		p := &list[n]
+		same, approved := false, false
+		var order evidence.Word
+		for _, r := range j.Merchant.Facts(p) {
+			fact := e.view.At(r)
+			amount, ok := fact.Amount()
+			if fact.TID == j.Keys.TID && fact.PAN == j.Keys.PAN && ok && amount == j.Amount {
+				same = true
+			}
+			if fact.OrderID != 0 {
+				order = fact.OrderID
+			}
+			approved = approved || fact.Result == evidence.Approved || fact.Type == evidence.GatewayResponse && evidence.IsApproval(fact.Code)
+		}
+		if same && approved && order == j.Keys.OrderID {
+			var other journey.Journey
+			e.ctx.Compute(j.Merchant, p, &other)
+			if other.Swipe.Outcome == journey.WasApproved && other.Status != journey.Refunded {
+				return p
+			}
+		}
+	}
+	return nil
+}
