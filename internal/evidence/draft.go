@@ -346,63 +346,55 @@ func (d *Draft) putText(f Field, text []byte) error {
 }
 
 func (d *Draft) putEnum(f Field, text []byte) error {
-	find := func(v *vocabulary) (uint8, error) {
+	if v := vocabularyOf[f]; v != nil {
 		n := v.of(text)
 		if n == 0 {
-			return 0, d.fail(fieldError(f, "must be one of "+strings.Join(v.words[1:], ", ")))
+			return d.fail(fieldError(f, "must be one of "+strings.Join(v.words[1:], ", ")))
 		}
-		return n, nil
+		d.setEnum(f, n)
+		return nil
 	}
-	var n uint8
-	var err error
-	switch f {
-	case KindField:
-		if n, err = find(kinds); err == nil {
-			d.fact.Kind = Kind(n)
-		}
-	case ResultField:
-		if n, err = find(results); err == nil {
-			d.fact.Result = Result(n)
-		}
-	case EntryField:
-		if n, err = find(entries); err == nil {
-			d.fact.Entry = Entry(n)
-		}
-	case CardTypeField:
-		if n, err = find(cardTypes); err == nil {
-			d.fact.CardType = CardType(n)
-		}
-	case Direction:
-		switch string(text) {
-		case "credit":
-			d.fact.flags |= isCredit
-		case "debit":
-			d.fact.flags |= isDebit
-		default:
-			err = d.fail(fieldError(f, "must be credit or debit"))
-		}
-	default: // state, what, action, status
-		allowed := statesOf[d.fact.Type]
-		if allowed.field != f {
-			// The word of another type: kept, it decides nothing here.
-			text, _ = card.MaskBytes(text)
-			d.details = append(d.details, detail{field: f, text: d.w.text(text)})
+	// state, what, action, status
+	allowed := &statesOf[d.fact.Type]
+	if allowed.field != f {
+		// The word of another type: kept, it decides nothing here.
+		text, _ = card.MaskBytes(text)
+		d.details = append(d.details, detail{field: f, text: d.w.text(text)})
+		return nil
+	}
+	number := State(states.of(text))
+	for _, s := range allowed.words {
+		if s == number {
+			d.fact.State = s
 			return nil
 		}
-		number := State(states.of(text))
-		for _, s := range allowed.words {
-			if s == number {
-				d.fact.State = s
-				return nil
-			}
-		}
-		names := make([]string, len(allowed.words))
-		for i, s := range allowed.words {
-			names[i] = s.String()
-		}
-		err = d.fail(fieldError(f, "must be one of "+strings.Join(names, ", ")))
 	}
-	return err
+	names := make([]string, len(allowed.words))
+	for i, s := range allowed.words {
+		names[i] = s.String()
+	}
+	return d.fail(fieldError(f, "must be one of "+strings.Join(names, ", ")))
+}
+
+// setEnum sets a field by the number of its word.
+func (d *Draft) setEnum(f Field, n uint8) {
+	switch f {
+	case KindField:
+		d.fact.Kind = Kind(n)
+	case ResultField:
+		d.fact.Result = Result(n)
+	case EntryField:
+		d.fact.Entry = Entry(n)
+	case CardTypeField:
+		d.fact.CardType = CardType(n)
+	case Direction:
+		d.fact.flags &^= isCredit | isDebit
+		if n == 1 {
+			d.fact.flags |= isCredit
+		} else {
+			d.fact.flags |= isDebit
+		}
+	}
 }
 
 // PutInt sets a number: minor units or a count.

@@ -95,3 +95,58 @@ func shortWord(b []byte) uint64 {
 	}
 	return 0
 }
+
+// pattern is a name as it stands in the text, with its quotes and colon.
+type pattern struct {
+	text, mask [3]uint64
+	length     uint8
+}
+
+var patterns = func() (p [fieldCount]pattern) {
+	for f := range p {
+		p[f].text[0] = 1 // no name begins so
+		if name := fields[f].name; name != "" {
+			text := `"` + name + `":`
+			var b, mask [3 * 8]byte
+			for i := range copy(b[:], text) {
+				mask[i] = 0xff
+			}
+			for i := range p[f].text {
+				p[f].text[i] = binary.LittleEndian.Uint64(b[8*i:])
+				p[f].mask[i] = binary.LittleEndian.Uint64(mask[8*i:])
+			}
+			p[f].length = uint8(len(text))
+		}
+	}
+	return p
+}()
+
+// matches reports whether b, of at least 24 bytes, begins with the pattern.
+func (p *pattern) matches(b []byte) bool {
+	_ = b[23]
+	return (binary.LittleEndian.Uint64(b)&p.mask[0]^p.text[0])|
+		(binary.LittleEndian.Uint64(b[8:])&p.mask[1]^p.text[1])|
+		(binary.LittleEndian.Uint64(b[16:])&p.mask[2]^p.text[2]) == 0
+}
+
+// shortName looks at the name that begins at the position and gives its ends,
+// as nameEnds does, and its length; 0 for one that is longer than any field's.
+// A name with escapes gives ends that no field has.
+func (s *scanner) shortName() (head, tail uint64, n int) {
+	b := s.buf[s.pos+1:]
+	x := binary.LittleEndian.Uint64(b)
+	q := x ^ quotes
+	if m := (q - ones) &^ q & highs; m != 0 {
+		n = bits.TrailingZeros64(m) >> 3
+		return x & (1<<(8*n) - 1), 0, n
+	}
+	q = binary.LittleEndian.Uint64(b[8:]) ^ quotes
+	if m := (q - ones) &^ q & highs; m != 0 {
+		n = 8 + bits.TrailingZeros64(m)>>3
+	} else if b[16] == '"' {
+		n = 16
+	} else {
+		return 0, 0, 0
+	}
+	return x, binary.LittleEndian.Uint64(b[n-8:]), n
+}

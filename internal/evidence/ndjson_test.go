@@ -101,7 +101,7 @@ func TestRefusals(t *testing.T) {
 		{terms(`"fees":[38]`), "fees[1]: must be an object with bps, fixed, cap, card_type, network"},
 		// What a fact cannot be without.
 		{event("bank.entry", `{"amount":1,"currency":"CNY","direction":"credit"}`), "account: missing in bank.entry"},
-		{event("bank.entry", `{"account":"1","currency":"CNY","direction":"up","amount":1}`), "direction: must be credit or debit"},
+		{event("bank.entry", `{"account":"1","currency":"CNY","direction":"up","amount":1}`), "direction: must be one of credit, debit"},
 		{event("coverage", `{"of":"gateway","from":"2026-03-02"}`), "to: missing in coverage"},
 		{event("settlement.line", `{"mid":"m","currency":"CNY"}`), "gross or net or amount: missing in settlement.line"},
 		// The envelope.

@@ -120,6 +120,9 @@ type nameSet struct {
 	many map[string]struct{}
 }
 
+func (n *nameSet) reset() { n.few, n.many = n.few[:0], nil }
+
+// add reports whether the name is new. The names are kept by reference.
 func (n *nameSet) add(name []byte) bool {
 	const few = 16
 	if n.many == nil {

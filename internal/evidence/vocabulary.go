@@ -19,6 +19,11 @@ func newVocabulary(words ...string) *vocabulary {
 	return v
 }
 
+// vocabularyOf gives the vocabulary of the fields that have one for all types.
+var vocabularyOf = [fieldCount]*vocabulary{
+	KindField: kinds, ResultField: results, EntryField: entries, CardTypeField: cardTypes, Direction: directions,
+}
+
 // of gives the number of a word, 0 for one that is not in the vocabulary.
 func (v *vocabulary) of(word []byte) uint8 { return v.table.find(word) }
 
@@ -162,6 +167,8 @@ func ParseCardType(name string) (CardType, bool) {
 }
 
 func (c CardType) String() string { return cardTypes.words[c] }
+
+var directions = newVocabulary("credit", "debit")
 
 // State is the word that says what happened to the subject of a fact: its
 // `state`, `what`, `action` or `status`, whichever the type has. Which words a

@@ -52,7 +52,7 @@ type Words struct {
 }
 
 type wordShard struct {
-	mu    sync.RWMutex
+	mu    sync.Mutex
 	table []uint32 // open addressing: index+1 into spans, above it a byte of its hash
 	spans [][]span // blocks of spanBlock
 	n     int      // strings kept
@@ -99,8 +99,8 @@ func (ws *Words) Find(s string) (Word, bool) {
 	h := maphash.Bytes(ws.seed, b)
 	n := h & (1<<shardBits - 1)
 	sh := &ws.shards[n]
-	sh.mu.RLock()
-	defer sh.mu.RUnlock()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	if i, _, ok := sh.find(b, h); ok {
 		return internedWord(n, i), true
 	}
@@ -317,9 +317,9 @@ func (ws *Words) Append(dst []byte, w Word) []byte {
 		}
 	case formInterned:
 		sh := &ws.shards[v&(1<<shardBits-1)]
-		sh.mu.RLock()
+		sh.mu.Lock()
 		dst = append(dst, sh.bytes(uint32(v&(1<<formShift-1)>>shardBits))...)
-		sh.mu.RUnlock()
+		sh.mu.Unlock()
 	}
 	return dst
 }
