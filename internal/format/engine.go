@@ -302,8 +302,8 @@ func (rd *rowReader) block(b *block) {
 			continue
 		}
 		row.Line, row.Raw, row.Cells = rd.rec.line, rd.rec.raw, rd.rec.cells
-		if blank(row.Raw, delim) {
-			continue
+		if blank(row.Raw, delim) || s.header != nil && string(row.Raw) == s.header.raw {
+			continue // the header stands again where files were put together
 		}
 		if !alone {
 			s.doc.Line = row.Line
@@ -326,8 +326,8 @@ func (rd *rowReader) block(b *block) {
 			rd.out.Reject(row.Line, "a quote opens in this line and does not close where the cell ends; quote the cell as \"…\" and double quotes inside it")
 		case !valid && !utf8.Valid(row.Raw):
 			rd.out.Reject(row.Line, "holds bytes that are not UTF-8 while the rest of the file is; save the file again in one encoding")
-		case !s.t.Fixed && len(row.Cells) < s.least:
-			rd.out.Reject(row.Line, short(len(row.Cells), s.width, b.final && rd.rec.pos >= len(b.data)))
+		case !s.t.Fixed && len(row.Cells) < s.least, s.header != nil && len(row.Cells) < s.width && rd.torn(b):
+			rd.out.Reject(row.Line, short(len(row.Cells), s.width, rd.torn(b)))
 		case !s.t.Fixed && s.header != nil && len(row.Cells) > s.width && !emptyFrom(row.Cells, s.width):
 			rd.out.Reject(row.Line, fmt.Sprintf("has %d cells where the header has %d; quote cells that contain the delimiter", len(row.Cells), s.width))
 		case s.t.Row != nil:
@@ -336,6 +336,11 @@ func (rd *rowReader) block(b *block) {
 			rd.fact(row)
 		}
 	}
+}
+
+// torn reports that the text ends within the record at hand.
+func (rd *rowReader) torn(b *block) bool {
+	return b.final && rd.rec.pos >= len(b.data) && b.data[len(b.data)-1] != '\n'
 }
 
 func short(have, want int, last bool) string {

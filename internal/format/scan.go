@@ -77,7 +77,9 @@ func (s *blocks) next(b *block) (bool, error) {
 	}
 	quotes := s.quoting && bytes.IndexByte(buf, '"') >= 0
 	cut := len(buf)
-	if !s.done {
+	if failed != nil {
+		cut = bytes.LastIndexByte(buf, '\n') + 1 // what was being read is lost
+	} else if !s.done {
 		cut = s.lastEnd(buf, quotes)
 		s.carry = append(s.carry, buf[cut:]...)
 	}
