@@ -71,7 +71,7 @@ func adyenAccountingRow(row *format.Row, out *format.Out) {
 	if !ok {
 		step.fact = evidence.SettlementLine
 		if _, known := adyenKind(row.Text("Type"), 0); !known && len(row.Bytes("Payable")) == 0 {
-			out.Warn(row.Line, fmt.Sprintf("the record type %q is not known and moves no money; the row is left out", row.Text("Type")))
+			out.Warn(row.Line, fmt.Sprintf("the record type %s is not known and moves no money; the row is left out", quoted(row.Text("Type"))))
 			return
 		}
 	}

@@ -48,6 +48,7 @@ var adyenSettlement = &format.Table{
 		{Name: "Markup", Headers: []string{"Markup (NC)"}, As: format.AsDecimal, Optional: true},
 		{Name: "Scheme Fees", Headers: []string{"Scheme Fees (NC)"}, As: format.AsDecimal, Optional: true},
 		{Name: "Interchange", Headers: []string{"Interchange (NC)"}, As: format.AsDecimal, Optional: true},
+		{Name: "Payment Fees", Headers: []string{"Payment Fees (NC)"}, As: format.AsDecimal, Optional: true},
 		{Name: "Batch", Headers: []string{"Batch Number"}},
 	},
 	Open:  func(doc *format.Doc, _ *format.Out) error { doc.State = &adyenReport{}; return nil },
@@ -133,7 +134,7 @@ func adyenRow(row *format.Row, out *format.Out) {
 		}
 		if _, told := r.unknown[l.typeName]; !told {
 			r.unknown[l.typeName] = l.line
-			out.Warn(l.line, fmt.Sprintf("the type %q is not known; such rows count as adjustments with the sign of their net", l.typeName))
+			out.Warn(l.line, fmt.Sprintf("the type %s is not known; such rows count as adjustments with the sign of their net", quoted(l.typeName)))
 		}
 	}
 	b.lines = append(b.lines, l)
@@ -181,6 +182,19 @@ func readAdyenLine(row *format.Row) (l adyenLine, err error) {
 	l.amounts.gross = magnitude(gross)
 	if l.gross != l.currency {
 		l.rate = row.Text("Exchange Rate")
+		return l, nil
+	}
+	// Newer reports have fees of the payment in a column of their own, which is
+	// at times in the net and at times booked apart.
+	extra, _, err := row.Amount("Payment Fees", l.currency)
+	if err != nil {
+		return l, err
+	}
+	with := l.amounts
+	l.kind, _ = adyenKind(l.typeName, l.net)
+	with.kind = l.kind
+	if with.fee, ok = money.Add(l.fee, extra); ok && extra != 0 && with.foots() && !l.foots() {
+		l.fee = with.fee
 	}
 	return l, nil
 }

@@ -3,7 +3,6 @@ package processor
 import (
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"daozhang/internal/calendar"
@@ -68,24 +67,19 @@ var alipaySummary = &format.Table{
 	Close: func(doc *format.Doc, out *format.Out) { doc.State.(*alipayBill).stateSummary(doc, out) },
 }
 
-var (
-	alipayAccount = regexp.MustCompile(`账号：\[(\d+)\]`)
-	alipayDates   = regexp.MustCompile(`(起始|终止)日期：\[(\d{4})年(\d{1,2})月(\d{1,2})日`)
-	alipayTotal   = regexp.MustCompile(`^#(交易|退款)合计：(\d+)笔，商家实收(?:退款)?共(-?[\d.,]+)元`)
-)
+var alipayTotal = regexp.MustCompile(`^#(交易|退款)合计：(\d+)笔，商家实收(?:退款)?共(-?[\d.,]+)元`)
 
 // alipayBill is what a bill says of itself and what its rows come to.
 type alipayBill struct {
 	document
-	mid      string
-	from, to calendar.Date // the days it is of, to included
-	sales    sum           // 商家实收, signs as written
-	refunds  sum
-	stated   []alipayStated
-	total    *alipayStores // of a summary: its last row
-	ended    bool          // of a summary: the line after its rows is there
-	stores   alipayStores
-	known    map[part]dated
+	alipayHeading
+	sales   sum // 商家实收, signs as written
+	refunds sum
+	stated  []alipayStated
+	total   *alipayStores // of a summary: its last row
+	ended   bool          // of a summary: the line after its rows is there
+	stores  alipayStores
+	known   map[calendar.Date]dated // by due day
 }
 
 // alipayStated is one line of the totals.
@@ -101,41 +95,9 @@ type alipayStores struct{ sales, refunds, net int64 }
 
 // openAlipay reads the lines above the columns.
 func openAlipay(doc *format.Doc, _ *format.Out) error {
-	bill := &alipayBill{document: *newDocument(), mid: doc.In.MID, known: map[part]dated{}, from: calendar.None, to: calendar.None}
-	doc.State = bill
-	for _, line := range doc.Preamble {
-		if m := alipayAccount.FindStringSubmatch(line); m != nil {
-			bill.mid = m[1]
-		}
-		for _, m := range alipayDates.FindAllStringSubmatch(line, -1) {
-			y, _ := strconv.Atoi(m[2])
-			month, _ := strconv.Atoi(m[3])
-			day, _ := strconv.Atoi(m[4])
-			d, err := calendar.FromYMD(y, month, day)
-			if err != nil {
-				return fmt.Errorf("the %s日期 above the columns is no date", m[1])
-			}
-			if m[1] == "起始" {
-				bill.from = d
-			} else {
-				bill.to = d.Add(-1) // the bill ends at the midnight it names
-			}
-		}
-	}
-	if bill.to < bill.from {
-		bill.to = bill.from
-	}
-	doc.Source = bill.mid
-	if doc.Source == "" {
-		doc.Source = "-"
-	}
-	if bill.from != calendar.None {
-		doc.Source += "/" + bill.from.String()
-		if bill.to != bill.from {
-			doc.Source += ".." + bill.to.String()
-		}
-	}
-	return nil
+	head, err := alipayHead(doc)
+	doc.State = &alipayBill{document: *newDocument(), alipayHeading: head, known: map[calendar.Date]dated{}}
+	return err
 }
 
 // alipayRow states a line. The service fee and the share of profit are written
@@ -201,7 +163,7 @@ func alipayRow(row *format.Row, out *format.Out) {
 	}
 	p := part{bill.mid, due, c}
 	bill.of(p).add(a.net)
-	bill.known[p] = known
+	bill.known[due] = known
 }
 
 // foot reads the lines after the rows.
@@ -264,11 +226,11 @@ func (bill *alipayBill) state(doc *format.Doc, out *format.Out) {
 		for day := bill.from; day <= bill.to; day++ {
 			p := part{bill.mid, day.Add(1), c}
 			bill.of(p)
-			bill.known[p] = midnight(p.due, zone)
+			bill.known[p.due] = midnight(p.due, zone)
 		}
 	}
 	source := alipayDetailName + "/" + doc.Source
-	bill.declare(out, doc.Line, func(part) string { return source }, func(p part) dated { return bill.known[p] })
+	bill.declare(out, doc.Line, func(part) string { return source }, func(p part) dated { return bill.known[p.due] })
 }
 
 // alipayStore reads a row of a summary; the last is the total.

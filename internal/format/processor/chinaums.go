@@ -132,12 +132,12 @@ type umsExport struct {
 	document
 	gross, net, fee sum
 	footed          bool
-	known           map[part]dated
+	known           map[calendar.Date]dated // by due day
 }
 
 // openUMS reads what was asked.
 func openUMS(doc *format.Doc, _ *format.Out) error {
-	e := &umsExport{document: *newDocument(), known: map[part]dated{}}
+	e := &umsExport{document: *newDocument(), known: map[calendar.Date]dated{}}
 	doc.State = e
 	for _, line := range doc.Preamble {
 		if strings.Contains(line, "仅显示") || strings.Contains(line, "业务类型") && !strings.Contains(line, "全部") {
@@ -205,7 +205,7 @@ func umsRow(row *format.Row, out *format.Out) {
 	e.fee.add(fee)
 	p := part{row.Text("mid"), due, c}
 	e.of(p).add(a.net)
-	e.known[p] = known
+	e.known[due] = known
 }
 
 // foot compares the line of totals: names and figures in turn.
@@ -241,5 +241,5 @@ func (e *umsExport) state(doc *format.Doc, out *format.Out) {
 	e.torn = e.torn || !e.footed
 	e.declare(out, doc.Line,
 		func(p part) string { return chinaumsExportName + "/" + p.mid + "/" + p.due.Add(-1).String() },
-		func(p part) dated { return e.known[p] })
+		func(p part) dated { return e.known[p.due] })
 }

@@ -22,10 +22,12 @@
 package processor
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
 	"daozhang/internal/calendar"
+	"daozhang/internal/card"
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/format"
@@ -37,8 +39,8 @@ import (
 func Formats() []format.Format {
 	formats := personalBills()
 	for _, t := range []*format.Table{
-		adyenSettlement, adyenAccounting, stripeItemized,
-		wechatTradeBill, wechatFundFlow, alipayDetail, alipaySummary,
+		adyenSettlement, adyenAccounting, stripeItemized, stripeBalance,
+		wechatTradeBill, wechatFundFlow, alipayDetail, alipaySummary, alipayAccountBill,
 		unionpayZM, chinaumsExport, chinaumsLedger, chinaumsWap, merchantList,
 	} {
 		formats = append(formats, t.Format())
@@ -184,4 +186,14 @@ func midnight(day calendar.Date, loc *time.Location) dated {
 	t := day.In(loc)
 	_, seconds := t.Zone()
 	return dated{evidence.InstantOf(t), int16(seconds / 60)}
+}
+
+// quoted gives a word of a file for a message: short, and without what may be a
+// card number in the wrong column.
+func quoted(word string) string {
+	word, _ = card.MaskText(word)
+	if r := []rune(word); len(r) > 40 {
+		word = string(r[:40]) + "…"
+	}
+	return strconv.Quote(word)
 }

@@ -52,7 +52,7 @@ var wanted = map[string]sample{
 	"adyen/wmf/refunded_reversal_batch_1120.csv":                     {format: "adyen.settlement", facts: facts{line: 3}},
 	"adyen/wmf/settlement_detail_report_batch_1120-2.csv":            {format: "adyen.settlement", facts: facts{line: 2}},
 	"adyen/wmf/settlement_detail_report_batch_1120.csv":              {format: "adyen.settlement", facts: facts{line: 4}},
-	"adyen/wmf/settlement_detail_report_batch_1129-duplicate.csv":    {format: "adyen.settlement", facts: facts{line: 16, payout: 2, file: 2}, warnings: []string{"on 1 rows, first here"}},
+	"adyen/wmf/settlement_detail_report_batch_1129-duplicate.csv":    {format: "adyen.settlement", facts: facts{line: 16, payout: 2, file: 1}, warnings: []string{"on 1 rows, first here"}},
 	"alipay/deg/example-alipay-records.csv":                          {format: "alipay.personal", rejected: []string{"a personal bill"}},
 	"alipay/merchant/20887226827483540156_20260605_业务明细.gbk.csv":     {format: "alipay.detail", facts: facts{line: 3, file: 1}},
 	"alipay/merchant/derived_20880211096256330156_20190916.zip":      {format: "alipay.detail alipay.summary", facts: facts{line: 10, file: 2}},

@@ -9,8 +9,11 @@ import (
 	"daozhang/internal/money"
 )
 
-// stripeItemizedName begins the source of its facts.
-const stripeItemizedName = "stripe.itemized"
+// The names of Stripe's formats begin the source of their facts.
+const (
+	stripeItemizedName = "stripe.itemized"
+	stripeBalanceName  = "stripe.balance"
+)
 
 // stripeItemized is any of Stripe's itemized reports of balance transactions:
 // balance change from activity, payouts and payout reconciliation. They share
@@ -25,7 +28,7 @@ var stripeItemized = &format.Table{
 		{Name: "mid", Optional: true,
 			Headers: []string{"connected_account_id", "connected_account", "account_id", "gateway_account"}},
 		{Name: "transaction", Headers: []string{"balance_transaction_id"}},
-		{Name: "created", Headers: []string{"created_utc", "created"}, As: format.AsTime},
+		{Name: "created", Headers: []string{"created_utc", "created"}, As: format.AsTime, Optional: true},
 		{Name: "available", Headers: []string{"available_on_utc", "available_on"}, As: format.AsTime, Optional: true},
 		{Name: "effective", As: format.AsTime, Optional: true,
 			Headers: []string{"automatic_payout_effective_at_utc", "automatic_payout_effective_at", "effective_at_utc", "effective_at"}},
@@ -35,6 +38,7 @@ var stripeItemized = &format.Table{
 		{Name: "net", Headers: []string{"net"}, As: format.AsDecimal},
 		{Name: "category", Headers: []string{"reporting_category"}},
 		{Name: "payout", Headers: []string{"automatic_payout_id", "payout_id"}, Optional: true},
+		{Name: "payout status", Headers: []string{"payout_status"}, Optional: true},
 		{Name: "charge", Headers: []string{"charge_id"}, Optional: true},
 		{Name: "object", Headers: []string{"source_id"}, Optional: true},
 		{Name: "intent", Headers: []string{"payment_intent_id"}, Optional: true},
@@ -49,7 +53,37 @@ var stripeItemized = &format.Table{
 		{Name: "order4", Headers: []string{"payment_metadata[gr4vy_tx_ref]"}, Optional: true},
 	},
 	Source: stripeSource,
-	Open:   func(doc *format.Doc, _ *format.Out) error { doc.State = newStripeReport(); return nil },
+	Open: func(doc *format.Doc, _ *format.Out) error {
+		doc.State = newStripeReport(stripeItemizedName)
+		return nil
+	},
+	Row:   stripeRow,
+	Close: func(doc *format.Doc, out *format.Out) { doc.State.(*stripeReport).check(doc, out) },
+}
+
+// stripeBalance is the older export of the balance's history from the
+// dashboard, with the same content under other names.
+var stripeBalance = &format.Table{
+	Name: stripeBalanceName, Title: "Stripe balance history",
+	Type: evidence.SettlementLine, Zone: "UTC", Currency: "USD",
+	Columns: []format.Column{
+		{Name: "transaction", Headers: []string{"id"}},
+		{Name: "category", Headers: []string{"Type"}},
+		{Name: "object", Headers: []string{"Source"}},
+		{Name: "gross", Headers: []string{"Amount"}, As: format.AsDecimal},
+		{Name: "fee", Headers: []string{"Fee"}, As: format.AsDecimal},
+		{Name: "net", Headers: []string{"Net"}, As: format.AsDecimal},
+		{Field: evidence.CurrencyField, Headers: []string{"Currency"}, As: format.AsCurrency},
+		{Name: "created", Headers: []string{"Created (UTC)"}, As: format.AsTime},
+		{Name: "available", Headers: []string{"Available On (UTC)"}, As: format.AsTime},
+		{Name: "description", Headers: []string{"Description"}, Optional: true},
+		{Name: "payout", Headers: []string{"Transfer"}, Optional: true},
+		{Name: "effective", Headers: []string{"Transfer Date (UTC)"}, As: format.AsTime, Optional: true},
+		{Name: "order", Headers: []string{"order_id (metadata)"}, Optional: true},
+		{Name: "order2", Headers: []string{"external_identifier (metadata)", "order (metadata)", "orderid (metadata)"}, Optional: true},
+	},
+	Source: stripeSource,
+	Open:   func(doc *format.Doc, _ *format.Out) error { doc.State = newStripeReport(stripeBalanceName); return nil },
 	Row:    stripeRow,
 	Close:  func(doc *format.Doc, out *format.Out) { doc.State.(*stripeReport).check(doc, out) },
 }
@@ -59,7 +93,7 @@ var stripeItemized = &format.Table{
 // Categories that are not here, such as transfers and top-ups, are adjustments.
 var stripeKinds = map[string]evidence.Kind{
 	"charge": evidence.Sale, "payment": evidence.Sale,
-	"refund": evidence.Refund, "partial_capture_reversal": evidence.Refund,
+	"refund": evidence.Refund, "payment_refund": evidence.Refund, "partial_capture_reversal": evidence.Refund,
 	"dispute": evidence.Chargeback,
 	"fee":     evidence.FeeKind, "network_cost": evidence.FeeKind, "stripe_fee": evidence.FeeKind, "tax": evidence.FeeKind,
 	"risk_reserved_funds": evidence.Reserve, "payout_minimum_balance_hold": evidence.Reserve,
@@ -69,6 +103,7 @@ var stripeKinds = map[string]evidence.Kind{
 // stripeReport is what a report's payouts come to.
 type stripeReport struct {
 	document
+	table   string
 	payouts map[string]*stripePayout
 	order   []string
 	mid     string // the account named last
@@ -85,11 +120,10 @@ type stripePayout struct {
 	amount         int64
 	due            calendar.Date
 	known          dated
-	split          bool // its rows name more than one account
 }
 
-func newStripeReport() *stripeReport {
-	return &stripeReport{document: *newDocument(), payouts: map[string]*stripePayout{}, unnamed: map[string]*sum{}}
+func newStripeReport(table string) *stripeReport {
+	return &stripeReport{table: table, document: *newDocument(), payouts: map[string]*stripePayout{}, unnamed: map[string]*sum{}}
 }
 
 func (r *stripeReport) payout(id string) *stripePayout {
@@ -152,6 +186,9 @@ func stripeRow(row *format.Row, out *format.Out) {
 		out.Reject(row.Line, sentence(err))
 		return
 	}
+	if created.at == 0 { // a report of payouts has the day of the payout alone
+		created = effective
+	}
 	switch {
 	case created.at == 0:
 		out.Reject(row.Line, `column "created": is empty; it says when the row was made`)
@@ -161,8 +198,8 @@ func stripeRow(row *format.Row, out *format.Out) {
 		return
 	}
 	category := strings.ToLower(row.Text("category"))
-	if category == "payout" || category == "payout_reversal" || category == "payout_failure" {
-		stripePayoutRow(row, out, category, c, created, effective, net)
+	if state := stripePayoutState(category, row.Text("payout status")); state != "" {
+		stripePayoutRow(row, out, state, c, created, effective, net)
 		return
 	}
 	a := amounts{kind: stripeKinds[category], gross: magnitude(gross), fee: fee, net: net}
@@ -197,17 +234,10 @@ func stripeRow(row *format.Row, out *format.Out) {
 	}
 	r := row.Doc.State.(*stripeReport)
 	r.note(row.Line, a)
+	r.of(part{stripeMID(row), due, c}).add(net)
 	if payout != "" {
-		p := r.payout(payout)
-		p.add(net)
-		if mid := stripeMID(row); p.mid == "" {
-			p.mid = mid
-		} else if p.mid != mid {
-			p.split = true
-		}
-		return
-	}
-	if at := row.Text("effective"); at != "" {
+		r.payout(payout).add(net)
+	} else if at := row.Text("effective"); at != "" {
 		if r.unnamed[at] == nil {
 			r.unnamed[at] = &sum{}
 		}
@@ -248,12 +278,31 @@ func momentOf(row *format.Row, column string) (dated, error) {
 	return dated{at, offset}, err
 }
 
-// stripePayoutRow states a payout: sent, or come back.
-func stripePayoutRow(row *format.Row, out *format.Out, category string, c money.Currency, created, effective dated, net int64) {
-	state := "sent"
-	if category != "payout" {
-		state = "returned"
+// stripePayoutState says what became of the payout that a row is; "" for a row
+// that is none. Stripe calls a payout paid when the bank should have it, which
+// is its word alone.
+func stripePayoutState(category, status string) string {
+	switch category {
+	case "payout":
+		switch strings.ToLower(status) {
+		case "paid":
+			return "accepted"
+		case "pending":
+			return "created"
+		case "failed":
+			return "returned"
+		case "canceled":
+			return "rejected"
+		}
+		return "sent"
+	case "payout_reversal", "payout_failure", "payout_cancel":
+		return "returned"
 	}
+	return ""
+}
+
+// stripePayoutRow states a payout.
+func stripePayoutRow(row *format.Row, out *format.Out, state string, c money.Currency, created, effective dated, net int64) {
 	id := stripePayoutID(row)
 	d := out.Begin(evidence.PayoutStatus)
 	err := row.Put(d, "")
@@ -268,45 +317,49 @@ func stripePayoutRow(row *format.Row, out *format.Out, category string, c money.
 		out.Reject(row.Line, sentence(err))
 		return
 	}
-	if !out.Commit(d, row.Line) || state != "sent" || id == "" {
+	if !out.Commit(d, row.Line) || state == "returned" || state == "rejected" || id == "" {
 		return
 	}
 	p := row.Doc.State.(*stripeReport).payout(id)
 	p.line, p.amount, p.currency, p.effective = row.Line, magnitude(net), c, row.Text("effective")
-	if mid := stripeMID(row); p.mid == "" {
-		p.mid = mid
-	} else if p.mid != mid {
-		p.split = true
-	}
-	p.known, p.due = created, created.date()
+	p.mid, p.known, p.due = stripeMID(row), created, created.date()
 	if effective.at != 0 {
 		p.due = effective.date()
 	}
 }
 
-// check compares the rows of each payout with the payout. Stripe leaves the
-// payout's id out on some fees: rows that take effect with the payout and name
-// none may belong to it.
+// check compares the rows of each payout with the payout, and declares the days
+// on which all that is paid is seen to be here. Stripe leaves the payout's id
+// out on some fees: rows that take effect with the payout and name none may
+// belong to it.
 func (r *stripeReport) check(doc *format.Doc, out *format.Out) {
 	r.tellUneven(out)
+	paid := map[part]*stripePayout{}
+	short := map[part]bool{}
 	for _, id := range r.order {
 		p := r.payouts[id]
 		if p.line == 0 || p.count == 0 {
 			continue // a report of activity alone shows no payouts, one of payouts alone no activity
 		}
-		whole := p.sum
-		if also := r.unnamed[p.effective]; also != nil && whole.total != p.amount {
-			whole.count += also.count
-			whole.total, _ = money.Add(whole.total, also.total)
+		total := p.total
+		if also := r.unnamed[p.effective]; also != nil && total != p.amount {
+			total, _ = money.Add(total, also.total)
 		}
+		day := part{mid: p.mid, due: p.due}
 		var t totals
-		t.compare("payout "+id+" in "+p.currency.String(), money.Format(p.amount, p.currency), money.Format(whole.total, p.currency))
-		if !t.agree(out, p.line) {
-			continue
-		}
-		if p.mid == "" || p.split || out.Source().Rejected > 0 {
-			continue
-		}
-		declareFile(out, doc.Line, stripeItemizedName+"/"+p.mid+"/"+id, part{p.mid, p.due, p.currency}, &whole, p.known)
+		t.compare("payout "+id+" in "+p.currency.String(), money.Format(p.amount, p.currency), money.Format(total, p.currency))
+		short[day] = !t.agree(out, p.line) || short[day]
+		paid[day] = p
 	}
+	whole := r.document
+	whole.order = nil
+	for _, p := range r.document.order {
+		if day := (part{mid: p.mid, due: p.due}); paid[day] != nil && !short[day] {
+			whole.order = append(whole.order, p)
+		}
+	}
+	of := func(p part) *stripePayout { return paid[part{mid: p.mid, due: p.due}] }
+	whole.declare(out, doc.Line,
+		func(p part) string { return r.table + "/" + p.mid + "/" + p.due.String() },
+		func(p part) dated { return of(p).known })
 }

@@ -90,14 +90,14 @@ type zmFile struct {
 	document
 	day   calendar.Date // clearing date
 	year  string        // of the rows' times, which have none
-	known map[part]dated
+	known dated
 }
 
 var errZMDay = errors.New("no row at its head has a query number (流水号), which alone tells the year; get the file whole from UnionPay")
 
 // openZM finds the clearing date.
 func openZM(doc *format.Doc, _ *format.Out) error {
-	f := &zmFile{document: *newDocument(), day: calendar.None, known: map[part]dated{}}
+	f := &zmFile{document: *newDocument(), day: calendar.None}
 	doc.State = f
 	days := map[calendar.Date]int{}
 	for _, line := range bytes.Split(doc.In.Head.Raw, []byte{'\n'}) {
@@ -154,7 +154,7 @@ func zmRow(row *format.Row, out *format.Out) {
 	}
 	f.note(row.Line, a)
 	f.of(p).add(a.net)
-	f.known[p] = known
+	f.known = known
 }
 
 func (f *zmFile) line(row *format.Row, d *evidence.Draft) (a amounts, p part, known dated, err error) {
@@ -227,5 +227,5 @@ func (f *zmFile) state(doc *format.Doc, out *format.Out) {
 	f.tellUneven(out)
 	f.declare(out, doc.Line,
 		func(p part) string { return unionpayZMName + "/" + p.mid + "/" + f.day.String() },
-		func(p part) dated { return f.known[p] })
+		func(part) dated { return f.known })
 }

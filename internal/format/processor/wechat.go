@@ -82,15 +82,15 @@ type wechatBill struct {
 	document
 	totals map[string]int64 // by column, as the totals name them
 	rows   int64
-	footer []string // names of the totals
-	footed bool     // totals were there and agree
-	known  map[part]dated
-	days   map[part]calendar.Date
-	told   bool // of rounded numbers
+	footer []string                        // names of the totals
+	footed bool                            // totals were there and agree
+	known  map[calendar.Date]dated         // by due day
+	days   map[calendar.Date]calendar.Date // the bill's day, by due day
+	told   bool                            // of rounded numbers
 }
 
 func newWechatBill() *wechatBill {
-	return &wechatBill{document: *newDocument(), totals: map[string]int64{}, known: map[part]dated{}, days: map[part]calendar.Date{}}
+	return &wechatBill{document: *newDocument(), totals: map[string]int64{}, known: map[calendar.Date]dated{}, days: map[calendar.Date]calendar.Date{}}
 }
 
 // wechatMID gives the merchant: of a service provider's bill the one it serves.
@@ -137,7 +137,7 @@ func wechatTradeRow(row *format.Row, out *format.Out) {
 	}
 	p := part{wechatMID(row), day.Add(1), row.Currency()}
 	bill.of(p).add(a.net)
-	bill.known[p], bill.days[p] = known, day
+	bill.known[p.due], bill.days[p.due] = known, day
 }
 
 // wechatLine fills the line of a row. What is settled is 应结订单金额, the
@@ -273,6 +273,6 @@ func (bill *wechatBill) state(doc *format.Doc, out *format.Out) {
 	}
 	bill.torn = bill.torn || !all
 	bill.declare(out, doc.Line,
-		func(p part) string { return wechatTradeBillName + "/" + p.mid + "/" + bill.days[p].String() },
-		func(p part) dated { return bill.known[p] })
+		func(p part) string { return wechatTradeBillName + "/" + p.mid + "/" + bill.days[p.due].String() },
+		func(p part) dated { return bill.known[p.due] })
 }

@@ -77,22 +77,42 @@ func (doc *document) tellUneven(out *format.Out) {
 	}
 }
 
-// declare states for each part of a whole document that all its lines are
-// here. sourceOf gives the source of its lines; known is when it is known.
+// declare states for each merchant and due day of a whole document that all
+// its lines are here. sourceOf gives the source of its lines; known is when it
+// is known.
 func (doc *document) declare(out *format.Out, line int, sourceOf func(part) string, known func(part) dated) {
 	if doc.torn || out.Source().Rejected > 0 {
 		return
 	}
+	stated := map[part]bool{}
 	for _, p := range doc.order {
-		s := doc.parts[p]
-		if p.mid == "" || p.due == calendar.None || s.overflow {
+		day := part{mid: p.mid, due: p.due}
+		if p.mid == "" || p.due == calendar.None || stated[day] {
 			continue
 		}
-		declareFile(out, line, sourceOf(p), p, s, known(p))
+		stated[day] = true
+		var whole sum
+		several := false
+		for _, other := range doc.order {
+			if other.mid != p.mid || other.due != p.due {
+				continue
+			}
+			several = several || other.currency != p.currency
+			s := doc.parts[other]
+			whole.count += s.count
+			whole.total, whole.overflow = s.total, whole.overflow || s.overflow
+		}
+		if several {
+			p.currency = money.Currency{}
+		}
+		if !whole.overflow {
+			declareFile(out, line, sourceOf(p), p, &whole, known(p))
+		}
 	}
 }
 
-// declareFile states the settlement.file of one part.
+// declareFile states the settlement.file of one merchant and due day. Lines of
+// several currencies have a count and no total.
 func declareFile(out *format.Out, line int, source string, p part, s *sum, known dated) {
 	d := out.Begin(evidence.SettlementFile)
 	d.SetSource(source)
@@ -101,14 +121,15 @@ func declareFile(out *format.Out, line int, source string, p part, s *sum, known
 		d.PutString(evidence.MID, p.mid),
 		d.PutDate(evidence.Date, p.due),
 		d.PutInt(evidence.Count, s.count),
-		d.PutInt(evidence.Total, s.total),
-		d.PutString(evidence.CurrencyField, p.currency.String()),
 	)
+	if p.currency != (money.Currency{}) {
+		err = firstError(err, d.PutInt(evidence.Total, s.total), d.PutString(evidence.CurrencyField, p.currency.String()))
+	}
 	if err != nil {
 		out.Reject(line, sentence(err))
 		return
 	}
-	d.HashID([]byte("settlement.file " + p.mid + " " + p.due.String() + " " + p.currency.String()))
+	d.HashID([]byte("settlement.file " + p.mid + " " + p.due.String()))
 	out.Commit(d, line)
 }
 
