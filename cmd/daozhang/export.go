@@ -1,0 +1,56 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"daozhang/internal/evidence"
+)
+
+// export writes what was read as evidence.
+func (m *Main) export() *cobra.Command {
+	var (
+		in        input
+		asOf, out string
+	)
+	cmd := &cobra.Command{
+		Use:   "export FILES… [flags]",
+		Short: m.say(text{"Write what was read as evidence, NDJSON", "把读到的内容导出为事实记录（NDJSON）"}),
+		Long: m.say(text{
+			"Writes one fact per line in the interchange form (CloudEvents 1.0). Reading it again gives the same facts\n" +
+				"and so the same answer. With --as-of only the facts known at that moment, as they stood then.",
+			"以交换格式（CloudEvents 1.0）每行写一条事实。重新读入得到相同的事实和结果。\n" +
+				"给出 --as-of 时只导出当时已知的事实。"}),
+		Example: "  daozhang export pos.csv settlement.csv > evidence.ndjson",
+		Args:    need(1, -1, text{"name at least one file or folder, or - for standard input", "请至少给出一个文件或文件夹，标准输入写 -"})(m),
+	}
+	in.flags(m, cmd)
+	cmd.Flags().StringVar(&asOf, "as-of", "", m.say(text{"only what was known at this moment", "只导出该时刻已知的内容"}))
+	cmd.Flags().StringVar(&out, "out", "", m.say(text{"write to this file", "写入该文件"}))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		when, err := asOfFlag(asOf)
+		if err != nil {
+			return err
+		}
+		set, loaded, err := m.load(cmd.Context(), cmd, &in, args)
+		if err != nil {
+			return err
+		}
+		set.Unify()
+		err = m.deliver(out, func(w io.Writer) error {
+			if asOf == "" {
+				return set.WriteNDJSON(w)
+			}
+			_, seconds := m.Now().In(m.Zone).Zone()
+			at, _ := when.in(zoneOf(set, int16(seconds/60)), m.Now())
+			return evidence.WriteNDJSON(w, set.Known(at))
+		})
+		if err != nil {
+			return err
+		}
+		m.warned(loaded.Warnings, true)
+		return m.refused(loaded.Rejected, true)
+	}
+	return cmd
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"daozhang/internal/card"
+	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
+	"daozhang/internal/investigation"
+	"daozhang/internal/money"
+	"daozhang/internal/report"
+)
+
+// trace prints one payment's answer card.
+func (m *Main) trace() *cobra.Command {
+	var (
+		in        input
+		asOf, out string
+		output    *oneOf
+	)
+	cmd := &cobra.Command{
+		Use:   "trace REF FILES… [flags]",
+		Short: m.say(text{"Show one payment's way and where it stands", "查看一笔款的全程与现状"}),
+		Long: m.say(text{
+			"REF is any number on the slip or in a report: RRN, trace number, approval code, order, the processor's\n" +
+				"reference, a payout, or the payment's id. Where none of these is it, an amount (128.00) or the card's last\n" +
+				"four digits find it too. Several that fit are listed; name one by its id then. Exit code 3: not found.",
+			"REF 可以是签购单或报表上的任一号码：参考号、流水号、授权码、订单号、渠道流水号、出款编号或款项 id；\n" +
+				"都不是时，也可用金额（128.00）或卡号后四位查找。找到多笔时列出清单，请再用 id 指定。未找到时退出码为 3。"}),
+		Example: `  daozhang trace 606410000117 pos.csv settlement.csv statement.xml
+  daozhang trace 128.00 examples/corner-shop --as-of 2026-03-09T10:00:00+08:00`,
+		Args: need(2, -1, text{"name a reference, then the files", "请先写号码，再写文件"})(m),
+	}
+	in.flags(m, cmd)
+	f := cmd.Flags()
+	output = choice(f, "output", "o", "table", m.say(text{"form of the answer", "结果形式"}), "table", "ndjson")
+	f.StringVar(&asOf, "as-of", "", m.say(text{"moment of the question: a time, a date (its end) or now (default: now)", "以哪一时刻为准：时间、日期（当天终了）或 now（默认现在）"}))
+	f.StringVar(&out, "out", "", m.say(text{"write the answer to this file", "把结果写入该文件"}))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		when, err := asOfFlag(asOf)
+		if err != nil {
+			return err
+		}
+		ref := strings.TrimSpace(args[0])
+		set, loaded, err := m.load(cmd.Context(), cmd, &in, args[1:])
+		if err != nil {
+			return err
+		}
+		a, err := m.investigate(set, loaded, when)
+		if err != nil {
+			return err
+		}
+		opts := m.reportOptions(out == "" || out == "-")
+		found := find(a, ref)
+		switch {
+		case len(found) == 0:
+			_ = m.refused(loaded.Rejected, true) // not found weighs more
+			shown, _ := card.MaskText(ref)
+			return fault.New(fault.NotFound, "trace", shown, fmt.Errorf("no payment in these files has it as a key, id, amount or last four digits"),
+				m.say(text{"check the number, or hand in the file that has it (the terminal's journal, the settlement report)",
+					"请核对号码，或一并给出含有它的文件（终端流水、结算单）"}))
+		case output.value == "ndjson":
+			err = m.deliver(out, func(w io.Writer) error {
+				for _, p := range found {
+					if err := report.Payment(w, a, p, opts); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		case len(found) == 1:
+			err = m.deliver(out, func(w io.Writer) error { return report.Card(w, a, found[0], opts) })
+		default:
+			err = m.deliver(out, func(w io.Writer) error { return m.candidates(w, a, found) })
+			m.line(fmt.Sprintf(m.say(text{"daozhang: %d payments fit; trace one by its id", "daozhang：有 %d 笔符合，请用 id 查看其中一笔"}), len(found)))
+		}
+		if err != nil {
+			return err
+		}
+		return m.refused(loaded.Rejected, true)
+	}
+	return cmd
+}
+
+var (
+	lastFour = regexp.MustCompile(`^\d{4}$`)
+	decimal  = regexp.MustCompile(`^\d+\.\d{1,3}$`)
+)
+
+// find gives the payments a reference names: by key or id, else by card number
+// as it is printed, else by amount, else by the card's last four digits.
+func find(a *investigation.Answer, ref string) []*investigation.Payment {
+	if found := a.Find(ref); len(found) > 0 {
+		return found
+	}
+	fits := func(*investigation.Payment) bool { return false }
+	masked, isCard := card.Normalize(ref)
+	switch {
+	case isCard:
+		w, ok := a.View.Words.Find(masked)
+		if !ok {
+			return nil
+		}
+		fits = func(p *investigation.Payment) bool { return p.Keys.PAN == w }
+	case lastFour.MatchString(ref):
+		fits = func(p *investigation.Payment) bool { return hasTail(p.Keys.PAN, ref) }
+	case decimal.MatchString(ref):
+		fits = func(p *investigation.Payment) bool {
+			n, err := money.ParseDecimal(ref, p.Currency.Exponent(), money.Point)
+			return err == nil && n == p.Amount
+		}
+	}
+	var found []*investigation.Payment
+	a.Each(func(p *investigation.Payment) bool {
+		if fits(p) {
+			found = append(found, a.Find(a.View.Words.Text(p.ID))...)
+		}
+		return true
+	})
+	return found
+}
+
+func hasTail(pan evidence.Word, tail string) bool {
+	n, ok := evidence.LastFour(pan)
+	return ok && fmt.Sprintf("%04d", n) == tail
+}
+
+// candidates lists payments to choose from.
+func (m *Main) candidates(w io.Writer, a *investigation.Answer, found []*investigation.Payment) error {
+	t := plainTable()
+	t.AppendHeader(table.Row{"id", m.say(text{"time", "时间"}), m.say(text{"terminal", "终端"}), m.say(text{"trace", "流水号"}), "RRN",
+		m.say(text{"card", "卡号"}), m.say(text{"amount", "金额"}), m.say(text{"status", "状态"})})
+	words := a.View.Words
+	slices.SortStableFunc(found, func(x, y *investigation.Payment) int { return cmp.Compare(x.Time, y.Time) })
+	for _, p := range found {
+		offset := p.Terms.OffsetAt(p.Time) / 60
+		t.AppendRow(table.Row{words.Text(p.ID), string(evidence.AppendInstant(nil, p.Time, int16(offset))), words.Text(p.Keys.TID),
+			words.Text(p.Keys.STAN), words.Text(p.Keys.RRN), words.Text(p.Keys.PAN),
+			money.FormatGrouped(p.Amount, p.Currency) + " " + p.Currency.String(), p.Status.String()})
+	}
+	_, err := io.WriteString(w, t.Render()+"\n")
+	return err
+}
