@@ -72,36 +72,38 @@ var csvHeaders = []struct {
 }{
 	{"date", "记账日期|记帐日期|记账日|银行记账日|入账日期|入账日|账务日期|交易日期|交易日|日期|Booking date|Posting date|Post date|Date posted|Posted date|Posted on|" +
 		"Buchungstag|Buchungsdatum|Buchung|Boekdatum|Boekingsdatum|Date de comptabilisation|Date comptable|Date opération|Date operation|Date d'opération|" +
-		"Data contabile|Data operazione|Fecha operación|Fecha|Transaction date|Transactiedatum|Verrichtingsdatum|Datum|Date|Datetime|交易时间|记账时间|入账时间"},
-	{"value", "起息日期|起息日|Value date|Valutadatum|Valuta date|ValutaDate|Valuta|Wertstellung|Wertstellungstag|Date de valeur|Date valeur|Rentedatum|Fecha valor|Data valuta"},
+		"Data contabile|Data operazione|Fecha operación|Fecha|Transaction date|Transactiedatum|Verrichtingsdatum|Datum|Date|Datetime|交易时间|记账时间|入账时间|交易日期[ Transaction Date ]|Completed Date|Bokföringsdag|Bogføringsdato|Bokføringsdato|Kirjauspäivä|Data operacji|Data księgowania|Dato|Txn Date|Tran Date|Booked At"},
+	{"value", "起息日期|起息日|Value date|Valutadatum|Valuta date|ValutaDate|Valuta|Wertstellung|Wertstellungstag|Date de valeur|Date valeur|Rentedatum|Fecha valor|Data valuta|Wertstellung (Valuta)|Wertstellungsdatum|Wert|Value Dt|起息日期[ Value Date ]"},
 	{"clock", "记账时间|交易时间|入账时间|时间|Time|Uhrzeit|Heure|Transaction time"},
 	{"credit", "记账金额(收入)|入账金额(收入)|贷方发生额|贷方发生额(收入)|贷方发生额(元)|贷方金额|贷方|收入金额|收入|收入(元)|收入金额(元)|存入金额|存入|转入金额|交易金额(收入)|" +
-		"Credit amount|Credit|Credits|Money in|Paid in|Deposit|Deposits|Deposit amount|Deposit amt|Haben|Gutschrift|Crédit|Bij|Abono|Entrate|Amount in|In"},
+		"Credit amount|Credit|Credits|Money in|Paid in|Deposit|Deposits|Deposit amount|Deposit amt|Haben|Gutschrift|Crédit|Bij|Abono|Entrate|Amount in|In|Gutschrift in CHF|Gutschrift in EUR|Crédit euros|Deposit Amount (INR )|Amount credited|贷方发生额(收入)(元)"},
 	{"debit", "记账金额(支出)|入账金额(支出)|借方发生额|借方发生额(支取)|借方发生额(支出)|借方发生额(元)|借方金额|借方|支出金额|支出|支出(元)|支出金额(元)|支取金额|支取|转出金额|交易金额(支出)|" +
-		"Debit amount|Debit|Debits|Money out|Paid out|Withdrawal|Withdrawals|Withdrawal amount|Withdrawal amt|Soll|Belastung|Débit|Af|Cargo|Uscite|Amount out|Out"},
+		"Debit amount|Debit|Debits|Money out|Paid out|Withdrawal|Withdrawals|Withdrawal amount|Withdrawal amt|Soll|Belastung|Débit|Af|Cargo|Uscite|Amount out|Out|Lastschrift in CHF|Lastschrift in EUR|Lastschrift|Débit euros|Withdrawal Amount (INR )|Amount debited"},
 	{"amount", "入账金额|记账金额|交易金额|交易金额(元)|发生额|交易额|人民币金额|金额|金额(元)|入账币种/金额|Billing amount|Transaction amount|Amount (total)|Amount|Amount (EUR)|Amount (GBP)|Amount (USD)|" +
-		"Amount (HKD)|Amount (CHF)|Betrag (EUR)|Betrag|Betrag in EUR|Umsatz|Umsatz in EUR|Bedrag (EUR)|Bedrag|Montant|Montant (EUR)|Importe|Importo"},
+		"Amount (HKD)|Amount (CHF)|Betrag (EUR)|Betrag|Betrag in EUR|Umsatz|Umsatz in EUR|Bedrag (EUR)|Bedrag|Montant|Montant (EUR)|Importe|Importo|交易金额[ Trade Amount ]|Betrag (€)|Betrag (CHF)|Montant en euros|Belopp|Beløb|Beløp|Kwota|Value|Credit/Debit Amount"},
 	{"otheramount", "交易金额|交易币种/金额|交易地金额|OriginalAmount|Original amount|Amount currency"},
 	{"mark", "借贷标志|借贷标识|借贷方向|借贷|借/贷|收支标志|收支类型|收支|收/支|D/C|C/D|Credit / Debit|Debit/Credit|Credit/Debit|Cr/Dr|Dr/Cr|Soll/Haben|S/H|Af Bij|Af/Bij|Bij/Af|Sens|" +
-		"Debit or credit|Transaction Type"},
+		"Debit or credit|Transaction Type|交易方向|Belastung/Gutschrift"},
 	{"weakmark", "Type"},
-	{"balance", "余额|余额(元)|账户余额|账户余额(元)|联机余额|当前余额|本次余额|交易后余额|Balance|Running balance|Account balance|Balance after|Available balance|Kontostand|Saldo|Saldo na trn|Saldo nach Buchung|Solde|Saldo disponible"},
-	{"currency", "记账币种|入账货币|入账币种|币种|币别|货币|交易币种|交易货币|Billing currency|Currency|Account currency|Währung|Waehrung|Munt|Devise|Divisa"},
-	{"account", "本方账号|本方账户|我方账号|账号|账户|帐号|卡号|借记卡号|卡号后四位|First Bank Card|Account number|Account no|Account|account_number|IBAN/BBAN|IBAN|Auftragskonto|Rekeningnummer|Rekening|Konto|Kontonummer|Compte|Cuenta|Username"},
+	{"balance", "余额|余额(元)|账户余额|账户余额(元)|联机余额|当前余额|本次余额|交易后余额|Balance|Running balance|Account balance|Balance after|Available balance|Kontostand|Saldo|Saldo na trn|Saldo nach Buchung|Solde|Saldo disponible|交易后余额[ After-transaction balance ]|Running Bal|Balance (EUR)|Balance (GBP)|Balance (USD)|Balance (INR )|Saldo in CHF|Saldo in EUR|Saldo po operacji|Saldo (€)|Closing balance|Balance amount"},
+	{"currency", "记账币种|入账货币|入账币种|币种|币别|货币|交易币种|交易货币|Billing currency|Currency|Account currency|Währung|Waehrung|Munt|Devise|Divisa|交易货币[ Trade Currency ]|Kontowährung"},
+	{"account", "本方账号|本方账户|我方账号|账号|账户|帐号|卡号|借记卡号|卡号后四位|First Bank Card|account_number|IBAN/BBAN|Auftragskonto|IBAN Auftragskonto|IBAN Kontoinhaber|Auftraggeberkonto|Rekening|Compte|Cuenta|Username"},
+	// These name the account at one bank and the other party's at the next.
+	{"eitheraccount", "IBAN|Account number|Account no|Account|Konto|Kontonummer|Rekeningnummer"},
 	{"card", "卡号末四位|CardId|Card|Card number|Card no|Kartennummer"},
 	{"text", "摘要|交易摘要|交易说明|交易描述|交易名称|交易类型|Description|Label|Verwendungszweck|Omschrijving-1|Omschrijving|Mededelingen|Libellé|Libelle|Narrative|Memo|Particulars|Details|Buchungstext|" +
-		"Communication|Communications|Concepto|Causale|Note|Text|item1|附言|用途|备注"},
+		"Communication|Communications|Concepto|Causale|Note|Text|item1|附言|用途|备注|摘要[ Reference ]|交易用途|Narration|Transaction Remarks|Transaction Description|Avisierungstext|Descrizione|Libelle operation|Libellé opération|Libellé simplifié|Opis operacji|Name|Verwendungszweck/Buchungstext"},
 	{"text2", "附言|客户摘要|用途|备注|Detail|Details|Buchungstext|Omschrijving-2|Mitteilung|Reference text|item2|交易场所|网点名称"},
 	{"counterparty", "对方户名|对方账户名|对方账户名称|对方名称|对手信息|对方单位|Partner name|Counterparty|Beneficiary|Payee|Beneficiary/Payer|Auftraggeber/Empfänger|Auftraggeber / Begünstigter|Beguenstigter/Zahlungspflichtiger|" +
-		"Zahlungsempfänger|Naam / Omschrijving|Naam tegenpartij|Merchant name|MerchantName|Tiers"},
-	{"ref", "交易流水号|流水号|交易流水|核心流水号|银行流水号|账户明细编号-交易流水号|TransactionId|Transaction ID|Transaction reference|Bank reference|Operation Number|Volgnr|ID"},
-	{"payref", "Kundenreferenz (End-to-End)|End-to-End-Referenz|Kundenreferenz|Customer reference|Payment reference|Betalingskenmerk|Reference|reference1|企业流水号|凭证号|凭证号码|回单编号|订单号|商户订单号"},
+		"Zahlungsempfänger|Naam / Omschrijving|Naam tegenpartij|Merchant name|MerchantName|Tiers|对方单位名称|Name Zahlungsbeteiligter|Begünstigter / Auftraggeber|Zahlungsempfänger*in|Avsändare|Counterparty name"},
+	{"ref", "交易流水号|流水号|交易流水|核心流水号|银行流水号|账户明细编号-交易流水号|TransactionId|Transaction ID|Transaction reference|Bank reference|Operation Number|Volgnr|ID|交易流水号[ Transaction reference number ]|TransferWise ID"},
+	{"payref", "Kundenreferenz (End-to-End)|End-to-End-Referenz|Kundenreferenz|Customer reference|Payment reference|Betalingskenmerk|Reference|reference1|企业流水号|凭证号|凭证号码|回单编号|订单号|商户订单号|用途[ Purpose ]|Chq./Ref.No.|Bank reference no"},
 	{"payref2", "Mandatsreferenz|reference2|document_number|Machtigingskenmerk|回单编号|凭证号"},
 	{"status", "Transaction status|StateType|Status|State|交易状态|状态"},
 	{"from", "initial_date"},
 	{"to", "final_date"},
 	{"opening", "initial_balance|Beginning Balance|Opening balance"},
-	{"closing", "final_balance|Ending Balance|Closing balance"},
+	{"closing", "final_balance|Ending Balance"},
 }
 
 func csvColumns(required []string) []format.Column {

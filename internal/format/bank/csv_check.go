@@ -111,16 +111,7 @@ func (c *csvDoc) closePart(p *csvPart, out *format.Out) {
 			s.account, best.broken, best.links))
 		s.complete = false
 	}
-	stated := func(text string, to *balance) {
-		if v, _, err := money.ParseDecimalRound(text, s.currency.Exponent(), c.style); err == nil && text != "" {
-			*to = balance{given: true, amount: v, currency: s.currency, date: calendar.None}
-		}
-	}
-	if single {
-		stated(c.opening, &s.opening)
-		stated(c.closing, &s.closing)
-	}
-	if p.balances > 0 && p.unread == 0 && best.broken == 0 && !s.opening.given && !s.closing.given {
+	if p.balances > 0 && p.unread == 0 && best.broken == 0 {
 		begin, end := p.first, p.last
 		if newest {
 			begin, end = end, begin
@@ -129,6 +120,15 @@ func (c *csvDoc) closePart(p *csvPart, out *format.Out) {
 			s.opening = balance{given: true, amount: opening, currency: s.currency, date: calendar.None}
 			s.closing = balance{given: true, amount: end.balance, currency: s.currency, date: calendar.None}
 		}
+	}
+	stated := func(text string, to *balance) {
+		if v, _, err := money.ParseDecimalRound(text, s.currency.Exponent(), c.style); err == nil && text != "" {
+			*to = balance{given: true, amount: v, currency: s.currency, date: calendar.None}
+		}
+	}
+	if single {
+		stated(c.opening, &s.opening)
+		stated(c.closing, &s.closing)
 	}
 	if s.opening.given != s.closing.given {
 		s.complete = false

@@ -15,8 +15,16 @@ func (c *csvDoc) infer() {
 	c.useMark = true
 	marks, positive, negativeDebits := 0, 0, 0
 	points, commas := 0, 0
+	owner, rows := "", 0
+	c.either = true
 	for i := range c.rows {
 		r := &c.rows[i]
+		if r.date != "" {
+			if rows++; rows > 1 && r.eitherAccount != owner {
+				c.either = false
+			}
+			owner = r.eitherAccount
+		}
 		dates = append(dates, r.date)
 		if r.mark != "" {
 			marks++
@@ -43,6 +51,8 @@ func (c *csvDoc) infer() {
 			c.currency = symbolCurrency(r.amount + r.credit + r.debit)
 		}
 	}
+	// One row tells nothing where the file has a column for the other party.
+	c.either = c.either && (rows >= 3 || !c.parties)
 	c.useMark = c.useMark && marks > 0
 	c.negative = negativeDebits > 0 && positive == 0
 	switch {

@@ -25,7 +25,7 @@ type csvRow struct {
 	date, value, clock, credit, debit, amount, mark     string
 	balance, currency, account, text, text2, other, ref string
 	payrefs                                             [2]string
-	status, from, to, opening, closing                  string
+	status, from, to, opening, closing, eitherAccount   string
 }
 
 // csvDoc is a file being read.
@@ -46,6 +46,8 @@ type csvDoc struct {
 	useMark  bool
 	negative bool // debits are written as negative numbers in their column
 	assumed  bool // the currency is a guess, told once
+	either   bool // the column that may name the account does
+	parties  bool // there is a column for the other party
 
 	parts map[string]*csvPart
 	keys  []string
@@ -78,6 +80,7 @@ func openCSV(doc *format.Doc, out *format.Out) error {
 		return errCardStatement
 	}
 	c.chinese = isChinese(header)
+	c.parties = roles["counterparty"]
 	if m := headerCurrency.FindStringSubmatch(header); m != nil {
 		c.currency, _ = money.ParseCurrency(m[1] + m[2])
 	}
@@ -160,6 +163,7 @@ func rowCSV(row *format.Row, out *format.Out) {
 		account: row.Text("account"), text: row.Text("text"), text2: row.Text("text2"), other: row.Text("counterparty"),
 		ref: row.Text("ref"), payrefs: [2]string{row.Text("payref"), row.Text("payref2")}, status: row.Text("status"),
 		from: row.Text("from"), to: row.Text("to"), opening: row.Text("opening"), closing: row.Text("closing"),
+		eitherAccount: row.Text("eitheraccount"),
 	}
 	if c.inferred {
 		c.read(&r, row.Doc.In, out)
@@ -226,6 +230,17 @@ func (c *csvDoc) read(r *csvRow, in *format.Input, out *format.Out) {
 	}
 	if unbooked(r.status) {
 		return
+	}
+	if r.credit == "" && r.debit == "" && r.amount == "" && r.balance != "" {
+		// A balance brought forward stands as a row of its own.
+		switch {
+		case labelOpening.MatchString(r.text):
+			c.opening = r.balance
+			return
+		case labelClosing.MatchString(r.text):
+			c.closing, c.lines.closing = r.balance, r.line
+			return
+		}
 	}
 	cur, why := c.currencyOf(r, in, out)
 	if why != "" {
@@ -363,6 +378,9 @@ func (c *csvDoc) amountOf(r *csvRow, cur money.Currency, e *entry) (net int64, w
 // part gives the account and currency a row belongs to.
 func (c *csvDoc) part(r *csvRow, cur money.Currency, in *format.Input) *csvPart {
 	account, _ := cleanAccount(strings.Trim(r.account, "'\""))
+	if account == "" && c.either {
+		account, _ = cleanAccount(strings.Trim(r.eitherAccount, "'\""))
+	}
 	if account == "" {
 		account = c.account
 	}

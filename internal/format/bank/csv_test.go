@@ -63,6 +63,12 @@ func TestCSVLanguages(t *testing.T) {
 		{"stated balances and period", "account_number,currency,initial_date,final_date,initial_balance,final_balance,date,amount,description\n" +
 			"777,EUR,2026-03-01,2026-03-31,0.00,12.50,2026-03-02,20.00,in\n777,EUR,2026-03-01,2026-03-31,0.00,12.50,2026-03-09,-7.50,out\n",
 			1250, 2, "777", "EUR", "2026-03-02", "2026-03-01/2026-03-31"},
+		{"other party's account", "Buchungsdatum;Status;Zahlungsempfänger*in;Verwendungszweck;IBAN;Betrag (€)\n02.03.26;Gebucht;A;x;DE1;1,00 €\n03.03.26;Vorgemerkt;B;y;DE2;-0,50 €\n",
+			50, 2, "unknown", "EUR", "2026-03-02", ""},
+		{"Chinese and English headers", "交易日期[ Transaction Date ],交易金额[ Trade Amount ],交易后余额[ After-transaction balance ],交易货币[ Trade Currency ],摘要[ Reference ]\n20260302,1.00,5.00,CNY,OBSS\n20260305,-2.00,3.00,CNY,x\n",
+			-100, 2, "unknown", "CNY", "2026-03-02", "2026-03-03/2026-03-04"},
+		{"balance brought forward", "Date,Description,Amount,Running Bal.\n03/01/2026,Beginning balance as of 03/01/2026,,\"1,000.00\"\n03/13/2026,in,5.00,\"1,005.00\"\n03/15/2026,out,-1.00,\"1,004.00\"\n",
+			400, 2, "unknown", "USD", "2026-03-13", "2026-03-14/2026-03-14"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			hints := format.Hints{}
