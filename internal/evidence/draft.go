@@ -489,30 +489,8 @@ func (d *Draft) PutBool(f Field, yes bool) error {
 
 // has reports whether a field has been given.
 func (d *Draft) has(f Field) bool {
-	if w := d.fact.word(f); w != nil {
-		return *w != 0
-	}
-	switch f {
-	case Amount:
-		return d.fact.flags&hasAmount != 0
-	case Gross:
-		return d.fact.flags&amountIsGross != 0
-	case Fee:
-		return d.fact.flags&hasFee != 0
-	case Net:
-		return d.fact.flags&hasNet != 0
-	case CurrencyField:
-		return d.fact.Currency != money.Currency{}
-	case KindField:
-		return d.fact.Kind != NoKind
-	case ResultField:
-		return d.fact.Result != NoResult
-	case Direction:
-		return d.fact.flags&(isDebit|isCredit) != 0
-	case dateField[d.fact.Type]:
-		return d.fact.Date != 0
-	case statesOf[d.fact.Type].field:
-		return d.fact.State != NoState
+	if d.fact.holds(f) || f == Amount && d.fact.flags&hasAmount != 0 {
+		return true
 	}
 	for i := range d.details {
 		if d.details[i].field == f {

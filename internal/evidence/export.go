@@ -3,9 +3,9 @@ package evidence
 import (
 	"io"
 	"strconv"
+	"unicode/utf8"
 
 	"daozhang/internal/calendar"
-	"daozhang/internal/money"
 )
 
 // AppendJSON appends a fact as the CloudEvents JSON object it was read from or
@@ -70,14 +70,16 @@ func (s *Set) write(w io.Writer, facts func(func(FactRef, *Fact) bool)) error {
 	return err
 }
 
-// appendWord writes a Word as a JSON string. Words that are packed need no
-// escapes.
+// appendWord writes a Word as a JSON string.
 func (s *Set) appendWord(dst []byte, w Word) []byte {
-	if uint64(w)>>formShift != formInterned {
-		dst = append(dst, '"')
-		return append(s.Words.Append(dst, w), '"')
+	begin := len(dst)
+	dst = s.Words.Append(append(dst, '"'), w)
+	for _, c := range dst[begin+1:] {
+		if c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return appendString(dst[:begin], s.Words.Text(w))
+		}
 	}
-	return appendString(dst, s.Words.Text(w))
+	return append(dst, '"')
 }
 
 // typeName gives the type as it was written, of an unknown type.
@@ -136,24 +138,23 @@ func (s *Set) appendData(dst []byte, r FactRef) []byte {
 	}
 	begin := len(dst)
 	for field := MID; field < UnknownField; field++ {
-		before := len(dst)
+		here := written.has(field) || apart.has(field)
+		if !here && !f.holds(field) {
+			continue
+		}
 		dst = append(append(append(dst, ',', '"'), fields[field].name...), '"', ':')
-		value := len(dst)
 		switch {
-		case written.has(field):
+		case !here:
+			dst = s.appendField(dst, f, field)
+		case apart.has(field) && !written.has(field):
+			dst = appendDetails(dst, ds, field)
+		default:
 			for i := range ds {
 				if ds[i].field == writtenText && Field(ds[i].num) == field {
 					dst = append(dst, ds[i].text...)
 					break
 				}
 			}
-		case apart.has(field):
-			dst = appendDetails(dst, ds, field)
-		default:
-			dst = s.appendField(dst, f, field)
-		}
-		if len(dst) == value {
-			dst = dst[:before]
 		}
 	}
 	if apart.has(UnknownField) {
@@ -176,43 +177,29 @@ func (s *Set) appendData(dst []byte, r FactRef) []byte {
 	return append(dst, '}')
 }
 
-// appendField writes the value of a field that lies in the struct, or nothing.
+// appendField writes the value of a field that lies in the struct.
 func (s *Set) appendField(dst []byte, f *Fact, field Field) []byte {
 	if w := f.word(field); w != nil {
-		if *w == 0 {
-			return dst
-		}
 		return s.appendWord(dst, *w)
 	}
 	word := ""
 	switch field {
-	case Amount:
-		if f.flags&(hasAmount|amountIsGross) == hasAmount {
-			return strconv.AppendInt(dst, f.amount, 10)
-		}
-		return dst
-	case Gross:
-		if f.flags&amountIsGross != 0 {
-			return strconv.AppendInt(dst, f.amount, 10)
-		}
-		return dst
+	case Amount, Gross:
+		return strconv.AppendInt(dst, f.amount, 10)
 	case Fee:
-		if f.flags&hasFee != 0 {
-			return strconv.AppendInt(dst, f.fee, 10)
-		}
-		return dst
+		return strconv.AppendInt(dst, f.fee, 10)
 	case Net:
-		if f.flags&hasNet != 0 {
-			return strconv.AppendInt(dst, f.net, 10)
-		}
-		return dst
+		return strconv.AppendInt(dst, f.net, 10)
+	case Printed:
+		return strconv.AppendBool(dst, f.flags&printedYes != 0)
+	case TransactionTime:
+		return appendInstantString(dst, f.TransactionTime, f.Offset)
+	case Date, ClearingDate, SettlementDate, BookingDate:
+		return appendDateString(dst, f.Date)
 	case CurrencyField:
-		if f.Currency != (money.Currency{}) {
-			return append(append(append(dst, '"'), f.Currency[:]...), '"')
-		}
-		return dst
+		return append(append(append(dst, '"'), f.Currency[:]...), '"')
 	case ResponseCode:
-		word = f.Code.String()
+		return append(append(append(dst, '"'), f.Code[:]...), '"')
 	case KindField:
 		word = f.Kind.String()
 	case ResultField:
@@ -222,34 +209,12 @@ func (s *Set) appendField(dst []byte, f *Fact, field Field) []byte {
 	case CardTypeField:
 		word = f.CardType.String()
 	case Direction:
-		switch {
-		case f.flags&isDebit != 0:
+		word = "credit"
+		if f.flags&isDebit != 0 {
 			word = "debit"
-		case f.flags&isCredit != 0:
-			word = "credit"
 		}
-	case Printed:
-		if f.flags&(printedYes|printedNo) != 0 {
-			return strconv.AppendBool(dst, f.flags&printedYes != 0)
-		}
-		return dst
-	case TransactionTime:
-		if f.TransactionTime != 0 {
-			return appendInstantString(dst, f.TransactionTime, f.Offset)
-		}
-		return dst
 	case What, StateField, StatusField, Action:
-		if statesOf[f.Type].field == field {
-			word = f.State.String()
-		}
-	case Date, ClearingDate, SettlementDate, BookingDate:
-		if dateField[f.Type] == field && f.Date != 0 {
-			return appendDateString(dst, f.Date)
-		}
-		return dst
-	}
-	if word == "" {
-		return dst
+		word = f.State.String()
 	}
 	return append(append(append(dst, '"'), word...), '"')
 }

@@ -126,6 +126,46 @@ func (f *Fact) Printed() (printed, said bool) {
 // more than ten minutes before the time it gave.
 func (f *Fact) WrongClock() bool { return f.flags&wrongClock != 0 }
 
+// holds reports whether a field lies in the struct; it may lie in the details.
+func (f *Fact) holds(field Field) bool {
+	if w := f.word(field); w != nil {
+		return *w != 0
+	}
+	switch field {
+	case Amount:
+		return f.flags&(hasAmount|amountIsGross) == hasAmount
+	case Gross:
+		return f.flags&amountIsGross != 0
+	case Fee:
+		return f.flags&hasFee != 0
+	case Net:
+		return f.flags&hasNet != 0
+	case CurrencyField:
+		return f.Currency != money.Currency{}
+	case ResponseCode:
+		return f.Code != Code{}
+	case KindField:
+		return f.Kind != NoKind
+	case ResultField:
+		return f.Result != NoResult
+	case EntryField:
+		return f.Entry != NoEntry
+	case CardTypeField:
+		return f.CardType != NoCardType
+	case Direction:
+		return f.flags&(isDebit|isCredit) != 0
+	case Printed:
+		return f.flags&(printedYes|printedNo) != 0
+	case TransactionTime:
+		return f.TransactionTime != 0
+	case What, StateField, StatusField, Action:
+		return statesOf[f.Type].field == field && f.State != NoState
+	case Date, ClearingDate, SettlementDate, BookingDate:
+		return dateField[f.Type] == field && f.Date != 0
+	}
+	return false
+}
+
 // KnownAt is the moment from which the fact counts.
 func (f *Fact) KnownAt() Instant { return max(f.Time, f.Recorded) }
 

@@ -1,6 +1,6 @@
 package evidence
 
-import "math/bits"
+import "hash/maphash"
 
 // recentStrings remembers strings and words that a writer has met lately, so
 // that what stands in every other fact (a source, a link, "pin") is neither
@@ -20,18 +20,12 @@ const (
 	recentLongest = 40
 )
 
-// recentSlot mixes the ends and the length of b, which is not empty.
-func recentSlot(b []byte) uint64 {
-	head, tail := nameEnds(b)
-	return ((head ^ bits.RotateLeft64(tail, 23)*mixing) * mixing) >> (64 - recentBits)
-}
-
 // text gives the string of b.
 func (w *Writer) text(b []byte) string {
 	if len(b) == 0 || len(b) > recentLongest {
 		return string(b)
 	}
-	s := &w.recent.texts[recentSlot(b)]
+	s := &w.recent.texts[maphash.Bytes(w.set.Words.seed, b)&(1<<recentBits-1)]
 	if *s != string(b) {
 		*s = string(b)
 	}
@@ -40,12 +34,16 @@ func (w *Writer) text(b []byte) string {
 
 // word gives the Word of a string that is likely to repeat.
 func (w *Writer) word(b []byte) Word {
-	if len(b) < 10 || len(b) > recentLongest {
-		return w.set.Words.Of(b)
+	if word, ok := packed(b); ok {
+		return word
 	}
-	s := &w.recent.words[recentSlot(b)]
+	h := maphash.Bytes(w.set.Words.seed, b)
+	if len(b) > recentLongest {
+		return w.set.Words.intern(b, h)
+	}
+	s := &w.recent.words[h&(1<<recentBits-1)]
 	if s.text != string(b) {
-		s.word, s.text = w.set.Words.Of(b), string(b)
+		s.word, s.text = w.set.Words.intern(b, h), string(b)
 	}
 	return s.word
 }

@@ -83,7 +83,7 @@ func (ws *Words) Of(s []byte) Word {
 	if w, ok := packed(s); ok {
 		return w
 	}
-	return ws.intern(s)
+	return ws.intern(s, maphash.Bytes(ws.seed, s))
 }
 
 // OfString gives the Word of a string.
@@ -199,8 +199,8 @@ func packedPAN(s []byte) (Word, bool) {
 	return Word(formPAN<<formShift | uint64(stars)<<34 | first<<14 | last), true
 }
 
-func (ws *Words) intern(s []byte) Word {
-	h := maphash.Bytes(ws.seed, s)
+// intern keeps a string, of which the hash is given.
+func (ws *Words) intern(s []byte, h uint64) Word {
 	n := h & (1<<shardBits - 1)
 	sh := &ws.shards[n]
 	sh.mu.Lock()
