@@ -201,8 +201,10 @@ func wechatLine(row *format.Row, d *evidence.Draft, bill *wechatBill) (a amounts
 	return a, day, known, err
 }
 
+// putUnknown keeps a text beside the contract's fields, unless it says nothing or
+// a spreadsheet has cut it.
 func putUnknown(d *evidence.Draft, name, text string) error {
-	if text == "" || text == "0" {
+	if text == "" || text == "0" || spreadsheetNumber.MatchString(text) {
 		return nil
 	}
 	return d.PutUnknownText(name, []byte(text))
