@@ -107,8 +107,8 @@ func (c *csvDoc) closePart(p *csvPart, out *format.Out) {
 		best, newest = &p.newer, true
 	}
 	if best.broken > 0 {
-		out.Warn(best.brokenAt, fmt.Sprintf("the running balance of account %s does not lead from row to row: %d of %d steps do not fit, the first one here; nothing is taken as complete",
-			s.account, best.broken, best.links))
+		out.Warn(best.brokenAt, fmt.Sprintf("%s: its running balance does not lead from row to row: %d of %d steps do not fit, the first one here; nothing is taken as complete",
+			s.describe(), best.broken, best.links))
 		s.complete = false
 	}
 	if p.balances > 0 && p.unread == 0 && best.broken == 0 {

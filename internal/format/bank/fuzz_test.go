@@ -2,8 +2,6 @@ package bank_test
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"daozhang/internal/evidence"
@@ -16,13 +14,6 @@ import (
 func fuzz(f *testing.F, formats []format.Format, seeds ...string) {
 	for _, s := range seeds {
 		f.Add([]byte(s))
-	}
-	if files, _ := filepath.Glob("testdata/*"); len(files) > 0 {
-		for _, name := range files {
-			if b, err := os.ReadFile(name); err == nil {
-				f.Add(b)
-			}
-		}
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		in := format.NewInput("fuzz", content, format.Hints{})
