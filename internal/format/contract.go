@@ -79,8 +79,8 @@ func findContract(h *Head, hint evidence.Type) *contract {
 			} else if !typesAreKnown(row, rows[i+1:]) {
 				continue
 			}
-			if wroteDecimals(row, rows[i+1:]) {
-				continue
+			if wroteDecimals(row, rows[i+1:]) || !has["type"] && wroteLocalTimes(row, rows[i+1:]) {
+				continue // not the contract's, but perhaps still recognised
 			}
 			return c
 		}
@@ -112,7 +112,20 @@ func wroteDecimals(header *headRow, rows []headRow) bool {
 			}
 		}
 	}
-	return with > without
+	return with >= max(without, 1)
+}
+
+// wroteLocalTimes reports times without an offset.
+func wroteLocalTimes(header *headRow, rows []headRow) bool {
+	with, without := 0, 0
+	for _, s := range sample(rows, header, "time") {
+		if _, _, err := evidence.ParseInstant([]byte(s)); err == nil {
+			with++
+		} else if c, ok := parseClock([]byte(s)); ok && !c.zoned {
+			without++
+		}
+	}
+	return without > with
 }
 
 // typeSigns tell a type by the columns it has; the first that fits counts.

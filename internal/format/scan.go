@@ -130,8 +130,8 @@ func (s *blocks) skipLine(buf []byte) []byte {
 }
 
 // recordEnd gives the length of the first record of b with its line end. ok is
-// false where b ends within it. broken says that its quotes do not fit.
-func recordEnd(b []byte, delim byte) (n int, broken, ok bool) {
+// false where b ends within it; open says that it ends within quotes.
+func recordEnd(b []byte, delim byte) (n int, open, ok bool) {
 	start := true // at the start of a cell
 	for i := 0; i < len(b); {
 		switch c := b[i]; {
@@ -303,7 +303,11 @@ func (r *records) scan() (more, broken bool) {
 		r.cells = splitPlain(r.raw, r.delim, r.cells)
 		return true, false
 	}
-	if n, bad, ok := recordEnd(data, r.delim); ok && n > end && !bad {
+	n, open, ok := recordEnd(data, r.delim)
+	if !ok && !open { // the text ends without a line end
+		n, ok = len(data), true
+	}
+	if ok && n > end {
 		r.cells, r.scratch, ok = splitQuoted(trimEnd(data[:n]), r.delim, r.cells, r.scratch)
 		if ok {
 			r.next += bytes.Count(data[end:n], []byte{'\n'})
@@ -314,7 +318,6 @@ func (r *records) scan() (more, broken bool) {
 	}
 	r.pos += end
 	r.raw = trimCR(line)
-	var ok bool
 	r.cells, r.scratch, ok = splitQuoted(r.raw, r.delim, r.cells[:0], r.scratch[:0])
 	return true, !ok
 }
