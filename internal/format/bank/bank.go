@@ -2,8 +2,17 @@
 // camt.054, MT940 and MT942, and the CSV files of online banking. Every
 // movement becomes a bank.entry; a statement that is complete by its kind and
 // adds up becomes a bank.statement besides, the proof that nothing else came
-// on its days. Other statement formats (OFX, BAI2) belong here too: they fill
-// a statement and its entries, and the rest is done.
+// on its days.
+//
+// An entry happened when the bank says it was booked, or else at the beginning
+// of its booking day in the bank's zone. It has no recordedtime: a statement
+// fetched today tells what could have been known all along. A statement counts
+// from the end of its last day, or from when the bank made it that day. An
+// entry goes by the bank's own reference, so that the messages which repeat it
+// are one; it never goes by the payer's.
+//
+// Other statement formats (OFX, BAI2) belong here too: they fill a statement
+// and its entries, and the rest is done.
 package bank
 
 import "daozhang/internal/format"
