@@ -25,6 +25,12 @@ func NDJSON(w io.Writer, a *investigation.Answer, o Options) error {
 	})
 }
 
+// Payment writes one payment of an answer as NDJSON does.
+func Payment(w io.Writer, a *investigation.Answer, p *investigation.Payment, o Options) error {
+	_, err := w.Write(append(newEncoder(a, o).payment(nil, p), '\n'))
+	return err
+}
+
 // JSON writes the whole answer as one object.
 func JSON(w io.Writer, a *investigation.Answer, o Options) error {
 	totals := a.Totals()
