@@ -8,15 +8,24 @@ import (
 )
 
 // isDocument reports whether an input is not one event per line but a JSON
-// array, or objects spread over lines: whether it begins with a bracket, or
-// its first line is an opening brace alone.
+// array of events, or objects spread over lines: whether it begins with a
+// bracket before an object, or its first line is the opening brace of one alone.
+// A broken first line before events line by line looks like neither.
 func isDocument(text []byte) bool {
-	text = bytes.TrimLeft(text, " \t\r\n")
-	if len(text) == 0 || text[0] == '[' {
-		return len(text) > 0
+	const space = " \t\r\n"
+	text = bytes.TrimLeft(text, space)
+	if len(text) == 0 {
+		return false
 	}
-	line, _, _ := bytes.Cut(text, []byte{'\n'})
-	return string(bytes.TrimRight(line, " \t\r")) == "{"
+	next := bytes.TrimLeft(text[1:], space)
+	switch text[0] {
+	case '[':
+		return len(next) == 0 || next[0] == '{' || next[0] == ']'
+	case '{':
+		line, _, _ := bytes.Cut(text[1:], []byte{'\n'})
+		return len(bytes.TrimRight(line, space)) == 0 && (len(next) == 0 || next[0] == '"' || next[0] == '}')
+	}
+	return false
 }
 
 // document takes a JSON array of events, or a sequence of objects, apart.
@@ -33,12 +42,11 @@ func (doc *document) read(w *Writer, reject func(line int, why string)) error {
 		doc.in.Discard(len(utf8Mark))
 	}
 	rd := &eventReader{w: w}
-	const before, within, after = 0, 1, 2
-	array, comma := before, true
+	within, comma := false, true // an array; a comma or nothing stands before
 	for {
 		c, err := doc.skipSpace()
 		if err == io.EOF {
-			if array == within {
+			if within {
 				reject(doc.line, "not valid JSON: the array is not closed; the input was cut off")
 			}
 			return nil
@@ -47,25 +55,22 @@ func (doc *document) read(w *Writer, reject func(line int, why string)) error {
 			return err
 		}
 		switch {
-		case c == '[' && array == before:
-			array = within
+		case c == '[' && !within:
+			within, comma = true, true
 			continue
-		case c == ',' && array == within && !comma:
+		case c == ',' && within && !comma:
 			comma = true
 			continue
-		case c == ']' && array == within:
-			array = after
+		case c == ']' && within:
+			within = false
 			continue
 		}
 		line := doc.line
-		if array == after || array == within && !comma {
+		if within && !comma || !within && c != '{' {
 			reject(line, "not valid JSON: a comma or the end of the array is expected; what follows was not read")
 			return nil
 		}
 		comma = false
-		if array == before {
-			comma = true
-		}
 		n, err := doc.element(c)
 		switch {
 		case err == errTooLong:
