@@ -563,7 +563,7 @@ func (s *sheet) fill(row *Row, d *evidence.Draft, except []string) error {
 			default:
 				err = d.Put(set.field, b)
 			}
-		case AsDecimal, AsMagnitude, AsMinor, AsRounded:
+		case AsDecimal, AsMagnitude, AsMinor, AsRounded, asMinorMagnitude:
 			var n int64
 			if n, err = s.amount(b, set.as, currency); err == nil {
 				err = d.PutInt(set.field, n)
@@ -696,7 +696,9 @@ func (s *sheet) amount(b []byte, as As, c money.Currency) (int64, error) {
 	case AsRounded:
 		n, _, err = money.ParseDecimalRound(b, c.Exponent(), s.style)
 	default:
-		n, err = money.ParseMinor(b)
+		if n, err = money.ParseMinor(b); as == asMinorMagnitude && n < 0 {
+			n = -n
+		}
 	}
 	return n, err
 }

@@ -195,7 +195,7 @@ func settleAmounts(t *Table, rows []headRow, header *headRow) {
 			continue
 		}
 		name := c.Headers[0]
-		if name != c.Field.String() && name != evidence.Amount.String() && !strings.Contains(name, "分") {
+		if name != c.Field.String() && name != evidence.Amount.String() && !saysMinor(name) {
 			minor = false
 		}
 		for _, s := range sample(rows, header, name) {
@@ -212,8 +212,10 @@ func settleAmounts(t *Table, rows []headRow, header *headRow) {
 	t.Comma = comma && !point
 	for i := range t.Columns {
 		switch c := &t.Columns[i]; c.As {
-		case AsDecimal, AsRounded:
+		case AsDecimal, AsRounded, AsMagnitude:
 			switch {
+			case minor && (c.Field == evidence.Amount || c.Field == evidence.Gross):
+				c.As = asMinorMagnitude
 			case minor:
 				c.As = AsMinor
 			case c.Field == evidence.Amount || c.Field == evidence.Gross:
@@ -221,6 +223,17 @@ func settleAmounts(t *Table, rows []headRow, header *headRow) {
 			}
 		}
 	}
+}
+
+// saysMinor reports a header that names the minor unit.
+func saysMinor(name string) bool {
+	name = normal(name)
+	for _, unit := range [...]string{"分", "minor", "cents", "(fen)"} {
+		if strings.Contains(name, unit) {
+			return true
+		}
+	}
+	return false
 }
 
 // settleDates finds the layout of dates that need one: day and month parted by

@@ -66,8 +66,9 @@ var alien = []struct {
 }{
 	{regexp.MustCompile(`(?i)^\s*(<!doctype\s+html|<html)`), "a web page, perhaps the sign-in or error page saved in place of the report; download the report again"},
 	{regexp.MustCompile(`(?s)^\s*(OFXHEADER|<\?OFX|(<\?xml.{0,200}?)?<(\?OFX|OFX>))`), "an OFX statement, which is not read; ask the bank for camt.053, MT940 or CSV"},
-	{regexp.MustCompile(`^01,[^,\n]*,[^,\n]*,\d{6},`), "a BAI2 statement, which is not read; ask the bank for camt.053, MT940 or CSV"},
+	{regexp.MustCompile(`^0[0-3],[^,\n]*,[^,\n]*,`), "a BAI2 statement, which is not read; ask the bank for camt.053, MT940 or CSV"},
 	{regexp.MustCompile(`^101 [0-9 ]{9,10}`), "a NACHA (ACH) file, which is not read; it orders payments and proves none"},
+	{regexp.MustCompile(`^[5-9][0-9A-Z ][ -~]{92}\s*\n`), "a part of a NACHA (ACH) file, which is not read; it orders payments and proves none"},
 	{regexp.MustCompile(`^!Type:`), "a QIF file, which is not read; ask the bank for camt.053, MT940 or CSV"},
 	{regexp.MustCompile(`(?s)^\s*<.*(urn:iso:std:iso:20022:tech:xsd:pain\.|urn:swift:xsd:\$?pain\.)`), "an order or report of payments (pain), which proves no money; hand in the bank's statement (camt.053)"},
 	{regexp.MustCompile(`(?s)^\s*<.*urn:iso:std:iso:20022:tech:xsd:pacs\.`), "a message between banks (pacs), which is not read; hand in the bank's statement (camt.053)"},

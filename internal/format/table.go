@@ -50,6 +50,9 @@ const (
 	// AsCurrency is an ISO 4217 code, letters or digits, or a name such as
 	// 人民币.
 	AsCurrency
+
+	// asMinorMagnitude is AsMinor without its sign.
+	asMinorMagnitude
 )
 
 // Column is one column of a Table.
