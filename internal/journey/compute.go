@@ -333,7 +333,7 @@ func (c *Context) payout(j *Journey) {
 		return
 	}
 	f := c.View.At(j.SettlementLine)
-	p := c.Match.PayoutOf(j.Merchant, f)
+	p := c.Match.PayoutOf(j.Merchant, j.SettlementLine)
 	if p == nil {
 		return
 	}

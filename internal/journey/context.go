@@ -66,7 +66,7 @@ type lineCount struct {
 	sum int64
 }
 
-func (l lineCount) with(amount int64) lineCount { return lineCount{l.n + 1, l.sum + amount} }
+func (l lineCount) plus(o match.LineCount) lineCount { return lineCount{l.n + o.N, l.sum + o.Sum} }
 
 // merchantFacts says on which legs anybody has ever spoken for a merchant.
 type merchantFacts struct {
@@ -179,7 +179,6 @@ func accountKey(s string) string { return strings.ReplaceAll(s, " ", "") }
 
 func (c *Context) readMerchants() {
 	v := c.View
-	countClearing, countSettlement := len(c.ClearingFiles) > 0, len(c.SettlementFiles) > 0
 	for _, m := range c.Match.Merchants {
 		facts := c.of(m.MID)
 		for _, r := range m.General {
@@ -190,30 +189,15 @@ func (c *Context) readMerchants() {
 				facts.risk = append(facts.risk, r)
 			}
 		}
-		facts.legs[Settlement] = facts.legs[Settlement] || m.Lines > 0
-		for i := range m.Payments {
-			p := &m.Payments[i]
-			// Once a merchant's clearing is known to be spoken of and no file
-			// has to be counted, its lines need no look.
-			if facts.legs[Clearing] && !countClearing && !countSettlement {
-				break
-			}
-			for _, r := range m.Facts(p) {
-				c.countLine(m, facts, v.At(r))
-			}
-			for a := range m.Acts(p) {
-				for _, r := range m.ActFacts(&m.Acts(p)[a]) {
-					c.countLine(m, facts, v.At(r))
-				}
-			}
+		for k, n := range m.Clearing {
+			facts.legs[Clearing] = true
+			c.clearingLines[FileKey(k)] = c.clearingLines[FileKey(k)].plus(n)
 		}
-		for _, r := range m.Deductions {
-			c.countLine(m, facts, v.At(r))
-		}
-	}
-	for _, a := range c.Match.Ambiguous {
-		if a.Merchant != nil {
-			c.countLine(a.Merchant, c.of(a.Merchant.MID), v.At(a.Fact))
+		for date, n := range m.Settlement {
+			facts.legs[Settlement] = true
+			for _, k := range [2]FileKey{{m.MID, date}, {0, date}} {
+				c.settlementLines[k] = c.settlementLines[k].plus(n)
+			}
 		}
 	}
 	for _, p := range c.Match.Payouts {
@@ -224,29 +208,6 @@ func (c *Context) readMerchants() {
 			c.unpaid[moneyKey{p.MID, p.Currency}] += p.Net
 		}
 	}
-}
-
-func (c *Context) countLine(m *match.Merchant, facts *merchantFacts, f *evidence.Fact) {
-	switch f.Type {
-	case evidence.ClearingLine:
-		facts.legs[Clearing] = true
-		k := FileKey{f.Network, f.Date}
-		c.clearingLines[k] = c.clearingLines[k].with(signedAmount(f))
-	case evidence.SettlementLine:
-		for _, k := range [2]FileKey{{m.MID, f.Date}, {0, f.Date}} {
-			c.settlementLines[k] = c.settlementLines[k].with(match.LineNet(f))
-		}
-	}
-}
-
-// signedAmount gives what a clearing line adds to its file's total.
-func signedAmount(f *evidence.Fact) int64 {
-	amount, _ := f.Amount()
-	switch f.Kind {
-	case evidence.Void, evidence.Refund, evidence.Reversal, evidence.Chargeback:
-		return -amount
-	}
-	return amount
 }
 
 // FileGap is a file whose lines on record do not make up what it says.
@@ -491,6 +452,9 @@ type directKey struct {
 func (c *Context) readOrders() {
 	var j Journey
 	for _, m := range c.Match.Merchants {
+		if !m.Ordered {
+			continue
+		}
 		for i := range m.Payments {
 			p := &m.Payments[i]
 			ordered := false

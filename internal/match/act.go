@@ -175,6 +175,7 @@ func (m *matcher) attachRest() {
 	for _, i := range m.orders {
 		f := m.fact(i)
 		if f.Type == evidence.SaleOrder {
+			m.out.Ordered = true
 			placed := false
 			for _, at := range h.byOrder[f.OrderID] {
 				g := m.root(at)

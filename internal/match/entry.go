@@ -126,22 +126,22 @@ func (res *Result) joinEntries() {
 
 func (res *Result) joinByReference(e *Entry, byID map[string][]*Payout) {
 	var named []*Payout
-	note := func(token string) {
+	note := func(token string, converted bool) {
 		for _, p := range res.ownPayouts(e, byID[token]) {
-			if !slices.Contains(named, p) {
+			if !slices.Contains(named, p) && (converted || p.Currency == e.Currency) {
 				named = append(named, p)
 			}
 		}
 	}
 	for _, r := range e.Facts {
 		for _, token := range res.View.List(r, evidence.References) {
-			note(token)
+			note(token, true)
 		}
 	}
 	if len(named) == 0 {
 		for _, r := range e.Facts {
 			for _, token := range tokens(res.View.Text(r, evidence.Text)) {
-				note(token)
+				note(token, false)
 			}
 		}
 	}
@@ -187,11 +187,17 @@ func tokens(text string) []string {
 }
 
 // prove lets an entry prove payouts, in the order given; what it has beyond
-// them, and what it lacks, falls on the last.
+// them, and what it lacks, falls on the last. An entry in another currency that
+// names a payout is what the bank made of it: it proves the payout whole.
 func (res *Result) prove(e *Entry, payouts []*Payout) {
 	e.Placed, e.Payouts = true, payouts
 	left := e.Amount
 	for i, p := range payouts {
+		if p.Currency != e.Currency {
+			p.Entries = append(p.Entries, e)
+			p.Proved = max(p.Proved, p.Amount)
+			continue
+		}
 		part := left
 		if open := p.Amount - p.Proved; i < len(payouts)-1 && open < part {
 			part = max(open, 0)

@@ -122,6 +122,7 @@ type matcher struct {
 	ambiguous []Ambiguity
 	pending   []pendingAmbiguity
 	unplaced  []Unplaced
+	room      *workroom
 }
 
 // pendingAmbiguity waits until payments have their place.
@@ -131,28 +132,46 @@ type pendingAmbiguity struct {
 	why    string
 }
 
-func newMatcher(v *evidence.View, book *terms.Book, s *share) *matcher {
+// workroom is memory that one worker uses for merchant after merchant.
+type workroom struct {
+	groups []group
+	next   []int32
+	order  []timed
+	latest map[classedKey]int32
+	byRRN  map[evidence.Word][]int32
+	lent   bool // byRRN is in use for the merchant at hand
+}
+
+type timed struct {
+	at  evidence.Instant
+	ref evidence.FactRef
+}
+
+func newMatcher(v *evidence.View, book *terms.Book, s *share, room *workroom) *matcher {
 	m := &matcher{
-		v: v, words: v.Words, book: book, mid: s.mid, facts: s.refs,
+		v: v, words: v.Words, book: book, mid: s.mid, facts: s.refs, room: room,
 		attached: map[int32][]int32{},
-		out:      &Merchant{MID: s.mid, General: s.general, HasPayouts: len(s.payouts) > 0},
+		out: &Merchant{
+			MID: s.mid, General: s.general, HasPayouts: len(s.payouts) > 0,
+			Clearing: map[FileKey]LineCount{}, Settlement: map[calendar.Date]LineCount{}, payouts: map[payoutKey]*payoutSum{},
+		},
 	}
+	room.lent = false
 	m.sortFacts()
-	m.next = make([]int32, len(m.facts))
-	m.groups = make([]group, 0, len(m.facts))
+	room.next = slices.Grow(room.next[:0], len(m.facts))[:len(m.facts)]
+	m.next = room.next
+	room.groups = slices.Grow(room.groups[:0], len(m.facts)+len(m.facts)/4)
+	m.groups = room.groups
 	return m
 }
 
 // sortFacts puts the facts in order of time, then source and id.
 func (m *matcher) sortFacts() {
-	type timed struct {
-		at  evidence.Instant
-		ref evidence.FactRef
+	order := m.room.order[:0]
+	for _, r := range m.facts {
+		order = append(order, timed{m.v.At(r).Time, r})
 	}
-	order := make([]timed, len(m.facts))
-	for i, r := range m.facts {
-		order[i] = timed{m.v.At(r).Time, r}
-	}
+	m.room.order = order
 	slices.SortFunc(order, func(a, b timed) int {
 		if a.at != b.at {
 			if a.at < b.at {

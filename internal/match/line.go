@@ -6,19 +6,32 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/money"
 )
 
 // hosts finds charges, or acts of one class, by key. Buckets are in order of
 // time; groups founded by lines are added as they come.
 type hosts struct {
 	byRef, byOrder, byRRN map[evidence.Word][]int32
-	weak                  map[level]map[classedKey][]int32
+	// weak holds the tables of the weak levels: of all groups, and of those
+	// that do not know their retrieval reference, which are all that a line
+	// with one can mean.
+	weak map[weakTable]map[classedKey][]int32
+}
+
+type weakTable struct {
+	level level
+	bare  bool
 }
 
 func (m *matcher) newHosts(c class) *hosts {
-	h := &hosts{
-		byRef: map[evidence.Word][]int32{}, byOrder: map[evidence.Word][]int32{},
-		byRRN: make(map[evidence.Word][]int32, len(m.groups)),
+	h := &hosts{byRef: map[evidence.Word][]int32{}, byOrder: map[evidence.Word][]int32{}}
+	if c == charge && m.room.byRRN == nil {
+		m.room.byRRN = make(map[evidence.Word][]int32, len(m.groups))
+	}
+	if h.byRRN = map[evidence.Word][]int32{}; c == charge && !m.room.lent {
+		h.byRRN, m.room.lent = m.room.byRRN, true
+		clear(h.byRRN)
 	}
 	one := make([]int32, 0, len(m.groups)) // most keys have one group: cut their lists from one piece
 	standing := make([]*group, 0, len(m.groups))
@@ -59,16 +72,19 @@ func (h *hosts) add(m *matcher, g *group) {
 	note(h.byOrder, g.order)
 	note(h.byRRN, g.rrn)
 	for l, table := range h.weak {
-		if k, ok := m.weakKey(g, l); ok && !slices.Contains(table[k], g.at) {
+		if l.bare && g.rrn != 0 {
+			continue
+		}
+		if k, ok := m.weakKey(g, l.level); ok && !slices.Contains(table[k], g.at) {
 			table[k] = append(table[k], g.at)
 		}
 	}
 }
 
 // weakly gives the table of a weak level, made when it is first asked for.
-func (h *hosts) weakly(m *matcher, c class, l level) map[classedKey][]int32 {
+func (h *hosts) weakly(m *matcher, c class, l weakTable) map[classedKey][]int32 {
 	if h.weak == nil {
-		h.weak = map[level]map[classedKey][]int32{}
+		h.weak = map[weakTable]map[classedKey][]int32{}
 	}
 	if t, ok := h.weak[l]; ok {
 		return t
@@ -76,13 +92,13 @@ func (h *hosts) weakly(m *matcher, c class, l level) map[classedKey][]int32 {
 	t := map[classedKey][]int32{}
 	standing := make([]*group, 0, len(m.groups))
 	for i := range m.groups {
-		if g := &m.groups[i]; g.parent == g.at && g.class == c {
+		if g := &m.groups[i]; g.parent == g.at && g.class == c && !(l.bare && g.rrn != 0) {
 			standing = append(standing, g)
 		}
 	}
 	slices.SortFunc(standing, compareGroups)
 	for _, g := range standing {
-		if k, ok := m.weakKey(g, l); ok {
+		if k, ok := m.weakKey(g, l.level); ok {
 			t[k] = append(t[k], g.at)
 		}
 	}
@@ -153,10 +169,7 @@ func (m *matcher) placeLines(files []int32) {
 	var waiting []int32
 	for _, i := range files {
 		c := classOf(m.fact(i))
-		if m.fact(i).Type == evidence.SettlementLine {
-			m.out.HasPayouts = true
-			m.out.Lines++
-		}
+		m.count(m.facts[i])
 		if c == chargebackAct || c == deduction {
 			continue
 		}
@@ -182,6 +195,42 @@ func (m *matcher) placeLines(files []int32) {
 			m.placeDeduction(table(charge), i, c)
 		}
 	}
+}
+
+// count notes a line for its file and its payout.
+func (m *matcher) count(r evidence.FactRef) {
+	f := m.v.At(r)
+	if f.Type == evidence.ClearingLine {
+		k := FileKey{f.Network, f.Date}
+		m.out.Clearing[k] = m.out.Clearing[k].With(signed(f))
+		return
+	}
+	m.out.HasPayouts = true
+	net := LineNet(f)
+	m.out.Settlement[f.Date] = m.out.Settlement[f.Date].With(net)
+	k := payoutOfLine(m.v, r, m.mid)
+	p := m.out.payouts[k]
+	if p == nil {
+		p = &payoutSum{date: calendar.None, currency: netCurrency(m.v, r, f)}
+		m.out.payouts[k] = p
+	}
+	p.lines++
+	if sum, ok := money.Add(p.net, net); ok {
+		p.net = sum
+	}
+	if f.Date != 0 && (p.date == calendar.None || f.Date < p.date) {
+		p.date = f.Date
+	}
+}
+
+// signed gives what a clearing line adds to its file's total.
+func signed(f *evidence.Fact) int64 {
+	amount, _ := f.Amount()
+	switch f.Kind {
+	case evidence.Void, evidence.Refund, evidence.Reversal, evidence.Chargeback:
+		return -amount
+	}
+	return amount
 }
 
 // placeStrong gives a line to the payment its reference, order or retrieval
@@ -388,7 +437,7 @@ func (m *matcher) fitting(h *hosts, k *lineKeys, l level) []*group {
 	var fit []*group
 	for _, date := range m.datesFor(k, l) {
 		key.d = int32(date)
-		for _, at := range h.weakly(m, k.class, l)[key] {
+		for _, at := range h.weakly(m, k.class, weakTable{l, k.rrn != 0})[key] {
 			g := m.root(at)
 			if !before(g, k) || !agree(g, &k.group, l) || g.seen&k.seen != 0 || slices.Contains(fit, g) || k.rrn != 0 && g.rrn != 0 {
 				continue

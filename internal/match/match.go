@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
 	"daozhang/internal/terms"
 )
@@ -71,9 +72,31 @@ type Merchant struct {
 	// HasPayouts tells that settlement lines or payouts of the merchant are on
 	// record; where not, bank entries prove its business dates directly.
 	HasPayouts bool
-	// TimeOf gives each payment's first terminal for other packages.
-	Lines int // settlement lines
+	// Ordered tells that sale.orders of the merchant are on record.
+	Ordered bool
+	// Clearing and Settlement count the lines on record and their signed sum,
+	// by network (0: not named) and date, and by settlement date.
+	Clearing   map[FileKey]LineCount
+	Settlement map[calendar.Date]LineCount
+
+	payouts map[payoutKey]*payoutSum
 }
+
+// FileKey names the file of a network or a merchant for a date.
+type FileKey struct {
+	Of   evidence.Word
+	Date calendar.Date
+}
+
+// LineCount is how many lines are on record, and their signed sum in minor
+// units.
+type LineCount struct {
+	N   int
+	Sum int64
+}
+
+// With gives the count with one line more.
+func (l LineCount) With(amount int64) LineCount { return LineCount{l.N + 1, l.Sum + amount} }
 
 // Payment is one payment: the facts of its charge, and the acts on it.
 type Payment struct {
@@ -113,40 +136,45 @@ func (m *Merchant) ActFacts(a *Act) []evidence.FactRef { return m.facts[a.first 
 func Run(v *evidence.View, book *terms.Book) *Result {
 	res := &Result{View: v, Book: book}
 	sorted := sortByMerchant(res)
-	matchers := make([]*matcher, len(sorted))
-	parallel(len(sorted), func(i int) {
-		m := newMatcher(v, book, sorted[i])
-		m.run()
-		matchers[i] = m
-		sorted[i].refs = nil
+	type found struct {
+		merchant  *Merchant
+		ambiguous []Ambiguity
+		unplaced  []Unplaced
+	}
+	results := make([]found, len(sorted))
+	parallel(len(sorted), func(take func() (int, bool)) {
+		var room workroom
+		for i, ok := take(); ok; i, ok = take() {
+			m := newMatcher(v, book, sorted[i], &room)
+			m.run()
+			results[i] = found{m.out, m.ambiguous, m.unplaced}
+			sorted[i].refs = nil
+		}
 	})
 	var statuses []evidence.FactRef
-	for i, m := range matchers {
-		res.Merchants = append(res.Merchants, m.out)
-		res.Ambiguous = append(res.Ambiguous, m.ambiguous...)
-		res.Unplaced = append(res.Unplaced, m.unplaced...)
+	for i, f := range results {
+		res.Merchants = append(res.Merchants, f.merchant)
+		res.Ambiguous = append(res.Ambiguous, f.ambiguous...)
+		res.Unplaced = append(res.Unplaced, f.unplaced...)
 		statuses = append(statuses, sorted[i].payouts...)
 	}
-	res.joinPayouts(matchers, statuses)
+	res.joinPayouts(statuses)
 	res.joinEntries()
 	slices.SortFunc(res.Unplaced, func(a, b Unplaced) int { return v.CompareTime(a.Fact, b.Fact) })
 	slices.SortStableFunc(res.Ambiguous, func(a, b Ambiguity) int { return v.CompareTime(a.Fact, b.Fact) })
 	return res
 }
 
-// parallel calls do for 0 to n-1 on all processors.
-func parallel(n int, do func(int)) {
+// parallel runs work on all processors; take gives each the next of 0 to n-1.
+func parallel(n int, work func(take func() (int, bool))) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(n, runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
-			for {
+			work(func() (int, bool) {
 				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				do(i)
-			}
+				return i, i < n
+			})
 		})
 	}
 	wg.Wait()

@@ -53,14 +53,32 @@ func (p *Payout) State(v *evidence.View) (evidence.State, evidence.FactRef) {
 	return s, r
 }
 
+// resends reports whether a payout is another, or sends it again.
+func (p *Payout) resends(other *Payout) bool {
+	for ; p != nil; p = p.Replaces {
+		if p == other {
+			return true
+		}
+	}
+	return false
+}
+
 type payoutKey struct {
 	mid, id  evidence.Word
 	date     calendar.Date // where there is no id
 	currency money.Currency
 }
 
+// payoutSum is what the settlement lines of one payout add up to.
+type payoutSum struct {
+	lines    int
+	net      int64
+	date     calendar.Date
+	currency money.Currency
+}
+
 // joinPayouts makes the payouts from settlement lines and payout.status facts.
-func (res *Result) joinPayouts(matchers []*matcher, statuses []evidence.FactRef) {
+func (res *Result) joinPayouts(statuses []evidence.FactRef) {
 	v := res.View
 	byKey := map[payoutKey]*Payout{}
 	byID := map[evidence.Word][]*Payout{}
@@ -78,27 +96,12 @@ func (res *Result) joinPayouts(matchers []*matcher, statuses []evidence.FactRef)
 	for _, m := range res.Merchants {
 		merchants[m.MID] = m
 	}
-	for _, m := range matchers {
-		var last *Payout
-		var lastKey payoutKey
-		for _, r := range m.facts {
-			f := v.At(r)
-			if f.Type != evidence.SettlementLine {
-				continue
-			}
-			k := lineKey(f, m.mid)
-			if last == nil || k != lastKey {
-				last, lastKey = at(k, m.out), k
-			}
-			last.Lines++
-			if sum, ok := money.Add(last.Net, LineNet(f)); ok {
-				last.Net = sum
-			}
-			if f.Date != 0 && (last.Date == calendar.None || f.Date < last.Date) {
-				last.Date = f.Date
-			}
-			if last.Currency == (money.Currency{}) {
-				last.Currency = f.Currency
+	for _, m := range res.Merchants {
+		for k, sum := range m.payouts {
+			p := at(k, m)
+			p.Lines, p.Net, p.Date = sum.lines, sum.net, sum.date
+			if p.Currency == (money.Currency{}) {
+				p.Currency = sum.currency
 			}
 		}
 	}
@@ -125,7 +128,7 @@ func (res *Result) joinPayouts(matchers []*matcher, statuses []evidence.FactRef)
 		}
 		if old := v.Text(r, evidence.Replaces); old != "" && p.Replaces == nil {
 			if w, ok := v.Words.Find(old); ok {
-				if o := byKey[payoutKey{mid: p.MID, id: w}]; o != nil && o != p {
+				if o := byKey[payoutKey{mid: p.MID, id: w}]; o != nil && !o.resends(p) {
 					p.Replaces, o.ReplacedBy = o, p
 				}
 			}
@@ -175,16 +178,26 @@ func (res *Result) adoptLines() {
 	res.Payouts = slices.DeleteFunc(res.Payouts, func(p *Payout) bool { return p.ID == 0 && p.Lines == 0 })
 }
 
-func lineKey(f *evidence.Fact, mid evidence.Word) payoutKey {
+// payoutOfLine gives the key of the payout that a settlement line belongs to.
+func payoutOfLine(v *evidence.View, r evidence.FactRef, mid evidence.Word) payoutKey {
+	f := v.At(r)
 	if f.Payout != 0 {
 		return payoutKey{mid: mid, id: f.Payout}
 	}
-	return payoutKey{mid: mid, date: f.Date, currency: f.Currency}
+	return payoutKey{mid: mid, date: f.Date, currency: netCurrency(v, r, f)}
+}
+
+// netCurrency gives the currency in which a settlement line is paid out.
+func netCurrency(v *evidence.View, r evidence.FactRef, f *evidence.Fact) money.Currency {
+	if c, err := money.ParseCurrency(v.Text(r, evidence.NetCurrency)); err == nil {
+		return c
+	}
+	return f.Currency
 }
 
 // PayoutOf gives the payout that a merchant's settlement line belongs to.
-func (res *Result) PayoutOf(m *Merchant, f *evidence.Fact) *Payout {
-	return res.payoutsByKey[lineKey(f, m.MID)]
+func (res *Result) PayoutOf(m *Merchant, line evidence.FactRef) *Payout {
+	return res.payoutsByKey[payoutOfLine(res.View, line, m.MID)]
 }
 
 // LineNet gives what a settlement line adds to its payout: its net, or where

@@ -28,6 +28,7 @@ func (m *matcher) run() {
 	m.placeActs()
 	m.attachRest()
 	m.collect()
+	m.room.groups = m.groups[:0]
 }
 
 // divide parts the facts of swipes, which found payments, from the lines of
@@ -63,17 +64,16 @@ func (m *matcher) groupSwipes(swipes []int32) {
 		m.found(i, classOf(m.fact(i)))
 	}
 	made := len(m.groups)
-	m.joinStrong(made, byRef, func(g *group) evidence.Word { return g.ref }, 0)
-	m.joinStrong(made, byRRN, func(g *group) evidence.Word { return g.rrn }, rrnWindow)
-	m.joinOrders(made)
-	seekers := false
-	for i := range made {
-		if g := &m.groups[i]; g.parent == g.at && g.rrn == 0 {
-			seekers = true
-			break
-		}
+	if m.anyKnows(made, func(g *group) bool { return g.ref != 0 }) {
+		m.joinStrong(made, byRef, func(g *group) evidence.Word { return g.ref }, 0)
 	}
-	if seekers {
+	m.joinStrong(made, byRRN, func(g *group) evidence.Word { return g.rrn }, rrnWindow)
+	if m.anyKnows(made, func(g *group) bool { return g.order != 0 }) {
+		m.joinOrders(made)
+	}
+	// Two groups that both know a retrieval reference are joined by it or not
+	// at all: the weaker keys serve those that do not know one.
+	if m.anyKnows(made, func(g *group) bool { return g.parent == g.at && g.rrn == 0 }) {
 		m.joinWeak(made, byBatch)
 		m.joinWeak(made, byTrace)
 		m.joinWeak(made, byAuth)
@@ -86,11 +86,24 @@ func (m *matcher) groupSwipes(swipes []int32) {
 	}
 }
 
+func (m *matcher) anyKnows(made int, what func(*group) bool) bool {
+	for i := range made {
+		if what(&m.groups[i]) {
+			return true
+		}
+	}
+	return false
+}
+
 // joinStrong joins the groups of one class that share a key, each with the
 // latest before it within the window (0: however far apart). Groups that do not
 // say their kind follow afterwards whom the key names.
 func (m *matcher) joinStrong(made int, l level, key func(*group) evidence.Word, window time.Duration) {
-	latest := make(map[classedKey]int32, made)
+	if m.room.latest == nil {
+		m.room.latest = make(map[classedKey]int32, made)
+	}
+	latest := m.room.latest
+	clear(latest)
 	for i := range made {
 		g := &m.groups[i]
 		k := key(g)
