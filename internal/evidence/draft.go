@@ -232,7 +232,7 @@ func (d *Draft) PutItem(f Field, item string) {
 
 // PutJSON keeps a structured field, such as fees, as its JSON.
 func (d *Draft) PutJSON(f Field, raw []byte) error {
-	text, why := compactJSON(raw)
+	text, why := compactJSON("", raw)
 	if why != "" {
 		return d.fail(fieldError(f, why))
 	}
@@ -249,12 +249,15 @@ func (d *Draft) PutJSON(f Field, raw []byte) error {
 // that carry track data, a CVV or a PIN block are refused, at any depth; card
 // numbers are masked.
 func (d *Draft) PutUnknown(name string, raw []byte) error {
-	object := append(append(appendString([]byte{'{'}, name), ':'), raw...)
-	text, why := compactJSON(append(object, '}'))
-	if why != "" {
-		return d.fail(&FieldError{showName([]byte(name)), strings.TrimPrefix(why, showName([]byte(name))+": ")})
+	if card.Forbidden(name) {
+		return d.fail(&FieldError{showName([]byte(name)), whyForbidden})
 	}
-	d.details = append(d.details, detail{field: UnknownField, text: string(text[1 : len(text)-1])})
+	value, why := compactJSON(name, raw)
+	if why != "" {
+		return d.fail(&FieldError{showName([]byte(name)), why})
+	}
+	text := append(appendMaskedString(nil, []byte(name)), ':')
+	d.details = append(d.details, detail{field: UnknownField, text: string(append(text, value...))})
 	return nil
 }
 
@@ -272,7 +275,7 @@ func decimalNumber(text []byte) ([]byte, bool) {
 	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
 		return nil, false
 	}
-	if raw, why := compactJSON(text); why == "" && raw[0] != '"' {
+	if raw, why := compactJSON("", text); why == "" && raw[0] != '"' {
 		return raw, true
 	}
 	return appendNumber(nil, v), true

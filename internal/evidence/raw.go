@@ -103,6 +103,9 @@ func (s *scanner) appendNamed(dst, name []byte, depth int) ([]byte, bool) {
 			return appendString(dst, b), true
 		}
 	}
+	if depth == 0 {
+		return dst, s.refuse(whyPAN)
+	}
 	return dst, s.refuse("pan: " + whyPAN)
 }
 
@@ -216,8 +219,9 @@ func appendString[T ~string | ~[]byte](dst []byte, text T) []byte {
 	return append(append(dst, text[from:]...), '"')
 }
 
-// compactJSON gives a JSON text as appendRaw keeps it, or what is wrong with it.
-func compactJSON(raw []byte) (text []byte, why string) {
+// compactJSON gives the value of a member as appendRaw keeps it, or what is
+// wrong with it.
+func compactJSON(name string, raw []byte) (text []byte, why string) {
 	var s scanner
 	buf := make([]byte, 0, len(raw)+1+scanPad)
 	buf = append(append(buf, raw...), '\n')
@@ -227,7 +231,7 @@ func compactJSON(raw []byte) (text []byte, why string) {
 		}
 	}
 	s.reset(buf[:cap(buf)], 0, len(raw))
-	out, ok := s.appendRaw(make([]byte, 0, len(raw)), 0)
+	out, ok := s.appendNamed(make([]byte, 0, len(raw)), []byte(name), 0)
 	if ok && s.next() != '\n' {
 		ok = s.fail("more follows the value")
 	}
