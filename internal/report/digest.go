@@ -30,10 +30,17 @@ type digest struct {
 	way   ranked // on their way or confirmed: newest first
 	done  ranked // arrived, refunded or not charged: newest first
 
-	assumed   map[*terms.Terms]int // payments under each set of terms that nobody stated
+	assumed   map[*terms.Terms]assumedSum // payments under each set of terms that nobody stated
 	merchants map[evidence.Word]int
 
 	mu sync.Mutex
+}
+
+// assumedSum counts the payments under assumed terms; currency is the first of
+// theirs by its code.
+type assumedSum struct {
+	Count    int
+	currency money.Currency
 }
 
 // currencySum is where the money of one currency is.
@@ -78,7 +85,7 @@ type limits struct{ needs, way, done int }
 
 // digestOf gathers an answer.
 func digestOf(a *investigation.Answer, keep limits) *digest {
-	d := &digest{a: a, assumed: map[*terms.Terms]int{}, merchants: map[evidence.Word]int{}}
+	d := &digest{a: a, assumed: map[*terms.Terms]assumedSum{}, merchants: map[evidence.Word]int{}}
 	id := func(x, y *investigation.Payment) int {
 		return cmp.Or(cmp.Compare(x.Time, y.Time), a.View.Words.Compare(x.ID, y.ID))
 	}
@@ -127,7 +134,12 @@ func (d *digest) add(p *investigation.Payment) {
 	d.count++
 	d.merchants[p.Keys.MID]++
 	if !p.Terms.Stated {
-		d.assumed[p.Terms]++
+		s := d.assumed[p.Terms]
+		s.Count++
+		if s.currency == (money.Currency{}) || p.Currency.String() < s.currency.String() {
+			s.currency = p.Currency
+		}
+		d.assumed[p.Terms] = s
 	}
 	switch {
 	case needs(p):

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -188,8 +189,9 @@ func reference(a *investigation.Answer, p *investigation.Payment) (name Text, ke
 	return tx("id", "编号"), w.Text(p.ID)
 }
 
-// describeTerms says in a line what is agreed or assumed.
-func describeTerms(t *terms.Terms) Text {
+// describeTerms says in a line what is agreed or assumed; c is the currency of
+// the fees.
+func describeTerms(t *terms.Terms, c money.Currency) Text {
 	cycle := fmt.Sprintf("T+%d", t.Days)
 	days := tx("bank days", "工作日")
 	if t.CalendarDays {
@@ -219,20 +221,22 @@ func describeTerms(t *terms.Terms) Text {
 				out = join(out, same(" …"))
 				break
 			}
-			out = join(out, tx(", fee ", "，费率"), same(feeRule(f)))
+			out = join(out, tx(", fee ", "，费率 "), same(feeRule(f, c)))
 		}
 	}
 	return out
 }
 
-// feeRule writes one rule of the fee table: "0.38 % + 0.10 (max 20)".
-func feeRule(f terms.Fee) string {
-	s := f.Rate.String() + " bps"
+// feeRule writes one rule of the fee table: "0.38 % + ¥0.10, at most ¥20.00".
+func feeRule(f terms.Fee, c money.Currency) string {
+	// A Rate has four decimals of a basis point, six of a percent.
+	figure := strconv.FormatFloat(float64(f.Rate)/1e6, 'f', -1, 64)
+	s := figure + " %"
 	if f.Fixed != 0 {
-		s += fmt.Sprintf(" + %d", f.Fixed)
+		s += " + " + amount(f.Fixed, c)
 	}
 	if f.Cap != 0 {
-		s += fmt.Sprintf(" ≤ %d", f.Cap)
+		s += " ≤ " + amount(f.Cap, c)
 	}
 	for _, of := range []string{f.Network, f.CardType.String()} {
 		if of != "" {

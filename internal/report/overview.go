@@ -378,7 +378,7 @@ func (d *digest) assumedTerms() []*terms.Terms {
 	}
 	words := d.a.View.Words
 	slices.SortFunc(list, func(x, y *terms.Terms) int {
-		return cmp.Or(cmp.Compare(d.assumed[y], d.assumed[x]), words.Compare(x.MID, y.MID), cmp.Compare(x.ValidFrom, y.ValidFrom))
+		return cmp.Or(cmp.Compare(d.assumed[y].Count, d.assumed[x].Count), words.Compare(x.MID, y.MID), cmp.Compare(x.ValidFrom, y.ValidFrom))
 	})
 	return list
 }
@@ -395,7 +395,7 @@ func termsBlock(d *digest, shown int) block {
 			b.After = append(b.After, tx("and "+grouped(len(list)-shown)+" more.", "另有"+grouped(len(list)-shown)+"项。"))
 			break
 		}
-		b.Rows = append(b.Rows, []Text{merchantName(d.a, t.MID), same(grouped(d.assumed[t])), describeTerms(t)})
+		b.Rows = append(b.Rows, []Text{merchantName(d.a, t.MID), same(grouped(d.assumed[t].Count)), describeTerms(t, d.assumed[t].currency)})
 	}
 	if len(b.Rows) > 0 {
 		b.After = append(b.After, tx("What is late depends on them: write them to a file, correct it and hand it in (check --write-terms terms.yaml).",

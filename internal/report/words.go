@@ -187,6 +187,27 @@ var factWords = map[evidence.Type]Text{
 	evidence.CaseClosed:          tx("case closed", "工单关闭"),
 }
 
+// saidWord translates the word that says what happened to the subject of a fact:
+// its state or result.
+func saidWord(word string) Text {
+	if zh, ok := saidWords[word]; ok {
+		return tx(strings.ReplaceAll(word, "_", " "), zh)
+	}
+	return same(word)
+}
+
+var saidWords = map[string]string{
+	"approved": "成功", "declined": "拒绝", "timeout": "超时", "aborted": "中止", "unknown": "不明", "offline_approved": "脱机批准",
+	"ok": "正常", "degraded": "变差", "failed": "故障", "started": "启动", "crashed": "崩溃", "updated": "更新", "sync_lag": "同步滞后",
+	"sync_done": "同步完成", "protocol_error": "协议错误", "opened": "开启", "closed": "关闭", "uploaded": "已上送", "out_of_balance": "对账不平",
+	"prompt_ignored": "忽视提示", "wrong_function": "用错功能", "cancelled": "取消", "amount_corrected": "改正金额",
+	"queued": "排队中", "acknowledged": "已确认", "abandoned": "已放弃", "created": "已生成", "sent": "已发出", "accepted": "已受理",
+	"credited": "已入账", "rejected": "被拒", "returned": "被退回", "held": "被暂扣", "booked": "已记账", "pending": "未记账",
+	"up": "正常", "down": "中断", "maintenance": "维护", "incident": "故障", "resolved": "已恢复", "policy": "规则",
+	"active": "正常", "frozen": "冻结", "suspended": "暂停", "approve": "放行", "review": "审核", "hold": "暂扣", "decline": "拒绝", "release": "解除",
+	"holiday": "假日", "workday": "工作日", "complaint": "投诉", "refund_request": "退款申请", "chargeback": "拒付",
+}
+
 // place is where a minor unit of an approved amount is: a column of the money
 // map, those by stage one place for each stage.
 type place uint8
