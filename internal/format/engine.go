@@ -54,7 +54,6 @@ type setter struct {
 	at    int // cell, where the column is one cell of a delimited table
 	as    As
 	field evidence.Field
-	word  bool // the text goes to the fact as it is
 }
 
 // sheet is a Table laid over one input.
@@ -273,7 +272,7 @@ type rowReader struct {
 	row     Row
 	footer  bool
 	sources map[sourceKey]map[string]evidence.Word
-	recent  [256]recentSource
+	recent  [512]recentSource
 }
 
 func newRowReader(s *sheet, out *Out) *rowReader {
@@ -424,7 +423,7 @@ func (rd *rowReader) sourceOf(s *sheet, row *Row) evidence.Word {
 	}
 	for _, i := range s.keyCols {
 		if b := row.cell(i); len(b) > 0 {
-			recent := &rd.recent[(uint(b[len(b)-1])*7+uint(b[len(b)/2])*3+uint(len(b)))%uint(len(rd.recent))]
+			recent := &rd.recent[xxhash.Sum64(b)%uint64(len(rd.recent))]
 			if recent.s == s && recent.col == i && string(recent.text) == string(b) {
 				return recent.word
 			}
@@ -514,6 +513,14 @@ func (s *sheet) sourceText(r *Row) string {
 	return s.t.Name + "/-"
 }
 
+// edge marks the bytes with which a cell that needs cleaning begins or ends.
+var edge = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c <= ' ' || c >= 0x80 || c == '`' || c == '\'' || c == '"' || c == '='
+	}
+	return t
+}()
+
 // fill sets the fields of a fact from the columns.
 func (s *sheet) fill(row *Row, d *evidence.Draft, except []string) error {
 	currency := s.currency
@@ -527,7 +534,10 @@ func (s *sheet) fill(row *Row, d *evidence.Draft, except []string) error {
 				continue
 			}
 			b = row.Cells[set.at]
-			if n := len(b); n > 0 && (b[0] <= '=' && (b[0] <= '\'' || b[0] == '=') || b[0] >= '`' && (b[0] == '`' || b[0] >= 0x80) || b[n-1] <= ' ' || b[n-1] >= 0x80) {
+			if len(b) == 0 {
+				continue
+			}
+			if edge[b[0]] || edge[b[len(b)-1]] {
 				b = clean(b)
 			}
 		} else {

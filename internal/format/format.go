@@ -206,7 +206,6 @@ type Out struct {
 	warnings []Note
 	ids      []blockIDs
 	forks    []*Out
-	block    int
 }
 
 // NewOut makes an Out that adds facts to a Set, for tests.

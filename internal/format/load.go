@@ -90,8 +90,7 @@ func expand(paths []string) []target {
 			out = append(out, t)
 		}
 	}
-	var visit func(name string)
-	visit = func(name string) {
+	visit := func(name string) {
 		info, err := os.Stat(name)
 		switch {
 		case err != nil:
