@@ -151,6 +151,9 @@ func parseClock(b []byte) (c clock, ok bool) {
 		c.date = d
 		return c, parseRest(b[10:], &c)
 	}
+	if len(b) > 0 && b[0] == '1' && (len(b) == 10 || len(b) == 13) {
+		return sinceEpoch(b)
+	}
 	y, m, d, rest, ok := parseYMD(b)
 	if !ok {
 		return c, false
@@ -161,6 +164,23 @@ func parseClock(b []byte) (c clock, ok bool) {
 	}
 	c.date = date
 	return c, parseRest(rest, &c)
+}
+
+// sinceEpoch reads seconds or milliseconds since 1970 UTC, as machines log
+// them: ten or thirteen digits that begin with 1, which is 2001 to 2033.
+func sinceEpoch(b []byte) (c clock, ok bool) {
+	n, w := number(b, 13)
+	if w != len(b) {
+		return c, false
+	}
+	if w == 13 {
+		c.nano = n % 1000 * 1e6
+		n /= 1000
+	}
+	c.date = calendar.DateOf(int64(n), 0)
+	c.second = n % 86400
+	c.timed, c.zoned = true, true
+	return c, true
 }
 
 // number reads up to max digits.

@@ -78,6 +78,7 @@ type sheet struct {
 	contract    bool // the contract's own form: nothing is assumed
 	// variants gives the columns of a row where rows are of several types.
 	variants func(*Row) (*sheet, error)
+	sums     totals
 }
 
 func newSheet(t *Table, in *Input, l *layout) *sheet {
@@ -207,6 +208,9 @@ func (s *sheet) read(out *Out) error {
 	if s.t.Close != nil {
 		s.t.Close(s.doc, out)
 	}
+	if err == nil {
+		s.sums.check(out)
+	}
 	return err
 }
 
@@ -273,6 +277,7 @@ type rowReader struct {
 	footer  bool
 	sources map[sourceKey]map[string]evidence.Word
 	recent  [512]recentSource
+	tally   rowTally
 }
 
 func newRowReader(s *sheet, out *Out) *rowReader {
@@ -291,6 +296,9 @@ func (rd *rowReader) block(b *block) {
 	valid := s.t.Fixed || utf8.Valid(b.data)
 	alone := s.alone()
 	rd.out.startBlock(b.index)
+	if s.t.totals {
+		defer func() { s.sums.join(&rd.tally); rd.tally = rowTally{} }()
+	}
 	rd.rec.begin(b, delim)
 	for {
 		more, broken := rd.rec.scan()
@@ -309,6 +317,14 @@ func (rd *rowReader) block(b *block) {
 		}
 		if s.t.Skip != nil && s.t.Skip(row) {
 			continue
+		}
+		if s.t.totals {
+			if all, part := sumRow(row); all || part {
+				if all {
+					s.sums.add(row)
+				}
+				continue
+			}
 		}
 		if rd.footer || s.t.Footer != nil && s.t.Footer(row) {
 			rd.footer = true
@@ -370,6 +386,9 @@ func blank(raw []byte, delim byte) bool {
 
 func (rd *rowReader) fact(row *Row) {
 	s := rd.s
+	if s.t.totals {
+		rd.tally.add(row)
+	}
 	if s.variants != nil {
 		var err error
 		if s, err = s.variants(row); err != nil {

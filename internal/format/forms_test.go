@@ -129,6 +129,20 @@ func TestRecognisedHeaders(t *testing.T) {
 	})
 }
 
+func TestStatedTotalsAreChecked(t *testing.T) {
+	rows := "交易时间,终端号,流水号,交易类型,交易金额\n2026-03-02 10:15:04,T1,1,消费,10.00\n2026-03-02 10:15:05,T1,2,消费,\"1,000.00\"\n" +
+		"小计,,,,1010.00\n1772417704,T1,3,退货,2.50\n"
+	for total, warns := range map[string]int{"\"1,012.50\"": 0, "1007.50": 0, "1010.00": 0, "1010.01": 1, "": 0} {
+		got, l := export(t, rows+"合计：,3笔,,,"+total+"\n", format.Options{})
+		if strings.Count(got, "\n") != 2 || len(l.Rejected) > 0 {
+			t.Errorf("%s: facts\n%s\nrejected %v", total, got, l.Rejected)
+		}
+		if len(l.Warnings) != warns || warns > 0 && (l.Warnings[0].Line != 6 || !strings.Contains(l.Warnings[0].Why, "1010.01 stated, the 3 rows make 1012.50")) {
+			t.Errorf("%s: warnings %v", total, l.Warnings)
+		}
+	}
+}
+
 const mapping = `
 name: our-acquirer
 type: settlement.line

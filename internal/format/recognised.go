@@ -90,7 +90,7 @@ func recogniseAs(l *layout, rows []headRow, delim byte, hint evidence.Type) *Tab
 	if !has(When, evidence.SettlementDate, evidence.BookingDate) || !has(evidence.Amount, evidence.Gross, evidence.Net) {
 		return nil
 	}
-	t := &Table{Type: hint, Delimiter: delim}
+	t := &Table{Type: hint, Delimiter: delim, totals: true}
 	if t.Type == evidence.UnknownType {
 		switch {
 		case has(evidence.Fee, evidence.Gross, evidence.Net, evidence.SettlementDate) && !has(evidence.ResultField, evidence.ResponseCode):
@@ -493,7 +493,7 @@ func (t *Table) Adapt(h *Head) *Table {
 	}
 	fitted := &Table{Name: t.Name, Title: t.Title, Type: t.Type, Zone: t.Zone, Currency: t.Currency, Delimiter: l.delim,
 		Const: t.Const, Open: t.Open, Skip: t.Skip, Footer: t.Footer, Foot: t.Foot, Source: t.Source, Fill: t.Fill,
-		Row: t.Row, Close: t.Close}
+		Row: t.Row, Close: t.Close, totals: true}
 	for i, c := range t.Columns {
 		if l.at[i] < 0 {
 			continue

@@ -64,6 +64,8 @@ var alien = []struct {
 	begin *regexp.Regexp
 	why   string
 }{
+	{regexp.MustCompile(`(?is)^\s*<(!doctype\s+html|html|table|meta).*<table`), "a web page with a table in it, as some portals save their \"Excel\" files; open it in a spreadsheet program and save it as .xlsx or .csv"},
+	{regexp.MustCompile(`(?is)^\s*<\?xml.*urn:schemas-microsoft-com:office:spreadsheet`), "a spreadsheet saved as XML; save it as .xlsx or .csv"},
 	{regexp.MustCompile(`(?i)^\s*(<!doctype\s+html|<html)`), "a web page, perhaps the sign-in or error page saved in place of the report; download the report again"},
 	{regexp.MustCompile(`(?s)^\s*(OFXHEADER|<\?OFX|(<\?xml.{0,200}?)?<(\?OFX|OFX>))`), "an OFX statement, which is not read; ask the bank for camt.053, MT940 or CSV"},
 	{regexp.MustCompile(`^0[0-3],[^,\n]*,[^,\n]*,`), "a BAI2 statement, which is not read; ask the bank for camt.053, MT940 or CSV"},

@@ -137,4 +137,5 @@ type Table struct {
 	once           sync.Once
 	headers, withs [][]string // as headers are compared
 	unclear        string     // a column whose dates can be read in two ways
+	totals         bool       // rows that begin with a word such as 合计 are sums
 }
