@@ -21,7 +21,7 @@ type canvas struct {
 }
 
 var (
-	wideCanvas   = canvas{"flow wide", 760, 172, 430, 12, 260, 42, 14, 12.5, true}
+	wideCanvas   = canvas{"flow wide", 670, 158, 384, 12, 240, 40, 14, 12.5, true}
 	narrowCanvas = canvas{"flow narrow", 350, 10, 112, 10, 240, 42, 13.5, 12, false}
 )
 
@@ -53,6 +53,8 @@ func flow(s *currencySum, c canvas) template.HTML {
 	if whole == 0 {
 		return ""
 	}
+	// A picture of few places need not be as tall as one of many.
+	c.tall = min(c.tall, 60+40*float64(len(drawn)))
 	thick := func(p place) float64 { return max(float64(s.Places[p].Amount)/float64(whole)*c.tall, 1.2) }
 	height, left := 8.0, 0.0
 	for _, p := range drawn {
@@ -75,7 +77,11 @@ func flow(s *currencySum, c canvas) template.HTML {
 		middle := at + slot/2
 		textAt := x1 + c.bar + 10
 		svgText(&b, "name", textAt, middle-3, c.name, "start", p.word())
-		share := fmt.Sprintf("%.1f %%", float64(s.Places[p].Amount)/float64(whole)*100)
+		part := float64(s.Places[p].Amount) / float64(whole) * 100
+		share := fmt.Sprintf("%.1f %%", part)
+		if part < 0.05 {
+			share = "< 0.1 %"
+		}
 		svgText(&b, "figure", textAt, middle+c.figure+1, c.figure, "start",
 			join(same(amount(s.Places[p].Amount, s.Currency)+" · "), payments(s.Places[p].Count), same(" · "+share)))
 		y += h

@@ -16,9 +16,9 @@ import (
 
 // What a page holds at most; everything stands in the CSV and the workbook.
 const (
-	pageNeeds    = 1000
-	pageWay      = 300
-	pageDone     = 200
+	pageNeeds    = 500
+	pageWay      = 100
+	pageDone     = 100
 	pageProblems = 50
 	pageDays     = 400
 	pageIncident = 500
@@ -208,7 +208,7 @@ func pageOf(a *investigation.Answer, o Options) *page {
 		c := pageCurrency{Name: currencyName(s), ID: currencyID(s), Headline: headline(s), Wide: flow(s, wideCanvas), Narrow: flow(s, narrowCanvas), Money: moneyBlock(d, s)}
 		p.Currencies = append(p.Currencies, c)
 	}
-	p.Incidents = capped(incidentBlock(d), pageIncident)
+	p.Incidents = capped(incidentBlock(d, false), pageIncident)
 	p.Accounts = accountBlock(d)
 	p.Days = capped(daysBlock(d), pageDays)
 	p.Problems = problemBlock(d, pageProblems)

@@ -32,7 +32,7 @@ func Markdown(w io.Writer, a *investigation.Answer, o Options) error {
 			m.block(moneyBlock(d, s))
 		}
 	}
-	m.block(incidentBlock(d))
+	m.block(incidentBlock(d, false))
 	m.block(needsBlock(d, false))
 	m.block(accountBlock(d))
 	m.block(problemBlock(d, markdownProblems))

@@ -175,13 +175,21 @@ func accountName(d *digest, name string) Text {
 	return same(plain(tail))
 }
 
-func incidentBlock(d *digest) block {
+// incidentBlock lists the incidents; folded puts two facts into one cell, for
+// narrow screens.
+func incidentBlock(d *digest, folded bool) block {
 	b := block{
 		Title: tx("Incidents: payments stopped by one and the same fault", "事件：同一故障影响的交易"),
 		Head:  []Text{tx("What", "原因"), tx("Since", "起"), tx("Until", "止"), tx("Payments", "笔数"), tx("Amount", "金额"), tx("Who acts", "处理方"), tx("Expected", "预计")},
 		Right: []bool{false, false, false, true, true, false, false},
 		Wide:  []bool{true, false, false, false, false, true, false},
 	}
+	if folded {
+		b.Head = []Text{tx("What", "原因"), tx("Since, until", "起止"), tx("Payments, amount", "笔数、金额"), tx("Who acts, when", "处理方、预计")}
+		b.Right = []bool{false, false, true, false}
+		b.Wide = []bool{true, false, false, true}
+	}
+	two := func(x, y Text) Text { return listOf(same("\n"), x, y) }
 	for _, i := range d.totals.Incidents {
 		what := same(i.Key.Cause)
 		if i.Cause != nil {
@@ -191,10 +199,14 @@ func incidentBlock(d *digest) block {
 		if i.Key.To != 0 {
 			until = same(brief(i.Key.To, d.a.AsOf, i.Offset))
 		}
-		b.Rows = append(b.Rows, []Text{
-			join(what, tx(": ", "："), scopeName(i.Key.Scope)), same(brief(i.Key.From, d.a.AsOf, i.Offset)), until,
-			same(grouped(i.Count)), same(amount(i.Amount, i.Currency)), partyWord(i.Party), expectedOr(brief(i.Expected, d.a.AsOf, i.Offset)),
-		})
+		since := same(brief(i.Key.From, d.a.AsOf, i.Offset))
+		count, sum := same(grouped(i.Count)), same(amount(i.Amount, i.Currency))
+		who, when := partyWord(i.Party), expectedOr(brief(i.Expected, d.a.AsOf, i.Offset))
+		if folded {
+			b.Rows = append(b.Rows, []Text{two(what, scopeName(i.Key.Scope)), two(since, until), two(payments(i.Count), sum), two(who, when)})
+		} else {
+			b.Rows = append(b.Rows, []Text{join(what, tx(": ", "："), scopeName(i.Key.Scope)), since, until, count, sum, who, when})
+		}
 		b.Tones = append(b.Tones, bad)
 	}
 	return b
@@ -206,14 +218,6 @@ func expectedOr(at string) Text {
 		return tx("open", "待定")
 	}
 	return same(at)
-}
-
-// scopeName says what an incident struck; an account is shown by its tail.
-func scopeName(scope string) Text {
-	if rest, ok := strings.CutPrefix(scope, "account/"); ok {
-		return tx("account "+card.AccountTail(rest), "账户"+card.AccountTail(rest))
-	}
-	return same(plain(scope))
 }
 
 // why is a payment's cause in a few words.

@@ -50,7 +50,7 @@ func Table(w io.Writer, a *investigation.Answer, o Options) error {
 			p.block(moneyBlock(d, s))
 		}
 	}
-	p.block(incidentBlock(d))
+	p.block(incidentBlock(d, width < unfolded))
 	p.block(needsBlock(d, width < unfolded))
 	p.block(accountBlock(d))
 	p.block(problemBlock(d, shownProblems))

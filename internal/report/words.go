@@ -1,6 +1,7 @@
 package report
 
 import (
+	"regexp"
 	"strings"
 
 	"daozhang/internal/diagnosis"
@@ -320,6 +321,41 @@ func (p place) code() string {
 	return p.status().String()
 }
 
+// scopeWords name the objects that a fault strikes, by what stands before the
+// slash in an incident's scope.
+var scopeWords = map[string]Text{
+	"mid":               tx("merchant ", "商户"),
+	"tid":               tx("terminal ", "终端"),
+	"terminal":          tx("terminal ", "终端"),
+	"batch":             tx("batch ", "批次"),
+	"payout":            tx("payout ", "出款"),
+	"account":           tx("account ", "账户"),
+	"bank":              tx("bank ", "银行"),
+	"issuer":            tx("card's bank ", "发卡行"),
+	"settlement":        tx("settlement of ", "结算日"),
+	"clearing":          tx("clearing of ", "清算"),
+	"merchant-network":  tx("the shop's line, merchant ", "商户线路"),
+	"terminal-platform": tx("the line of terminal ", "终端线路"),
+	"platform-network":  tx("the line to ", "转接线路"),
+	"network-issuer":    tx("the line to card's bank ", "发卡行线路"),
+	"platform-bank":     tx("the line to payout bank ", "出款行线路"),
+}
+
+// scopeName says what an incident struck.
+func scopeName(scope string) Text {
+	kind, name, ok := strings.Cut(scope, "/")
+	w, known := scopeWords[kind]
+	switch {
+	case !ok && kind == "platform":
+		return tx("the platform", "平台")
+	case !ok || !known:
+		return same(plain(scope))
+	case kind == "account":
+		name = accountTail(name)
+	}
+	return join(w, same(plain(name)))
+}
+
 // join puts texts together in each language.
 func join(parts ...Text) Text {
 	var t Text
@@ -360,8 +396,22 @@ var reasons = []struct{ en, zh string }{
 	{"wrong clock: recorded more than ten minutes before the time it gives; the time of recording is used", "时钟有误：记录时间比所写时间早十分钟以上，按记录时间计"},
 }
 
+// counted are reasons with figures in them.
+var counted = []struct {
+	en *regexp.Regexp
+	zh string
+}{
+	{regexp.MustCompile(`^the file says (\d+) lines, (\d+) are on record; ask its sender for the whole file$`), "文件自称有${1}行，实有${2}行，请向发送方索取完整文件"},
+	{regexp.MustCompile(`^totals differ: the file says (-?\d+), its lines sum to (-?\d+); ask its sender which is right$`), "合计不符：文件自称${1}，明细之和为${2}（最小货币单位），请向发送方核实"},
+}
+
 // reason gives a reason of the answer in both languages.
 func reason(why string) Text {
+	for _, c := range counted {
+		if c.en.MatchString(why) {
+			return Text{EN: why, ZH: c.en.ReplaceAllString(why, c.zh)}
+		}
+	}
 	for _, r := range reasons {
 		if rest, ok := strings.CutPrefix(why, r.en); ok {
 			return Text{EN: why, ZH: r.zh + rest}
