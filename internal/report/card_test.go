@@ -27,7 +27,7 @@ func TestCard(t *testing.T) {
 	a := shop(t)
 	for ref, name := range map[string]string{
 		"606110000001": "arrived", "606112000003": "partly_refunded", "606210000004": "late", "606213000006": "short",
-		"606214000007": "declined", "606214000008": "unclear", "606318000010": "on_its_way", "606318000011": "voided", "606209000021": "held",
+		"606214000007": "declined", "606214000008": "unclear", "606318000010": "on_its_way", "606318000011": "voided", "606209000021": "held", "606109000041": "returned", "606209000042": "reserve",
 	} {
 		for _, lang := range []string{"en", "zh"} {
 			t.Run(name+"."+lang, func(t *testing.T) {

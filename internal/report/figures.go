@@ -251,6 +251,12 @@ func whereNow(p *investigation.Payment) Text {
 	w := statusWord(p.Status)
 	switch p.Status {
 	case journey.InTransit, journey.Overdue, journey.Held:
+		if cameBack(p) {
+			return join(w, tx(": payout came back", "：出款被退回"))
+		}
+		if p.Entry != 0 {
+			return join(w, tx(": reserve", "：保证金"))
+		}
 		return join(w, tx(": ", "："), listOf(tx(", ", "，"), stageWord(p.Stage), waitsFor(p.Next)))
 	case journey.Short:
 		sum := amount(p.Missing, p.Currency)
@@ -276,4 +282,10 @@ func needs(p *investigation.Payment) bool {
 		return false
 	}
 	return p.Verdict.Cause != nil && p.Verdict.Party > nobody
+}
+
+// cameBack reports whether the payout of a payment was rejected or returned and
+// has to be sent again.
+func cameBack(p *investigation.Payment) bool {
+	return p.Next == journey.Payout && p.Stage >= journey.PaidOut
 }

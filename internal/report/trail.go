@@ -2,6 +2,7 @@ package report
 
 import (
 	"slices"
+	"strings"
 
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
@@ -194,12 +195,21 @@ func whereSentence(a *investigation.Answer, p *investigation.Payment) sentence {
 			late = ", late by " + lateBy(p).EN
 			lateZH += "，已逾期" + lateBy(p).ZH
 		}
+		if cameBack(p) {
+			late = strings.TrimPrefix(late, ",")
+			proved.Text = tx(sum(open)+" was paid out, but the payout came back; it waits to be sent again"+suffixIf(late, ",")+".", sum(open)+"已出款但被退回，待重新出款"+suffixIf(lateBy(p).ZH, "，已逾期")+"。")
+			return proved
+		}
 		proved.Text = tx(sum(open)+" is "+stage.EN+" and "+waitsFor(p.Next).EN+late+".", sum(open)+stage.ZH+lateZH+"。")
 		if p.OpenPreauth {
 			proved.Text = tx(sum(p.Amount)+" is reserved on the card by a preauthorization and not taken yet"+late+".", "预授权已冻结"+sum(p.Amount)+"，尚未完成扣款"+suffixIf(lateBy(p).ZH, "，已逾期")+"。")
 		}
 		return proved
 	case journey.Held:
+		if p.Entry != 0 {
+			proved.Text = tx(sum(p.Arrived)+" of "+sum(p.Net)+" has arrived; "+sum(p.Missing)+" is kept back as a reserve.", "应到"+sum(p.Net)+"，已到"+sum(p.Arrived)+"，"+sum(p.Missing)+"留作保证金。")
+			return proved
+		}
 		proved.Text = tx(sum(open)+" is held back: it is "+stage.EN+" and goes no further.", sum(open)+stage.ZH+"后被冻结，暂不往下走。")
 		return proved
 	case journey.Short:
@@ -339,7 +349,10 @@ func legsOf(a *investigation.Answer, p *investigation.Payment) []legLine {
 			line.Promised = 0
 		case p.Status == journey.Unknown && l == journey.Authorization:
 			line.State = legOpen
-		case done:
+		case l == journey.Payout && cameBack(p):
+			line.State = stateOfNext(p.Status)
+			line.Actual = actual[l]
+		case done && !(l == journey.Credit && cameBack(p)):
 			line.State = legDone
 			line.Actual = actual[l]
 			if line.Actual != 0 && line.Promised != 0 && p.Terms.LocalDate(line.Actual) > p.Terms.LocalDate(line.Promised) {
