@@ -19,6 +19,7 @@ type Set struct {
 
 	mu     sync.Mutex
 	chunks []*chunk
+	spare  []Fact // memory of chunks to come
 	files  []string
 	unread map[string]int // unknown types and how many facts had them
 
@@ -82,7 +83,7 @@ func (s *Set) All(yield func(FactRef, *Fact) bool) {
 func (s *Set) newChunk() (*chunk, FactRef) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &chunk{facts: make([]Fact, 0, chunkSize)}
+	c := &chunk{facts: s.slab()}
 	s.chunks = append(s.chunks, c)
 	return c, FactRef((len(s.chunks) - 1) << chunkBits)
 }
