@@ -341,14 +341,12 @@ func (ws *Words) Compare(a, b Word) int {
 	}
 	const form, length = uint64(15) << formShift, uint64(63) << lenShift
 	x, y := uint64(a), uint64(b)
-	if x&(form|length) == y&(form|length) && x>>formShift <= formSixBit {
-		// Same length, same alphabet in ASCII order except '-' and '_'.
-		if x>>formShift == formDigits {
-			if x < y {
-				return -1
-			}
-			return 1
+	// Digits of one length, and hashes, are in the order of their numbers.
+	if x>>formShift == formDigits && x&(form|length) == y&(form|length) || x>>formShift == formHash && y>>formShift == formHash {
+		if x < y {
+			return -1
 		}
+		return 1
 	}
 	var p, q [32]byte
 	return bytes.Compare(ws.Append(p[:0], a), ws.Append(q[:0], b))

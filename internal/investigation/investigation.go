@@ -118,48 +118,55 @@ func Investigate(set *evidence.Set, asOf evidence.Instant, offset int16, opts Op
 		a.Engine = nil
 	}
 	a.warn(book)
-	for n, m := range res.Merchants {
-		for i := range m.Payments {
-			a.order = append(a.order, place{m.Payments[i].Time, uint32(n), uint32(i)})
-		}
-	}
-	slices.SortFunc(a.order, func(x, y place) int {
-		if x.time != y.time {
-			return cmp.Compare(x.time, y.time)
-		}
-		return view.Words.Compare(a.idAt(x), a.idAt(y))
-	})
+	a.sortPayments()
 	return a, nil
 }
 
-func (a *Answer) idAt(p place) evidence.Word {
-	m := a.Match.Merchants[p.merchant]
-	return a.idOf(m, &m.Payments[p.payment])
+// IDOf gives the id of a matched payment.
+func (a *Answer) IDOf(p *match.Payment) string { return a.View.Words.Text(p.ID) }
+
+// sortPayments puts the payments in order of time then id. Each merchant's are
+// in order already: halves of the merchants are sorted side by side and merged.
+func (a *Answer) sortPayments() {
+	merchants := a.Match.Merchants
+	parts := make([][]place, min(max(len(merchants), 1), runtime.GOMAXPROCS(0)))
+	var wg sync.WaitGroup
+	for n := range parts {
+		wg.Go(func() {
+			for i := n; i < len(merchants); i += len(parts) {
+				for k := range merchants[i].Payments {
+					parts[n] = append(parts[n], place{merchants[i].Payments[k].Time, uint32(i), uint32(k)})
+				}
+			}
+			slices.SortFunc(parts[n], a.comparePlaces)
+		})
+	}
+	wg.Wait()
+	for len(parts) > 1 {
+		a.order = merge(parts[0], parts[1], a.comparePlaces)
+		parts = append(parts[2:], a.order)
+	}
+	a.order = parts[0]
 }
 
-// idOf gives a payment's id: the hash of its first fact's identity, so that it
-// stays the same when more evidence comes.
-func (a *Answer) idOf(m *match.Merchant, p *match.Payment) evidence.Word {
-	facts := m.Facts(p)
-	first := a.View.At(facts[0])
-	for _, r := range facts { // an order belongs to every payment for it
-		if f := a.View.At(r); f.Type != evidence.SaleOrder {
-			first = f
-			break
+func (a *Answer) comparePlaces(x, y place) int {
+	if x.time != y.time {
+		return cmp.Compare(x.time, y.time)
+	}
+	merchants := a.Match.Merchants
+	return a.View.Words.Compare(merchants[x.merchant].Payments[x.payment].ID, merchants[y.merchant].Payments[y.payment].ID)
+}
+
+func merge[T any](x, y []T, compare func(T, T) int) []T {
+	out := make([]T, 0, len(x)+len(y))
+	for len(x) > 0 && len(y) > 0 {
+		if compare(x[0], y[0]) <= 0 {
+			out, x = append(out, x[0]), x[1:]
+		} else {
+			out, y = append(out, y[0]), y[1:]
 		}
 	}
-	var buf [128]byte
-	b := a.View.Words.Append(buf[:0], first.Source)
-	b = append(b, '#')
-	return evidence.HashWord(xxhash.Sum64(a.View.Words.Append(b, first.ID)))
-}
-
-// IDOf gives the id of a matched payment.
-func (a *Answer) IDOf(p *match.Payment) string {
-	i, _ := slices.BinarySearchFunc(a.Match.Merchants, p.MID, func(m *match.Merchant, mid evidence.Word) int {
-		return a.View.Words.Compare(m.MID, mid)
-	})
-	return a.View.Words.Text(a.idOf(a.Match.Merchants[i], p))
+	return append(append(out, x...), y...)
 }
 
 // Len counts the payments.
@@ -170,7 +177,7 @@ func (a *Answer) compute(at place, p *Payment) {
 	m := a.Match.Merchants[at.merchant]
 	mp := &m.Payments[at.payment]
 	a.Context.Compute(m, mp, &p.Journey)
-	p.ID = a.idOf(m, mp)
+	p.ID = mp.ID
 	p.Verdict = diagnosis.Verdict{Party: diagnosis.Nobody}
 	p.Incident = ""
 	if a.Engine != nil {
@@ -190,6 +197,16 @@ func (a *Answer) Each(yield func(*Payment) bool) {
 		if !yield(&p) {
 			return
 		}
+	}
+}
+
+// ahead is how many payments' facts are brought near before they are worked out.
+const ahead = 32
+
+func (a *Answer) touch(places []place) {
+	for _, at := range places {
+		m := a.Match.Merchants[at.merchant]
+		a.View.Touch(m.Facts(&m.Payments[at.payment]))
 	}
 }
 
@@ -241,7 +258,11 @@ func (a *Answer) Render(w io.Writer, render func(dst []byte, p *Payment) []byte)
 				}
 				slot := &ring[b%len(ring)]
 				text := slot.text[:0]
-				for _, at := range a.order[b*blockSize : min((b+1)*blockSize, len(a.order))] {
+				block := a.order[b*blockSize : min((b+1)*blockSize, len(a.order))]
+				for i, at := range block {
+					if i%ahead == 0 {
+						a.touch(block[i:min(i+ahead, len(block))])
+					}
 					a.compute(at, &p)
 					parts[n].add(&p)
 					if render != nil {
@@ -297,7 +318,7 @@ func (a *Answer) Find(ref string) []*Payment {
 	for _, at := range a.order {
 		m := a.Match.Merchants[at.merchant]
 		mp := &m.Payments[at.payment]
-		hit := a.idOf(m, mp) == w
+		hit := mp.ID == w
 		for _, r := range m.Facts(mp) {
 			hit = hit || namedBy(a.View.At(r), w)
 		}

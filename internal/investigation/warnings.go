@@ -93,7 +93,7 @@ func (a *Answer) PaymentsOf(payouts []*match.Payout) []string {
 		mp := &m.Payments[at.payment]
 		for _, r := range m.Facts(mp) {
 			if f := a.View.At(r); f.Type == evidence.SettlementLine && slices.Contains(payouts, a.Match.PayoutOf(m, r)) {
-				ids = append(ids, a.View.Words.Text(a.idOf(m, mp)))
+				ids = append(ids, a.IDOf(mp))
 				break
 			}
 		}

@@ -3,6 +3,8 @@ package match
 import (
 	"slices"
 
+	"github.com/cespare/xxhash/v2"
+
 	"daozhang/internal/evidence"
 )
 
@@ -123,6 +125,7 @@ func (m *matcher) original(h *hosts, act *group) *group {
 	}
 	if act.class == reversalAct && act.tid != 0 && act.stan != 0 {
 		k := lineKeys{group: *act, bound: act.time, fact: m.fact(act.head)}
+		k.class = charge
 		k.seen = 0
 		return m.findCharge(h, &k, false)
 	}
@@ -178,9 +181,10 @@ func (m *matcher) attachRest() {
 			m.out.Ordered = true
 			placed := false
 			for _, at := range h.byOrder[f.OrderID] {
-				g := m.root(at)
-				m.attached[g.at] = append(m.attached[g.at], i)
-				placed = true
+				if g := m.root(at); !m.phantom(g) {
+					m.attached[g.at] = append(m.attached[g.at], i)
+					placed = true
+				}
 			}
 			if !placed {
 				m.unplaced = append(m.unplaced, Unplaced{m.facts[i], orderWhy(f)})
@@ -191,7 +195,7 @@ func (m *matcher) attachRest() {
 		k.seen = 0
 		// A decision may come before the payment's own record of the moment.
 		k.bound = k.bound.Add(minuteWindow)
-		if g := m.findCharge(h, &k, true); g != nil {
+		if g := m.findCharge(h, &k, true); g != nil && !m.phantom(g) {
 			m.attached[g.at] = append(m.attached[g.at], i)
 			continue
 		}
@@ -218,13 +222,13 @@ func (m *matcher) collect() {
 		if g.parent != g.at {
 			continue
 		}
-		if g.of >= 0 {
+		if g.of >= 0 && !m.phantom(m.root(g.of)) {
 			host := m.root(g.of)
 			actsOf[host.at] = append(actsOf[host.at], g)
 			acts++
 			continue
 		}
-		if g.seen == byGateway && !m.isAttempt(g) {
+		if m.phantom(g) {
 			for i := g.head; i >= 0; i = m.next[i] {
 				m.unplaced = append(m.unplaced, Unplaced{m.facts[i], "no payment with its keys is on record"})
 			}
@@ -255,7 +259,7 @@ func (m *matcher) collect() {
 		}
 	}
 	for _, g := range standing {
-		p := Payment{MID: m.mid, Time: g.time, Offset: m.fact(g.head).Offset, Duplicate: g.duplicate, first: uint32(len(out.facts)), actFirst: uint32(len(out.acts))}
+		p := Payment{ID: m.idOf(g), MID: m.mid, Time: g.time, Offset: m.fact(g.head).Offset, Duplicate: g.duplicate, first: uint32(len(out.facts)), actFirst: uint32(len(out.acts))}
 		out.facts = m.appendFacts(out.facts, g, m.attached[g.at])
 		p.n = uint32(len(out.facts)) - p.first
 		for _, a := range sortedActs(actsOf[g.at]) {
@@ -282,10 +286,23 @@ func (m *matcher) collect() {
 	}
 }
 
-// isAttempt reports whether time-outs and errors alone show that a payment was
-// tried.
-func (m *matcher) isAttempt(g *group) bool {
-	return g.hasAmount && g.class == charge
+// phantom reports whether a group is no payment: time-outs, errors and reversals
+// that nobody else speaks of and that do not say for how much.
+func (m *matcher) phantom(g *group) bool {
+	return g.seen == byGateway && !(g.hasAmount && g.class == charge)
+}
+
+// idOf gives the payment's id.
+func (m *matcher) idOf(g *group) evidence.Word {
+	first := g.head
+	for i := g.head; i >= 0; i = m.next[i] {
+		first = min(first, i) // facts are numbered in order of time
+	}
+	f := m.fact(first)
+	b := m.words.Append(m.room.text[:0], f.Source)
+	b = append(b, '#')
+	m.room.text = m.words.Append(b, f.ID)
+	return evidence.HashWord(xxhash.Sum64(m.room.text))
 }
 
 // timeOf gives a payment's time: of its first terminal or gateway fact, else

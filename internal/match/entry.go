@@ -128,7 +128,7 @@ func (res *Result) joinByReference(e *Entry, byID map[string][]*Payout) {
 	var named []*Payout
 	note := func(token string, converted bool) {
 		for _, p := range res.ownPayouts(e, byID[token]) {
-			if !slices.Contains(named, p) && (converted || p.Currency == e.Currency) {
+			if !slices.Contains(named, p) && (converted || p.Currency == e.Currency || p.Currency == money.Currency{}) {
 				named = append(named, p)
 			}
 		}
@@ -156,16 +156,22 @@ func (res *Result) ownPayouts(e *Entry, list []*Payout) []*Payout {
 	if len(list) < 2 {
 		return list
 	}
-	var own []*Payout
+	var own, open []*Payout
 	for _, p := range list {
-		if strings.ReplaceAll(p.Account, " ", "") == e.Account {
+		switch strings.ReplaceAll(p.Account, " ", "") {
+		case e.Account:
 			own = append(own, p)
+		case "":
+			open = append(open, p)
 		}
 	}
-	if len(own) == 0 {
-		return list
+	switch {
+	case len(own) > 0:
+		return own
+	case len(open) > 0:
+		return open
 	}
-	return own
+	return list
 }
 
 // tokens gives the words of an entry's text that may be a payout's id.
@@ -193,6 +199,9 @@ func (res *Result) prove(e *Entry, payouts []*Payout) {
 	e.Placed, e.Payouts = true, payouts
 	left := e.Amount
 	for i, p := range payouts {
+		if p.Currency == (money.Currency{}) { // nobody has said
+			p.Currency = e.Currency
+		}
 		if p.Currency != e.Currency {
 			p.Entries = append(p.Entries, e)
 			p.Proved = max(p.Proved, p.Amount)

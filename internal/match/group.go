@@ -136,20 +136,39 @@ type pendingAmbiguity struct {
 type workroom struct {
 	groups []group
 	next   []int32
-	order  []timed
+	facts  []evidence.FactRef
+	text   []byte
 	latest map[classedKey]int32
 	byRRN  map[evidence.Word][]int32
 	lent   bool // byRRN is in use for the merchant at hand
 }
 
+// timed is a fact with what its place in the order depends on, so that sorting
+// need not look the fact up.
 type timed struct {
 	at  evidence.Instant
+	id  evidence.Word
 	ref evidence.FactRef
+}
+
+// compare is Set.CompareTime.
+func (a timed) compare(b timed, v *evidence.View) int {
+	switch {
+	case a.at != b.at:
+		if a.at < b.at {
+			return -1
+		}
+		return 1
+	case a.id != b.id:
+		return v.Words.Compare(a.id, b.id)
+	default:
+		return v.CompareTime(a.ref, b.ref)
+	}
 }
 
 func newMatcher(v *evidence.View, book *terms.Book, s *share, room *workroom) *matcher {
 	m := &matcher{
-		v: v, words: v.Words, book: book, mid: s.mid, facts: s.refs, room: room,
+		v: v, words: v.Words, book: book, mid: s.mid, room: room,
 		attached: map[int32][]int32{},
 		out: &Merchant{
 			MID: s.mid, General: s.general, HasPayouts: len(s.payouts) > 0,
@@ -157,7 +176,7 @@ func newMatcher(v *evidence.View, book *terms.Book, s *share, room *workroom) *m
 		},
 	}
 	room.lent = false
-	m.sortFacts()
+	m.sortFacts(s.refs)
 	room.next = slices.Grow(room.next[:0], len(m.facts))[:len(m.facts)]
 	m.next = room.next
 	room.groups = slices.Grow(room.groups[:0], len(m.facts)+len(m.facts)/4)
@@ -165,25 +184,15 @@ func newMatcher(v *evidence.View, book *terms.Book, s *share, room *workroom) *m
 	return m
 }
 
-// sortFacts puts the facts in order of time, then source and id.
-func (m *matcher) sortFacts() {
-	order := m.room.order[:0]
-	for _, r := range m.facts {
-		order = append(order, timed{m.v.At(r).Time, r})
+// sortFacts puts the facts in order of time, and has a first look at them: the
+// loads of facts that lie far apart overlap here, where nothing waits for them.
+func (m *matcher) sortFacts(facts []timed) {
+	slices.SortFunc(facts, func(a, b timed) int { return a.compare(b, m.v) })
+	m.facts = m.room.facts[:0]
+	for _, t := range facts {
+		m.facts = append(m.facts, t.ref)
 	}
-	m.room.order = order
-	slices.SortFunc(order, func(a, b timed) int {
-		if a.at != b.at {
-			if a.at < b.at {
-				return -1
-			}
-			return 1
-		}
-		return m.v.CompareTime(a.ref, b.ref)
-	})
-	for i, t := range order {
-		m.facts[i] = t.ref
-	}
+	m.room.facts = m.facts
 }
 
 func (m *matcher) fact(i int32) *evidence.Fact { return m.v.At(m.facts[i]) }

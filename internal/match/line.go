@@ -511,6 +511,9 @@ func (m *matcher) placeDeduction(h *hosts, i int32, c class) {
 	k := m.keysOf(i)
 	k.hasAmount = false // it takes a part, or all
 	g := m.findCharge(h, &k, true)
+	if g != nil && c != chargebackAct && m.phantom(g) {
+		g = nil
+	}
 	switch {
 	case g != nil && c == chargebackAct:
 		act := m.found(i, c)

@@ -100,6 +100,9 @@ func (l LineCount) With(amount int64) LineCount { return LineCount{l.N + 1, l.Su
 
 // Payment is one payment: the facts of its charge, and the acts on it.
 type Payment struct {
+	// ID is the hash of the first fact's identity, so that it stays the same
+	// when more evidence comes.
+	ID       evidence.Word
 	MID      evidence.Word
 	Time     evidence.Instant // of the first terminal or gateway fact, else of its first line
 	Offset   int16            // zone of that fact, minutes east of UTC
@@ -183,7 +186,7 @@ func parallel(n int, work func(take func() (int, bool))) {
 // share is the evidence of one merchant.
 type share struct {
 	mid     evidence.Word
-	refs    []evidence.FactRef // facts of payments
+	refs    []timed // facts of payments
 	general []evidence.FactRef
 	payouts []evidence.FactRef // payout.status
 	offset  int16
@@ -216,7 +219,7 @@ func sortByMerchant(res *Result) []*share {
 				continue
 			}
 			s := of(f.MID)
-			s.refs = append(s.refs, r)
+			s.refs = append(s.refs, timed{f.Time, f.ID, r})
 		case evidence.GatewayTimeout, evidence.GatewayReversal, evidence.GatewayError, evidence.OperatorAction,
 			evidence.CaseOpened, evidence.CaseClosed, evidence.RiskDecision:
 			if f.Type == evidence.GatewayError || f.Type == evidence.GatewayTimeout || f.Type == evidence.OperatorAction {
@@ -232,7 +235,7 @@ func sortByMerchant(res *Result) []*share {
 				homeless = append(homeless, r)
 			default:
 				s := of(f.MID)
-				s.refs = append(s.refs, r)
+				s.refs = append(s.refs, timed{f.Time, f.ID, r})
 			}
 		case evidence.PayoutStatus:
 			s := of(f.MID)
@@ -255,8 +258,8 @@ func sortByMerchant(res *Result) []*share {
 	slices.SortFunc(shares, func(a, b *share) int { return v.Words.Compare(a.mid, b.mid) })
 	for _, s := range shares {
 		if len(s.refs) > 0 {
-			first := slices.MinFunc(s.refs, v.CompareTime)
-			s.offset = v.At(first).Offset
+			first := slices.MinFunc(s.refs, func(a, b timed) int { return a.compare(b, v) })
+			s.offset = v.At(first.ref).Offset
 		}
 		res.Book.Prepare(s.mid, s.offset)
 	}
@@ -302,7 +305,7 @@ func (res *Result) settleHomeless(homeless []evidence.FactRef, of func(evidence.
 			mid = 0
 		}
 		s := of(mid)
-		s.refs = append(s.refs, r)
+		s.refs = append(s.refs, timed{f.Time, f.ID, r})
 	}
 }
 

@@ -148,10 +148,10 @@ func (res *Result) joinPayouts(statuses []evidence.FactRef) {
 		}
 	}
 	res.payoutsByKey = byKey
-	res.adoptLines()
 	slices.SortFunc(res.Payouts, func(a, b *Payout) int {
 		return cmp.Or(v.Words.Compare(a.MID, b.MID), cmp.Compare(a.Date, b.Date), v.Words.Compare(a.ID, b.ID), strings.Compare(a.Currency.String(), b.Currency.String()))
 	})
+	res.adoptLines()
 }
 
 // adoptLines gives the lines of a settlement date that name no payout to the

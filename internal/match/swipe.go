@@ -21,6 +21,9 @@ const (
 	bucketBound = 64
 )
 
+// ahead is how many facts are brought near at a time before they are worked on.
+const ahead = 64
+
 func (m *matcher) run() {
 	swipes, files := m.divide()
 	m.groupSwipes(swipes)
@@ -37,6 +40,9 @@ func (m *matcher) run() {
 func (m *matcher) divide() (swipes, files []int32) {
 	swipes = make([]int32, 0, len(m.facts))
 	for i := range m.facts {
+		if i%ahead == 0 {
+			m.v.Touch(m.facts[i:min(i+ahead, len(m.facts))])
+		}
 		switch m.fact(int32(i)).Type {
 		case evidence.ClearingLine, evidence.SettlementLine:
 			files = append(files, int32(i))
