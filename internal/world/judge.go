@@ -1,0 +1,515 @@
+package world
+
+import "slices"
+
+// verdict is what a perfect observer of the evidence would conclude about one
+// payment at one moment.
+type verdict struct {
+	asOf                             int64
+	stage, status, cardholder, party string
+	cause                            string
+	leg                              string
+	incident                         string
+	suffices                         bool
+	announced                        bool
+	tell                             []ref
+	ok                               accepts
+}
+
+// accepts are other answers that the contract's words allow as well.
+type accepts struct{ stage, status, cardholder, cause, party []string }
+
+// stages in order; a stage's number counts from 0.
+var stages = []string{"tendered", "authorized", "captured", "cleared", "settled", "paid_out", "credited"}
+
+var legNames = map[leg]string{authorization: "authorization", capture: "capture", clearing: "clearing", settlement: "settlement", payoutLeg: "payout", credit: "credit"}
+
+// nextLeg follows a stage.
+var nextLeg = []leg{authorization, capture, clearing, settlement, payoutLeg, credit, credit}
+
+// visible says whether any witness's word of the payment is known.
+func (p *payment) visible(asOf int64) bool {
+	return p.term.seen(asOf) || p.req.seen(asOf) || p.resp.seen(asOf) || p.clr.seen(asOf) || p.stl.seen(asOf) ||
+		p.tmo.seen(asOf) || p.revQueued.seen(asOf) || p.gerr.seen(asOf)
+}
+
+// stage is the furthest that is proved.
+func (p *payment) stage(asOf int64) int {
+	if p.stl.seen(asOf) {
+		switch credited, out := p.payout.proof(asOf); {
+		case credited:
+			return 6
+		case out:
+			return 5
+		}
+		return 4
+	}
+	if p.clr.seen(asOf) {
+		return 3
+	}
+	approved := p.approvalSeen(asOf)
+	switch {
+	case p.captured != 0 && p.captured <= asOf && p.capRef != p.resp && p.capRef.seen(asOf):
+		return 2
+	case approved && p.kind == "sale" && !p.m.byTerminal && !p.offline:
+		return 2
+	case approved:
+		return 1
+	}
+	return 0
+}
+
+func (p *payment) approvalSeen(asOf int64) bool {
+	return p.approved && (p.resp.seen(asOf) || p.term.seen(asOf) && (p.result == "approved" || p.result == "offline_approved"))
+}
+
+// proof says what is proved of a payout or of what was sent instead.
+func (po *payout) proof(asOf int64) (credited, out bool) {
+	credited = po.entry.seen(asOf) || po.credited.seen(asOf)
+	out = po.sent.seen(asOf)
+	for _, a := range po.again {
+		c, o := a.proof(asOf)
+		credited, out = credited || c, out || o
+	}
+	return credited, out
+}
+
+// booked says whether entries prove all of the payout.
+func (po *payout) proved(asOf int64) bool {
+	if po.entry.seen(asOf) {
+		return true
+	}
+	for _, a := range po.again {
+		if !a.proved(asOf) {
+			return false
+		}
+	}
+	return len(po.again) > 0
+}
+
+// confirmed says whether the bank says credited of all of it.
+func (po *payout) confirmed(asOf int64) bool {
+	if po.credited.seen(asOf) {
+		return true
+	}
+	for _, a := range po.again {
+		if !a.confirmed(asOf) {
+			return false
+		}
+	}
+	return len(po.again) > 0
+}
+
+// judge concludes; ok is false where nothing is known of the payment.
+func (s *sim) judge(p *payment, asOf int64) (v verdict, ok bool) {
+	if !p.visible(asOf) {
+		return v, false
+	}
+	v = verdict{asOf: asOf, suffices: true, cardholder: "charged", party: "nobody"}
+	st := p.stage(asOf)
+	v.stage = stages[st]
+	v.leg = legNames[nextLeg[st]]
+	switch {
+	case s.notCharged(p, asOf, &v), s.takenBack(p, asOf, &v), s.openQuestion(p, asOf, &v):
+		if v.cause == "" {
+			v.suffices = false
+		}
+	default:
+		s.underWay(p, st, asOf, &v)
+	}
+	if p.revQueued.exists() && p.approved && v.stage == "captured" {
+		// An approval that never reached the terminal: whether it counts as
+		// captured at the host before it is reversed is left open.
+		v.ok.stage = append(v.ok.stage, "authorized")
+	}
+	return v, true
+}
+
+// blame names the trouble of the authorization.
+func (v *verdict) blame(t *trouble, asOf int64) {
+	if t == nil {
+		v.cause, v.suffices = "unknown", false
+		return
+	}
+	v.cause, v.party = t.code, t.party
+	if t.shared {
+		v.incident = t.id
+	}
+	v.tell = v.tell[:0]
+	v.suffices = t.silent || len(t.tell) == 0
+	for _, r := range t.tell {
+		if r.seen(asOf) {
+			v.tell, v.suffices = append(v.tell, r), true
+		}
+	}
+}
+
+func (s *sim) notCharged(p *payment, asOf int64, v *verdict) bool {
+	code := ""
+	if p.resp.seen(asOf) || p.term.seen(asOf) && p.result == "declined" || p.gerr.seen(asOf) && p.result == "declined" {
+		code = p.code
+	}
+	declined := p.why != nil && !p.approved && !p.open && (code != "" && p.result == "declined" || p.result == "declined" && p.term.seen(asOf))
+	aborted := p.result == "aborted" && p.term.seen(asOf)
+	// A time-out without a request is over once the gateway has declared that
+	// hour complete.
+	d, sec := localIn(p.tender, s.zone)
+	_ = d
+	covered := p.tender - int64(sec%3600) + 3600 + 300
+	timeout := p.noRequest && p.result == "timeout" && p.term.seen(asOf) && asOf >= covered
+	switch {
+	case p.revAcked.seen(asOf):
+		v.status, v.cardholder = "not_charged", "not_charged"
+		s.root(p, asOf, v)
+		if !v.suffices || v.cause == "reversal.unresolved" {
+			v.cause, v.suffices = "transaction.reversed", true
+		}
+		v.party = "nobody"
+	case p.undo == "expired" && asOf >= p.undoAt:
+		v.status, v.cardholder = "not_charged", "not_charged"
+		v.cause, v.party = "authorization.expired", "merchant"
+	case declined, aborted, timeout:
+		v.status, v.cardholder = "not_charged", "not_charged"
+		s.root(p, asOf, v)
+	default:
+		return false
+	}
+	return true
+}
+
+// root is the cause of an authorization that came to nothing.
+func (s *sim) root(p *payment, asOf int64, v *verdict) {
+	v.blame(p.why, asOf)
+	if p.why == nil {
+		return
+	}
+	switch {
+	case p.code == "91" || p.code == "92" || p.code == "90" || p.code == "96" || p.code == "98" || p.code == "68":
+		// A bare code says bank.outage by itself.
+		if v.cause == "bank.outage" {
+			v.suffices = true
+		}
+	case p.code == "30" || p.code == "77" || p.code == "99" || p.code == "A0" || p.code == "A7":
+		if v.cause != "human.prompt_ignored" {
+			v.suffices = true
+		}
+	}
+	if p.gerr.seen(asOf) && (p.why.code == "terminal.keys" || p.why.code == "software.interface_incompatible") {
+		v.suffices = true
+	}
+}
+
+func (s *sim) takenBack(p *payment, asOf int64, v *verdict) bool {
+	if p.undo != "void" && p.undo != "refund" || !p.undone.seen(asOf) {
+		return false
+	}
+	v.status = "refunded"
+	v.cardholder = "refunded"
+	v.blame(p.why, asOf)
+	if p.why.code == "human.misoperation" && !v.suffices {
+		v.cause, v.party, v.suffices = "transaction.voided", "nobody", true
+	}
+	if p.undo == "refund" && !p.undoneBack.seen(asOf) {
+		v.cardholder = "refunding"
+	}
+	return true
+}
+
+func (s *sim) openQuestion(p *payment, asOf int64, v *verdict) bool {
+	queued := p.revQueued.seen(asOf)
+	switch {
+	case queued:
+		v.status, v.cardholder = "unknown", "reversing"
+		s.root(p, asOf, v)
+		if !v.suffices {
+			v.cause, v.party, v.suffices = "reversal.unresolved", "platform", true
+			v.incident = ""
+		}
+		if p.revAbandoned.seen(asOf) || asOf-p.revQueued.at > 86400 {
+			v.cardholder = "unknown"
+			v.cause, v.party, v.suffices, v.incident = "reversal.unresolved", "platform", true, ""
+			v.tell = []ref{p.revQueued}
+		}
+	case p.open && !p.approved:
+		v.status, v.cardholder = "unknown", "unknown"
+		s.root(p, asOf, v)
+	case p.noRequest && p.result == "timeout": // not yet covered
+		v.status, v.cardholder = "unknown", "unknown"
+		s.root(p, asOf, v)
+		v.ok.status = []string{"not_charged", "in_transit"}
+		v.ok.cardholder = []string{"not_charged"}
+	case !p.approvalSeen(asOf) && !p.clr.seen(asOf) && !p.stl.seen(asOf):
+		// The approval was lost on the way to the observer: a request that
+		// nobody answered.
+		v.status, v.cardholder = "unknown", "unknown"
+		v.cause, v.suffices = "unknown", false
+	default:
+		return false
+	}
+	return true
+}
+
+// underWay judges what is to reach the merchant.
+func (s *sim) underWay(p *payment, st int, asOf int64, v *verdict) {
+	m := p.m
+	base := p.tender + 2
+	if p.captured != 0 && p.captured <= asOf && (st >= 2) {
+		base = p.captured
+	}
+	d := m.dueFrom(base)
+	if p.offline && !p.capRef.seen(asOf) && st < 3 {
+		v.cardholder = "unknown"
+	}
+	if p.kind == "preauth" && st < 2 {
+		s.openPreauth(p, asOf, v)
+		return
+	}
+	if m.byTerminal && st < 2 {
+		cut := clockAt(m.businessDate(p.tender), m.cutoff, m.reg.zone)
+		d.captured = cut
+	}
+	// Arrived, short and confirmed.
+	if st >= 5 && p.payout.proved(asOf) {
+		v.status = "arrived"
+		if p.short != nil && (!p.after || p.tookAt.seen(asOf)) {
+			v.status = "short"
+			if p.short.held {
+				v.status = "held"
+			}
+			v.blame(p.short, asOf)
+			if p.after {
+				// It arrived; whether it is short from the line on or from
+				// the payout that bears it is left open.
+				v.ok.status = []string{"arrived"}
+			}
+			return
+		}
+		s.arrivedCause(p, asOf, v)
+		return
+	}
+	next := nextLeg[st]
+	if next == credit && !m.statements && !m.bank.credits && m.visible == 0 {
+		next = credit
+	}
+	if t := s.keeper(p, next, asOf); t != nil {
+		v.status = "held"
+		v.blame(t, asOf)
+		return
+	}
+	if st >= 5 && p.payout.confirmed(asOf) {
+		v.status = "confirmed"
+		s.arrivedCause(p, asOf, v)
+		return
+	}
+	if p.short != nil && p.short.held && p.short.tell[0].seen(asOf) && next == payoutLeg {
+		// A reserve on record while the rest is under way.
+		v.ok.status = append(v.ok.status, "held")
+		v.ok.cause = append(v.ok.cause, p.short.code)
+		v.ok.party = append(v.ok.party, "merchant")
+	}
+	legDue := map[leg]int64{capture: d.captured, clearing: d.cleared, settlement: d.settled, payoutLeg: d.paid, credit: d.cred}[next]
+	if next == credit {
+		legDue = s.creditDue(p, d, asOf)
+	}
+	if next == payoutLeg && p.payout.of == nil && s.suspended(p, asOf) {
+		v.status = "in_transit"
+	} else if legDue > asOf {
+		v.status = "in_transit"
+	} else {
+		v.status = "overdue"
+		if legDue == asOf {
+			v.ok.status = append(v.ok.status, "in_transit")
+		}
+		if next == credit && !s.covered(p, d, asOf) {
+			v.status = "unproven"
+		}
+	}
+	s.transitCause(p, next, legDue, d, base, asOf, v)
+}
+
+func (s *sim) arrivedCause(p *payment, asOf int64, v *verdict) {
+	if p.twice != nil && p.orderRef.seen(asOf) {
+		v.cause, v.tell = "record.duplicate", p.twice.tell
+		return
+	}
+	if p.orderRef.seen(asOf) && p.billed != p.amount && !p.second && p.wrong != p.orderRef {
+		v.cause, v.party, v.tell = "human.input_error", "merchant", []ref{p.orderRef}
+	}
+}
+
+func (s *sim) openPreauth(p *payment, asOf int64, v *verdict) {
+	v.status, v.cardholder = "in_transit", "reserved"
+	v.cause = "timing.not_due"
+	if p.wrong.seen(asOf) {
+		due := p.tender + 2 + 86400
+		if asOf >= due {
+			v.status = "overdue"
+			v.blame(p.troubles[0], asOf)
+			v.suffices = true
+		} else {
+			v.ok.cause = []string{"human.misoperation"}
+			v.ok.party = []string{"operator"}
+		}
+	}
+}
+
+// creditDue is the due time of the credit: that of the terms, or counted from
+// a payout that went out later than due.
+func (s *sim) creditDue(p *payment, d due, asOf int64) int64 {
+	went := p.payout.went
+	for _, a := range p.payout.again {
+		if a.went != 0 && a.went <= asOf {
+			went = max(went, a.went)
+		}
+	}
+	m := p.m
+	if went > d.paid {
+		day := m.reg.cal.AddBusinessDays(m.date(went), m.creditDays)
+		return max(d.cred, clockAt(day.Add(1), 0, m.reg.zone)-1)
+	}
+	return d.cred
+}
+
+// covered says whether a statement of the credit's due day is on record.
+func (s *sim) covered(p *payment, d due, asOf int64) bool {
+	m := p.m
+	if !m.statements {
+		return false
+	}
+	day := m.date(s.creditDue(p, d, asOf))
+	known := clockAt(day.Add(1), 390, m.reg.zone)
+	if t := m.missing[day]; t != nil {
+		known = max(known, t.to)
+	}
+	return known <= asOf
+}
+
+// suspended says whether the due time of the payout rests: below the minimum,
+// a negative balance, over the merchant's limit.
+func (s *sim) suspended(p *payment, asOf int64) bool {
+	for _, t := range p.payout.troubles {
+		if (t.code == "payout.below_minimum" || t.code == "payout.negative_balance" || t.code == "platform.limit") && t.from <= asOf && asOf < t.to {
+			return true
+		}
+	}
+	return p.payout.amount < p.m.minimum
+}
+
+// keeper is the trouble that keeps the money on purpose.
+func (s *sim) keeper(p *payment, next leg, asOf int64) *trouble {
+	for _, t := range p.all(next) {
+		if t.held && t.leg&next != 0 && t.from <= asOf && asOf < t.to && len(t.tell) > 0 && t.tell[0].seen(asOf) {
+			return t
+		}
+	}
+	return nil
+}
+
+// all lists the troubles that concern the payment on a leg, its own first.
+func (p *payment) all(next leg) []*trouble {
+	list := slices.Clone(p.troubles)
+	if p.payout != nil && next >= payoutLeg {
+		list = append(list, p.payout.troubles...)
+	}
+	if p.inBatch != nil {
+		list = append(list, p.inBatch.troubles...)
+	}
+	return append(list, p.m.troubles...)
+}
+
+// transitCause explains why the next leg has not happened.
+func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf int64, v *verdict) {
+	m := p.m
+	list := p.all(next)
+	switch next {
+	case clearing:
+		list = append(append(list, p.nw.troubles...), s.troubles...)
+	case settlement:
+		list = append(list, s.troubles...)
+	case payoutLeg, credit:
+		list = append(list, m.bank.troubles...)
+	}
+	var found *trouble
+	for _, t := range list {
+		if t.leg&next == 0 || t.from > asOf {
+			continue
+		}
+		inForce := asOf < t.to
+		atDue := v.status != "in_transit" && t.from <= legDue && legDue < t.to
+		if !inForce && !atDue {
+			continue
+		}
+		if v.status == "in_transit" && t.announced != 0 && t.announced <= legDue {
+			continue
+		}
+		if found != nil {
+			v.ok.cause = append(v.ok.cause, t.code)
+			v.ok.party = append(v.ok.party, t.party)
+			continue
+		}
+		found = t
+	}
+	record := func() bool {
+		switch {
+		case p.short != nil && p.short.code == "record.amount_mismatch" && p.stl.seen(asOf):
+			v.blame(p.short, asOf)
+		case p.twice != nil && p.orderRef.seen(asOf):
+			v.blame(p.twice, asOf)
+		case p.orderRef.seen(asOf) && p.billed != p.amount && !p.second && p.kind == "sale":
+			v.cause, v.party, v.tell = "human.input_error", "merchant", []ref{p.orderRef}
+		default:
+			return false
+		}
+		return true
+	}
+	timing := func() {
+		if record() {
+			return
+		}
+		v.cause = "timing.not_due"
+		_, sec := m.local(base)
+		dueDate := d.creditDay
+		off := m.reg.cal.OffDayStrictlyBetween(d.date, dueDate)
+		switch {
+		case sec > m.cutoff*60:
+			v.cause = "timing.after_cutoff"
+		case !m.calDays && off:
+			v.cause = "timing.holiday"
+			if !m.reg.cal.OffDayStrictlyBetween(d.date, d.day) {
+				v.ok.cause = append(v.ok.cause, "timing.not_due")
+			}
+		}
+		if _, own := m.local(p.tender); own > m.cutoff*60 && p.captured != p.tender+2 {
+			v.ok.cause = append(v.ok.cause, "timing.after_cutoff")
+		}
+	}
+	switch {
+	case found != nil && found.soft && v.status == "in_transit":
+		timing()
+		v.ok.cause = append(v.ok.cause, found.code)
+		v.ok.party = append(v.ok.party, found.party)
+	case found != nil:
+		v.blame(found, asOf)
+		v.announced = found.announced != 0
+		if found.silent {
+			v.suffices = true
+		}
+		if !v.suffices {
+			v.cause, v.party, v.incident = "unknown", "nobody", ""
+			v.lostTo(found)
+		}
+	case v.status == "in_transit":
+		timing()
+	case v.status == "unproven":
+		v.cause, v.party = "record.statement_missing", "merchant"
+	default:
+		v.cause, v.suffices = "unknown", false
+		record()
+	}
+}
+
+// lostTo keeps the right cause where its evidence was lost: the answer may
+// name it, none can be sure.
+func (v *verdict) lostTo(t *trouble) {
+	v.cause, v.party, v.suffices = t.code, t.party, false
+}
