@@ -44,6 +44,7 @@ var order = []struct{ name, reason string }{
 	{"iso8583", "message dialects as data; the wire's only vocabulary"},
 	{"store", "SQL for all of the above; an edge"},
 	{"gateway", "links to terminals and networks; an edge"},
+	{"score", "answers against the truth; two forms of JSON lines and nothing else"},
 	{"world", "a simulated world with its truth; an edge"},
 	{"world/*", "the simulators on the wire, terminal and bank host"},
 	{"api", "HTTP JSON; an edge"},
