@@ -153,6 +153,14 @@ func (ld *loader) unzip(p part, in *Input) {
 	switch kind := officeKind(z); kind {
 	case "":
 	case "xlsx":
+		expanded := uint64(0)
+		for _, f := range z.File {
+			expanded += min(f.UncompressedSize64, expandedMost)
+		}
+		if expanded > expandedFree && expanded > expandedRatio*uint64(size) {
+			ld.refuse(p.name, reason(errBomb))
+			return
+		}
 		ld.spreadsheet(p.name, at, size)
 		return
 	default:

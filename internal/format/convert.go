@@ -36,6 +36,7 @@ type clock struct {
 	timed  bool // a time of day was given
 	offset int  // minutes east of UTC
 	zoned  bool // an offset was given
+	epoch  bool // counted from 1970 UTC, and shown in the zone of the file
 }
 
 // ParseDate reads a date: by the given layouts (as Go writes them), else in
@@ -118,6 +119,11 @@ func (z *zone) moment(c clock) (evidence.Instant, int16, error) {
 		return 0, 0, err
 	}
 	offset := c.offset
+	if c.epoch {
+		at := evidence.Instant((c.date.Unix(0)+int64(c.second))*1e9 + int64(c.nano))
+		_, seconds := at.In(z.loc).Zone()
+		return at, int16(seconds / 60), nil
+	}
 	if !c.zoned {
 		offset = z.at(c)
 	}
@@ -179,7 +185,7 @@ func sinceEpoch(b []byte) (c clock, ok bool) {
 	}
 	c.date = calendar.DateOf(int64(n), 0)
 	c.second = n % 86400
-	c.timed, c.zoned = true, true
+	c.timed, c.zoned, c.epoch = true, true, true
 	return c, true
 }
 

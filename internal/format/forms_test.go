@@ -99,6 +99,12 @@ func TestRecognisedHeaders(t *testing.T) {
 			"31/03/2026;M1;A-1;1.234,50;-4,69;1.229,81;EUR;30/03/2026\n31/03/2026;M1;A-2;-10,00;0,00;-10,00;EUR;30/03/2026\n",
 			`"type":"daozhang.settlement.line","time":"2026-03-31T00:00:00+08:00","data":{"mid":"M1","order_id":"A-1","currency":"EUR","kind":"sale","settlement_date":"2026-03-31","transaction_time":"2026-03-30T00:00:00+08:00","gross":123450,"fee":469,"net":122981}}
 "type":"daozhang.settlement.line","time":"2026-03-31T00:00:00+08:00","data":{"mid":"M1","order_id":"A-2","currency":"EUR","kind":"refund","settlement_date":"2026-03-31","transaction_time":"2026-03-30T00:00:00+08:00","gross":1000,"fee":0,"net":-1000}}`},
+		{"date and time apart, and a separator line", "sep=;\nDate;Time;Terminal ID;Amount;RRN\n02.03.2026;10:15:04;T1;12,80;606112345678\n",
+			`"type":"daozhang.terminal.transaction","time":"2026-03-02T10:15:04+08:00","data":{"tid":"T1","rrn":"606112345678","amount":1280,"currency":"CNY","kind":"sale","result":"approved"}}`},
+		{"machine times", "timestamp,terminal,amount_cents,status,reference\n1772417704,T1,1280,success,606112345678\n",
+			`"type":"daozhang.terminal.transaction","time":"2026-03-02T10:15:04+08:00","data":{"tid":"T1","rrn":"606112345678","amount":1280,"currency":"CNY","kind":"sale","result":"approved"}}`},
+		{"payouts", "Payout Date,Payout ID,Amount,Currency,Status\n2026-03-03,P1,127.51,CNY,paid\n",
+			`"type":"daozhang.payout.status","time":"2026-03-03T00:00:00+08:00","data":{"amount":12751,"currency":"CNY","payout":"P1","state":"sent","by":"platform"}}`},
 		{"orders", "订单号,下单时间,应收金额\nA1,2026/3/2 9:05,￥12.5\n",
 			`"type":"daozhang.sale.order","time":"2026-03-02T09:05:00+08:00","data":{"order_id":"A1","amount":1250,"currency":"CNY"}}`},
 	}

@@ -86,14 +86,14 @@ var directionWords = map[string]string{
 // known are the columns by the names files give them. Amounts under these
 // names are in major units, unless the whole file shows otherwise.
 var known = []Column{
-	{Field: When, Headers: []string{"time", "交易日期", "transaction date", "txn date", "trans date", "日期", "date", "交易时间", "transaction time", "date time", "datetime", "timestamp", "交易日期时间", "txn time", "trans time", "日期时间", "支付时间", "付款时间", "完成时间", "创建时间", "created at", "created", "受理时间", "刷卡时间", "下单时间", "时间"},
+	{Field: When, Headers: []string{"交易日期", "transaction date", "txn date", "trans date", "日期", "date", "time", "交易时间", "transaction time", "date time", "datetime", "timestamp", "交易日期时间", "txn time", "trans time", "日期时间", "支付时间", "付款时间", "完成时间", "创建时间", "created at", "created", "受理时间", "刷卡时间", "下单时间", "时间"},
 		With: []string{"交易时间", "时间", "transaction time", "txn time", "trans time", "time of day", "time"}, As: AsTime},
 	{Field: Recorded, Headers: []string{"recordedtime", "recorded time", "上送时间", "入库时间"}, As: AsTime},
 	{Field: evidence.MID, Headers: []string{"mid", "merchant id", "merchant", "merchant no", "merchant number", "merchant code", "商户号", "商户编号", "商户代码", "商户id", "收单商户号", "受理商户编号", "商户"}},
 	{Field: evidence.TID, Headers: []string{"tid", "terminal id", "terminal", "terminal no", "terminal number", "device id", "终端号", "终端编号", "终端代码", "终端id", "pos终端号", "设备号", "设备编号", "机具号", "交易终端号"}},
 	{Field: evidence.Batch, Headers: []string{"batch", "batch no", "batch number", "批次号", "批次", "批号", "交易批次号"}},
 	{Field: evidence.STAN, Headers: []string{"stan", "trace", "trace no", "trace number", "system trace number", "voucher no", "凭证号", "流水号", "终端流水号", "系统跟踪号", "pos流水号", "票据号", "交易流水号", "跟踪号", "收银流水号"}},
-	{Field: evidence.RRN, Headers: []string{"rrn", "retrieval reference number", "reference no", "reference number", "retrieval ref", "参考号", "系统参考号", "检索参考号", "交易参考号", "检索号"}},
+	{Field: evidence.RRN, Headers: []string{"rrn", "retrieval reference number", "reference no", "reference number", "reference", "retrieval ref", "参考号", "系统参考号", "检索参考号", "交易参考号", "检索号"}},
 	{Field: evidence.AuthCode, Headers: []string{"auth code", "authcode", "approval code", "authorization code", "auth no", "授权码", "授权号", "批准号"}},
 	{Field: evidence.OrderID, Headers: []string{"order id", "order no", "order number", "merchant order", "merchant order no", "merchant reference", "商户订单号", "订单号", "订单编号", "商家订单号", "外部订单号"}},
 	{Field: evidence.Ref, Headers: []string{"ref", "transaction id", "txn id", "payment id", "psp reference", "平台流水号", "平台订单号", "交易单号", "支付流水号", "渠道流水号", "交易号", "系统订单号", "银商订单号", "渠道订单号"}},

@@ -93,6 +93,9 @@ func recogniseAs(l *layout, rows []headRow, delim byte, hint evidence.Type) *Tab
 	t := &Table{Type: hint, Delimiter: delim, totals: true}
 	if t.Type == evidence.UnknownType {
 		switch {
+		case has(evidence.Payout) && !has(evidence.Gross, evidence.Fee, evidence.TID, evidence.STAN, evidence.RRN, evidence.AuthCode,
+			evidence.OrderID, evidence.PAN, evidence.Batch):
+			t.Type = evidence.PayoutStatus
 		case has(evidence.Fee, evidence.Gross, evidence.Net, evidence.SettlementDate) && !has(evidence.ResultField, evidence.ResponseCode):
 			t.Type = evidence.SettlementLine
 		case has(evidence.BookingDate, evidence.Direction, evidence.EntryRef) && has(evidence.Account):
@@ -134,12 +137,38 @@ func recogniseAs(l *layout, rows []headRow, delim byte, hint evidence.Type) *Tab
 				c.Words = LineWords
 			}
 		}
+		if t.Type == evidence.PayoutStatus {
+			switch c.Field {
+			case evidence.ResultField, evidence.StateField:
+				c = Column{Field: evidence.StateField, Headers: c.Headers, As: AsWord, Words: payoutWords}
+			case evidence.SettlementDate:
+				if has(When) {
+					continue
+				}
+				c.Field, c.As = When, AsTime
+			case evidence.Net:
+				if has(evidence.Amount) {
+					continue
+				}
+				c.Field = evidence.Amount
+			}
+		}
 		t.Columns = append(t.Columns, c)
 	}
 	settleAmounts(t, rows, l.header)
 	settleDates(t, rows, l.header)
 	t.Fill = fillOf(t.Type)
 	return t
+}
+
+// payoutWords translate how far a platform says a payout is.
+var payoutWords = map[string]string{
+	"created": "created", "pending": "created", "scheduled": "created", "processing": "created", "待打款": "created", "待出款": "created", "处理中": "created",
+	"sent": "sent", "paid": "sent", "in_transit": "sent", "in transit": "sent", "success": "sent", "completed": "sent",
+	"已打款": "sent", "打款成功": "sent", "出款成功": "sent", "划账成功": "sent", "已出款": "sent", "成功": "sent",
+	"accepted": "accepted", "credited": "credited", "已到账": "credited", "到账": "credited",
+	"rejected": "rejected", "failed": "rejected", "打款失败": "rejected", "出款失败": "rejected", "失败": "rejected",
+	"returned": "returned", "退票": "returned", "已退回": "returned", "held": "held", "冻结": "held", "暂缓": "held",
 }
 
 // fieldsOfType are the columns that mean something for a type; nil is all.
@@ -154,6 +183,8 @@ var fieldsOfType = map[evidence.Type]map[evidence.Field]bool{
 		evidence.AuthCode, evidence.OrderID, evidence.Ref, evidence.PAN, evidence.Network, evidence.Issuer, evidence.CardTypeField,
 		evidence.KindField, evidence.OriginalRRN, evidence.OriginalSTAN, evidence.Amount, evidence.Gross, evidence.Fee,
 		evidence.Net, evidence.CurrencyField, evidence.SettlementDate, evidence.Payout),
+	evidence.PayoutStatus: fieldSet(When, Recorded, evidence.MID, evidence.Payout, evidence.Amount, evidence.Net, evidence.CurrencyField,
+		evidence.Account, evidence.SettlementDate, evidence.ResultField, evidence.StateField),
 	evidence.BankEntry: fieldSet(When, Recorded, evidence.Account, evidence.Amount, evidence.CurrencyField, evidence.Direction,
 		evidence.EntryRef, evidence.BookingDate, evidence.ValueDate, evidence.Text),
 }
@@ -311,6 +342,8 @@ func fillOf(t evidence.Type) func(*Row, *evidence.Draft) error {
 		return FillSettlement
 	case evidence.BankEntry:
 		return fillEntry
+	case evidence.PayoutStatus:
+		return fillPayout
 	}
 	return nil
 }
@@ -514,4 +547,15 @@ func (t *Table) Adapt(h *Head) *Table {
 	settleAmounts(fitted, rows, l.header)
 	settleDates(fitted, rows, l.header)
 	return fitted
+}
+
+// fillPayout completes what a platform says of its payouts: without a state it
+// lists what it has sent.
+func fillPayout(row *Row, d *evidence.Draft) error {
+	if len(row.Bytes("state")) == 0 {
+		if err := d.PutString(evidence.StateField, "sent"); err != nil {
+			return err
+		}
+	}
+	return d.PutString(evidence.By, "platform")
 }
