@@ -2,6 +2,7 @@ package terms
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"daozhang/internal/calendar"
@@ -13,6 +14,7 @@ type Book struct {
 	byMID     map[evidence.Word][]*Terms // in order of ValidFrom
 	holds     map[evidence.Word]*Terms   // what is assumed, per merchant
 	overrides map[string]map[calendar.Date]bool
+	calendars map[string]*calendar.Calendar // as overridden; nil for unknown names
 	// Problems are what could not be understood, by fact.
 	Problems []Problem
 }
@@ -26,7 +28,7 @@ type Problem struct {
 // Read gathers the terms and holidays of a view. Of two holiday facts for one
 // date the later one holds.
 func Read(v *evidence.View) *Book {
-	b := &Book{byMID: map[evidence.Word][]*Terms{}, holds: map[evidence.Word]*Terms{}, overrides: map[string]map[calendar.Date]bool{}}
+	b := &Book{byMID: map[evidence.Word][]*Terms{}, holds: map[evidence.Word]*Terms{}, overrides: map[string]map[calendar.Date]bool{}, calendars: map[string]*calendar.Calendar{}}
 	var terms, holidays []evidence.FactRef
 	for r, f := range v.Facts {
 		switch f.Type {
@@ -45,30 +47,9 @@ func Read(v *evidence.View) *Book {
 		}
 		b.overrides[name][v.At(r).Date] = v.At(r).State == evidence.Workday
 	}
-	calendars := map[string]*calendar.Calendar{}
-	find := func(name string) (*calendar.Calendar, bool) {
-		name = calendarName(name)
-		if c, ok := calendars[name]; ok {
-			return c, c != nil
-		}
-		c, ok := calendar.Builtin(name)
-		overrides := b.overrides[name]
-		if !ok && overrides != nil {
-			c, _ = calendar.Builtin("WEEKEND")
-			ok = true
-		}
-		if ok && overrides != nil {
-			c = c.With(overrides)
-		}
-		if !ok {
-			c = nil
-		}
-		calendars[name] = c
-		return c, ok
-	}
 	slices.SortFunc(terms, byTime)
 	for _, r := range terms {
-		t, problems := parse(v.Set, r, find)
+		t, problems := parse(v.Set, r, b.Calendar)
 		for _, why := range problems {
 			b.Problems = append(b.Problems, Problem{r, why})
 		}
@@ -81,8 +62,33 @@ func Read(v *evidence.View) *Book {
 	return b
 }
 
+// Calendar gives a calendar by name with the holidays that facts state; false
+// for a name that is neither built in nor stated. It is not for several
+// goroutines at once.
+func (b *Book) Calendar(name string) (*calendar.Calendar, bool) {
+	name = calendarName(name)
+	if c, ok := b.calendars[name]; ok {
+		return c, c != nil
+	}
+	c, ok := calendar.Builtin(name)
+	overrides := b.overrides[name]
+	if !ok && overrides != nil {
+		c, _ = calendar.Builtin("WEEKEND")
+		ok = true
+	}
+	if ok && overrides != nil {
+		c = c.With(overrides)
+	}
+	if !ok {
+		c = nil
+	}
+	b.calendars[name] = c
+	return c, ok
+}
+
 func calendarName(name string) string {
-	if name == "T2" {
+	name = strings.ToUpper(name)
+	if name == "T2" || name == "TARGET" {
 		return "TARGET2"
 	}
 	return name
@@ -145,6 +151,7 @@ func (b *Book) Prepare(mid evidence.Word, offset int16) {
 		return
 	}
 	t := Assumed(mid, zoneOf(offset))
+	t.Calendar, _ = b.Calendar(weekends)
 	if list := b.byMID[mid]; len(list) > 0 {
 		t.Account, t.Bank, t.Name, t.Zone = list[0].Account, list[0].Bank, list[0].Name, list[0].Zone
 	}

@@ -79,12 +79,13 @@ const (
 	defaultT0          = 30 * time.Minute
 	defaultPreauthDays = 30
 	midnight           = 24 * 60
+	weekends           = "WEEKEND"
 )
 
 // Assumed gives the terms where nothing is agreed on record: T1, midnight, the
 // zone of the facts, weekends off, no fee expected.
 func Assumed(mid evidence.Word, zone *time.Location) *Terms {
-	weekend, _ := calendar.Builtin("WEEKEND")
+	weekend, _ := calendar.Builtin(weekends)
 	return &Terms{
 		MID: mid, ValidFrom: calendar.None, Days: 1, Cutoff: midnight, Zone: zone, Calendar: weekend,
 		PayoutBy: defaultPayoutBy, T0: defaultT0, PreauthDays: defaultPreauthDays, FeeMode: FeePassthrough,
@@ -98,6 +99,7 @@ func parse(s *evidence.Set, r evidence.FactRef, calendars func(string) (*calenda
 	t := Assumed(f.MID, zoneOf(f.Offset))
 	t.Stated = true
 	t.FeeMode = FeeNet
+	t.Calendar, _ = calendars(weekends)
 	var problems []string
 	bad := func(field evidence.Field, why string) {
 		problems = append(problems, field.String()+": "+why)

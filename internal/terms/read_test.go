@@ -1,0 +1,18 @@
+package terms_test
+
+import (
+	"bytes"
+
+	"daozhang/internal/evidence"
+)
+
+// read adds facts, given as lines of CloudEvents, to a set.
+func read(t fataler, set *evidence.Set, lines []byte) {
+	t.Helper()
+	err := evidence.ReadNDJSON(bytes.NewReader(lines), set.Writer(set.AddFile("-")), func(line int, why string) {
+		t.Fatalf("line %d: %s", line, why)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
