@@ -118,7 +118,7 @@ func caps(charges []charge) []int64 {
 			amounts[c.amount] = true
 		}
 	}
-	if len(amounts) < 3 {
+	if len(amounts) < 2 {
 		return []int64{0}
 	}
 	return []int64{0, largest}

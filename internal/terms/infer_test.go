@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -236,6 +237,8 @@ func TestInferRecoversWhatWasAgreed(t *testing.T) {
 			}
 			return s + "}"
 		}
+		// A cap that was met once or twice cannot be told from a mistake.
+		capped := false
 		fees := "[]"
 		switch rapid.IntRange(0, 4).Draw(t, "fees") {
 		case 1:
@@ -252,6 +255,7 @@ func TestInferRecoversWhatWasAgreed(t *testing.T) {
 			cutoff: rapid.SampledFrom([]string{"", "", "12:00", "18:30", "22:00", "23:00", "23:30"}).Draw(t, "cutoff"),
 			zone:   place[0], calendar: place[1], currency: place[2], fees: fees,
 		}
+		capped = strings.Contains(fees, "cap")
 		minutes := rapid.SliceOfN(rapid.IntRange(0, 1439), 4, 10).Draw(t, "minutes")
 		sales := weeks(a.zone, minutes...)
 		from := rapid.IntRange(0, 400).Draw(t, "from")
@@ -273,7 +277,7 @@ func TestInferRecoversWhatWasAgreed(t *testing.T) {
 				wrong++
 			}
 		}
-		if wrong*20 > len(history) || fees != "[]" && got.FeeMode == terms.FeePassthrough {
+		if wrong*20 > len(history) || fees != "[]" && !capped && got.FeeMode == terms.FeePassthrough {
 			t.Fatalf("%+v: inferred %s; %d of %d fees are not met", a, show(got), wrong, len(history))
 		}
 	})
