@@ -239,6 +239,9 @@ holidays:
 	if len(lines) != 3 || lines[0] != 17 || lines[1] != 18 || lines[2] != 21 {
 		t.Errorf("rejected %v", l.Rejected)
 	}
+	if _, l := export(t, "# nothing was inferred\nterms: []\n", format.Options{}); len(l.Rejected) > 0 || len(l.Sources) != 1 {
+		t.Error("an empty list of terms is refused", l.Rejected)
+	}
 	one, l := export(t, "mid: M9\ncycle: T1\nfees: [{bps: 38}]\n", format.Options{})
 	if !strings.Contains(one, `"mid":"M9"`) || len(l.Rejected) > 0 {
 		t.Error(one, l.Rejected)

@@ -50,17 +50,26 @@ func TermsFile() Format {
 }
 
 var (
-	termsSign = regexp.MustCompile(`(?m)^(terms|holidays)\s*:\s*(#.*)?$`)
-	midSign   = regexp.MustCompile(`(?m)^(- *)?mid\s*:\s*\S`)
+	termsSign = regexp.MustCompile(`^(terms|holidays)\s*:\s*(\[\s*\])?\s*(#.*)?$`)
+	midSign   = regexp.MustCompile(`^(- *)?mid\s*:\s*\S`)
 	termsKeys = regexp.MustCompile(`(?m)^ *(- *)?(cycle|cutoff|fees|valid_from|calendar|payout_by|capture|timezone|account)\s*:`)
 )
 
+// isTerms looks at the first line that says something: terms: or holidays:, or
+// the mid of a file without a list, which must go on with what was agreed.
 func isTerms(h *Head) bool {
-	t := strings.TrimSpace(h.Text)
-	if t == "" || t[0] == '{' || t[0] == '[' || t[0] == '<' {
-		return false
+	rest := h.Text
+	for rest != "" {
+		var line string
+		line, rest = cutLine(rest)
+		line = strings.TrimRight(line, " \t")
+		if line == "" || line == "---" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		return termsSign.MatchString(line) || termsKeys.MatchString(h.Text) &&
+			(midSign.MatchString(line) || strings.HasPrefix(line, "name:") && strings.Contains(h.Text, "\nmid:"))
 	}
-	return (termsSign.MatchString(h.Text) || midSign.MatchString(h.Text)) && termsKeys.MatchString(h.Text)
+	return false
 }
 
 // oneOrMore is a string or a list of strings.
