@@ -199,6 +199,8 @@ type ranked struct {
 	count  int // all, the dropped ones too
 	list   []*investigation.Payment
 	full   bool // the last of list bounds what is taken
+	// spare are dropped payments, used again.
+	spare []*investigation.Payment
 }
 
 func (r *ranked) add(p *investigation.Payment) {
@@ -206,7 +208,12 @@ func (r *ranked) add(p *investigation.Payment) {
 	if r.keep == 0 || r.full && r.before(p, r.list[r.keep-1]) > 0 {
 		return
 	}
-	r.list = append(r.list, keepPayment(p))
+	c := new(investigation.Payment)
+	if n := len(r.spare); n > 0 {
+		c, r.spare = r.spare[n-1], r.spare[:n-1]
+	}
+	keepPayment(c, p)
+	r.list = append(r.list, c)
 	if len(r.list) >= 2*r.keep {
 		r.settle()
 	}
@@ -215,7 +222,7 @@ func (r *ranked) add(p *investigation.Payment) {
 func (r *ranked) settle() {
 	slices.SortFunc(r.list, r.before)
 	if len(r.list) >= r.keep {
-		clear(r.list[r.keep:])
+		r.spare = append(r.spare, r.list[r.keep:]...)
 		r.list = r.list[:r.keep]
 		r.full = r.keep > 0
 	}
@@ -224,12 +231,12 @@ func (r *ranked) settle() {
 // rest counts the payments that are not in the list.
 func (r *ranked) rest() int { return r.count - len(r.list) }
 
-// keepPayment copies a payment out of the reused one.
-func keepPayment(p *investigation.Payment) *investigation.Payment {
-	c := *p
-	c.Refunds = slices.Clone(p.Refunds)
-	c.Deductions.Facts = slices.Clone(p.Deductions.Facts)
-	c.Verdict.Evidence = slices.Clone(p.Verdict.Evidence)
-	c.Verdict.Alternatives = slices.Clone(p.Verdict.Alternatives)
-	return &c
+// keepPayment copies a payment out of the reused one, into the memory of c.
+func keepPayment(c, p *investigation.Payment) {
+	refunds, facts, told, others := c.Refunds, c.Deductions.Facts, c.Verdict.Evidence, c.Verdict.Alternatives
+	*c = *p
+	c.Refunds = append(refunds[:0], p.Refunds...)
+	c.Deductions.Facts = append(facts[:0], p.Deductions.Facts...)
+	c.Verdict.Evidence = append(told[:0], p.Verdict.Evidence...)
+	c.Verdict.Alternatives = append(others[:0], p.Verdict.Alternatives...)
 }

@@ -154,21 +154,32 @@ func percent(c float64) string { return fmt.Sprintf("%.0f %%", c*100) }
 // plain takes out of a text what could move the cursor, hide or turn letters:
 // control and formatting characters become a space.
 func plain(s string) string {
-	bad := func(r rune) bool {
-		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar || r == '\u2028' || r == '\u2029'
+	ascii := true
+	for i := 0; i < len(s) && ascii; i++ {
+		ascii = s[i] >= ' ' && s[i] < 0x7f
 	}
-	if strings.IndexFunc(s, bad) < 0 {
+	if ascii || strings.IndexFunc(s, moves) < 0 {
 		return s
 	}
 	return strings.Map(func(r rune) rune {
-		if bad(r) {
+		if moves(r) {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(s, " "))
+	}, s)
 }
 
-func plainText(t Text) Text { return Text{EN: plain(t.EN), ZH: plain(t.ZH)} }
+// moves reports whether a character is no sign that stands where it is written.
+// Bytes that are no UTF-8 come as the replacement character.
+func moves(r rune) bool {
+	switch {
+	case r < ' ' || r >= 0x7f && r < 0xa0:
+		return true
+	case r < 0xad || r >= 0x4e00 && r < 0xa000: // Latin, Chinese
+		return false
+	}
+	return unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar || r == '\u2028' || r == '\u2029'
+}
 
 // reference is the key by which a payment is asked about: its RRN, else the
 // order, the processor's reference, the trace number, the approval code, the id.

@@ -301,26 +301,6 @@ func (p place) word() Text {
 	return w
 }
 
-// code is the place's name in the money map of the contract.
-func (p place) code() string {
-	switch p {
-	case inFees:
-		return "fees"
-	case inRefunded:
-		return "refunded"
-	case inChargebacks:
-		return "chargebacks"
-	case inReserves:
-		return "reserves"
-	case inAdjustments:
-		return "adjustments"
-	}
-	if s := p.stage(); s != journey.NoStage {
-		return p.status().String() + "." + s.String()
-	}
-	return p.status().String()
-}
-
 // scopeWords name the objects that a fault strikes, by what stands before the
 // slash in an incident's scope.
 var scopeWords = map[string]Text{

@@ -33,7 +33,8 @@ const (
 // in further sheets.
 func XLSX(w io.Writer, a *investigation.Answer, o Options) error {
 	f := excelize.NewFile()
-	f.SetZipWriter(func(w io.Writer) excelize.ZipWriter { return newOrderedZip(w) })
+	// The archive goes straight to w, not through the library's own buffer.
+	f.SetZipWriter(func(io.Writer) excelize.ZipWriter { return newOrderedZip(w) })
 	defer func() { _ = f.Close() }()
 	b := &book{f: f, lang: o.Lang, styles: map[string]int{}}
 	d := digestOf(a, limits{needs: xlsxNeeds})
@@ -48,7 +49,7 @@ func XLSX(w io.Writer, a *investigation.Answer, o Options) error {
 	if b.err != nil {
 		return b.err
 	}
-	return f.Write(w)
+	return f.Write(io.Discard)
 }
 
 // book writes sheets; the first error stays in err and stops the rest.
@@ -56,8 +57,10 @@ type book struct {
 	f      *excelize.File
 	lang   string
 	styles map[string]int
-	sheets int
-	err    error
+	// figures are the styles of amounts by exponent, plain and bold; 0: not made.
+	figures [2][8]int
+	sheets  int
+	err     error
 }
 
 // column is a column of a sheet; width is in characters.
@@ -103,13 +106,21 @@ func (b *book) style(key string, make func() *excelize.Style) int {
 }
 
 func (b *book) numberStyle(exponent int, bold bool) int {
-	return b.style(fmt.Sprint("number", exponent, bold), func() *excelize.Style {
+	weight := 0
+	if bold {
+		weight = 1
+	}
+	if id := b.figures[weight][exponent]; id != 0 {
+		return id
+	}
+	b.figures[weight][exponent] = b.style(fmt.Sprint("number", exponent, bold), func() *excelize.Style {
 		format := "#,##0"
 		if exponent > 0 {
 			format += "." + "0000000000"[:exponent]
 		}
 		return &excelize.Style{CustomNumFmt: &format, Font: &excelize.Font{Bold: bold, Family: sheetFont, Size: 10}}
 	})
+	return b.figures[weight][exponent]
 }
 
 func (b *book) formatStyle(format string) int {

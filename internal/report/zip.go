@@ -41,7 +41,7 @@ func (m *zipMember) Write(b []byte) (int, error) {
 func (z *orderedZip) Create(name string) (io.Writer, error) {
 	m := &zipMember{}
 	var err error
-	if m.flate, err = flate.NewWriter(&m.packed, flate.DefaultCompression); err != nil {
+	if m.flate, err = flate.NewWriter(&m.packed, flate.BestSpeed); err != nil {
 		return nil, err
 	}
 	z.members[name] = m
@@ -84,6 +84,7 @@ func (z *orderedZip) Close() error {
 		if _, err := m.packed.WriteTo(w); err != nil {
 			return err
 		}
+		delete(z.members, name)
 	}
 	return out.Close()
 }
