@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"io"
+	"math"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -38,19 +42,64 @@ func (m *Main) export() *cobra.Command {
 			return err
 		}
 		set.Unify()
-		err = m.deliver(out, func(w io.Writer) error {
-			if asOf == "" {
-				return set.WriteNDJSON(w)
-			}
+		view := set.Known(math.MaxInt64)
+		if asOf != "" {
 			_, seconds := m.Now().In(m.Zone).Zone()
 			at, _ := when.in(zoneOf(set, int16(seconds/60)), m.Now())
-			return evidence.WriteNDJSON(w, set.Known(at))
-		})
-		if err != nil {
+			view = set.Known(at)
+		}
+		refs := facts(view, asOf == "")
+		if err := m.deliver(out, func(w io.Writer) error { return writeFacts(w, set, refs) }); err != nil {
 			return err
 		}
 		m.warned(loaded.Warnings, true)
 		return m.refused(loaded.Rejected, true)
 	}
 	return cmd
+}
+
+// facts lists the facts of a view in order of time, source and id, so that the
+// same evidence is written the same way in whatever order it was read; of
+// conflicting versions the one that stands, or all.
+func facts(view *evidence.View, all bool) []evidence.FactRef {
+	var refs []evidence.FactRef
+	for r := range view.Facts {
+		refs = append(refs, r)
+	}
+	if all {
+		for _, versions := range view.Conflicts() {
+			for _, r := range versions {
+				if !view.Counts(r, view.At(r)) {
+					refs = append(refs, r)
+				}
+			}
+		}
+	}
+	hashes := map[evidence.FactRef][32]byte{}
+	slices.SortFunc(refs, func(a, b evidence.FactRef) int {
+		if c := view.CompareTime(a, b); c != 0 || a == b {
+			return c
+		}
+		for _, r := range []evidence.FactRef{a, b} { // versions of one fact
+			if _, ok := hashes[r]; !ok {
+				hashes[r] = view.ContentHash(r)
+			}
+		}
+		x, y := hashes[a], hashes[b]
+		return bytes.Compare(x[:], y[:])
+	})
+	return refs
+}
+
+// writeFacts writes facts, one event a line.
+func writeFacts(w io.Writer, set *evidence.Set, refs []evidence.FactRef) error {
+	out := bufio.NewWriterSize(w, 1<<16)
+	var line []byte
+	for _, r := range refs {
+		line = append(set.AppendJSON(line[:0], r), '\n')
+		if _, err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
 }

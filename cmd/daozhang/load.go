@@ -156,8 +156,8 @@ func (m *Main) refused(rejected []format.Note, list bool) error {
 		}
 	}
 	m.line(fmt.Sprintf(m.say(text{
-		"daozhang: %d lines or files were refused; everything else has been answered",
-		"daozhang：有 %d 行（或文件）未能采用，其余已全部给出结果"}), len(rejected)))
+		"daozhang: refused: %d (lines or whole files); everything else has been answered",
+		"daozhang：有 %d 处（行或整个文件）未能采用，其余已全部给出结果"}), len(rejected)))
 	return fault.New(fault.Rejected, "", "", nil, "")
 }
 

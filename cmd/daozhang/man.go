@@ -27,7 +27,7 @@ func (m *Main) man() *cobra.Command {
 		root := cmd.Root()
 		if dir == "" {
 			c, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
+			if err != nil || len(rest) > 0 || len(args) > 0 && c == root {
 				return usage(cmd, fmt.Sprintf("there is no command %q", strings.Join(args, " ")))
 			}
 			return m.deliver("", func(w io.Writer) error { return manPage(w, c) })

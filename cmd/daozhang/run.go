@@ -139,11 +139,11 @@ func (m *Main) root() *cobra.Command {
 	root.PersistentFlags().String("lang", "", m.say(text{
 		"language, en or zh (default: that of the locale)", "语言：en 或 zh（默认随系统语言）"}))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err.Error()) })
-	root.AddCommand(m.check(), m.trace(), m.export(), m.causes(), m.formats(), m.calendar(), m.man(), m.version())
+	root.AddCommand(m.check(), m.trace(), m.export(), m.causes(), m.formats(), m.calendar(), m.simulate(), m.score(), m.man(), m.version())
 	root.SetHelpCommand(&cobra.Command{Use: "help [command]", Short: m.say(text{"Help about a command", "查看命令说明"}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, _, err := root.Find(args)
-			if err != nil || c == nil {
+			if err != nil || c == root && len(args) > 0 {
 				return usage(cmd, fmt.Sprintf("there is no command %q", strings.Join(args, " ")))
 			}
 			return c.Help()
@@ -167,7 +167,8 @@ func (m *Main) root() *cobra.Command {
 
 // usage is the error of a command line that cannot be understood.
 func usage(cmd *cobra.Command, why string) error {
-	return fault.New(fault.Usage, strings.TrimPrefix(cmd.CommandPath(), "daozhang "), "", errors.New(why),
+	op := strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "daozhang"), " ")
+	return fault.New(fault.Usage, op, "", errors.New(why),
 		fmt.Sprintf("see `%s --help`", cmd.CommandPath()))
 }
 

@@ -35,7 +35,7 @@ func (m *Main) trace() *cobra.Command {
 				"four digits find it too. Several that fit are listed; name one by its id then. Exit code 3: not found.",
 			"REF 可以是签购单或报表上的任一号码：参考号、流水号、授权码、订单号、渠道流水号、出款编号或款项 id；\n" +
 				"都不是时，也可用金额（128.00）或卡号后四位查找。找到多笔时列出清单，请再用 id 指定。未找到时退出码为 3。"}),
-		Example: `  daozhang trace 606410000117 pos.csv settlement.csv statement.xml
+		Example: `  daozhang trace 606412000117 pos.csv settlement.csv statement.xml
   daozhang trace 128.00 examples/corner-shop --as-of 2026-03-09T10:00:00+08:00`,
 		Args: need(2, -1, text{"name a reference, then the files", "请先写号码，再写文件"})(m),
 	}
@@ -101,22 +101,25 @@ func find(a *investigation.Answer, ref string) []*investigation.Payment {
 	if found := a.Find(ref); len(found) > 0 {
 		return found
 	}
-	fits := func(*investigation.Payment) bool { return false }
+	key, _ := a.View.Words.Find(ref)
 	masked, isCard := card.Normalize(ref)
-	switch {
-	case isCard:
-		w, ok := a.View.Words.Find(masked)
-		if !ok {
-			return nil
-		}
-		fits = func(p *investigation.Payment) bool { return p.Keys.PAN == w }
-	case lastFour.MatchString(ref):
-		fits = func(p *investigation.Payment) bool { return hasTail(p.Keys.PAN, ref) }
-	case decimal.MatchString(ref):
-		fits = func(p *investigation.Payment) bool {
+	if card.IsPAN(ref) { // a person may type it in full; it goes no further
+		masked, isCard = card.MaskText(ref)
+	}
+	fits := func(p *investigation.Payment) bool {
+		switch {
+		case isCard:
+			pan := a.View.Words.Text(p.Keys.PAN)
+			return card.First6(pan) == card.First6(masked) && card.Last4(pan) == card.Last4(masked)
+		case key != 0 && p.Payout != nil && p.Payout.ID == key: // one that the payment's own facts do not name
+			return true
+		case lastFour.MatchString(ref):
+			return hasTail(p.Keys.PAN, ref)
+		case decimal.MatchString(ref):
 			n, err := money.ParseDecimal(ref, p.Currency.Exponent(), money.Point)
 			return err == nil && n == p.Amount
 		}
+		return false
 	}
 	var found []*investigation.Payment
 	a.Each(func(p *investigation.Payment) bool {
