@@ -209,7 +209,7 @@ func pageOf(a *investigation.Answer, o Options) *page {
 		p.Currencies = append(p.Currencies, c)
 	}
 	p.Incidents = capped(incidentBlock(d, false), pageIncident)
-	p.Accounts = accountBlock(d)
+	p.Accounts = capped(accountBlock(d), pageDays)
 	p.Days = capped(daysBlock(d), pageDays)
 	p.Problems = problemBlock(d, pageProblems)
 	p.Terms = termsBlock(d, pageProblems)
@@ -243,15 +243,6 @@ func pageOf(a *investigation.Answer, o Options) *page {
 		p.Legend = append(p.Legend, pageLegend{statusSign(s), toneOf(s).class(), statusWord(s), statusMeaning(s)})
 	}
 	return p
-}
-
-// capped keeps the first rows of a block and says how many are left out.
-func capped(b block, n int) block {
-	if rest := len(b.Rows) - n; rest > 0 {
-		b.Rows = b.Rows[:n]
-		b.After = append(b.After, tx("and "+grouped(rest)+" more: see -o xlsx.", "另有"+grouped(rest)+"行，见 -o xlsx。"))
-	}
-	return b
 }
 
 // trail makes a payment's trail; advice collects what to do about each cause,

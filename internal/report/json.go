@@ -493,26 +493,29 @@ func (e *encoder) word(b []byte, key string, w evidence.Word) []byte {
 	if w == 0 {
 		return b
 	}
-	b = append(b, key...)
-	if w.Plain() {
-		b = append(b, '"')
-		b = e.words.Append(b, w)
-		return append(b, '"')
-	}
-	return appendString(b, e.words.Text(w))
+	b = append(append(b, key...), '"')
+	start := len(b)
+	return quoted(e.words.Append(b, w), start)
 }
 
 // name writes a fact's "source#id".
 func (e *encoder) name(b []byte, r evidence.FactRef) []byte {
 	f := e.a.View.At(r)
-	if f.Source.Plain() && f.ID.Plain() {
-		b = append(b, '"')
-		b = e.words.Append(b, f.Source)
-		b = append(b, '#')
-		b = e.words.Append(b, f.ID)
-		return append(b, '"')
+	b = append(b, '"')
+	start := len(b)
+	b = append(e.words.Append(b, f.Source), '#')
+	return quoted(e.words.Append(b, f.ID), start)
+}
+
+// quoted ends a JSON string whose text has been appended from start on, and
+// escapes it where it needs to be.
+func quoted(b []byte, start int) []byte {
+	for _, c := range b[start:] {
+		if c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return appendString(b[:start-1], string(b[start:]))
+		}
 	}
-	return appendString(b, e.a.View.Name(r))
+	return append(b, '"')
 }
 
 func appendTime(b []byte, at evidence.Instant, offset int16) []byte {

@@ -32,9 +32,9 @@ func Markdown(w io.Writer, a *investigation.Answer, o Options) error {
 			m.block(moneyBlock(d, s))
 		}
 	}
-	m.block(incidentBlock(d, false))
+	m.block(capped(incidentBlock(d, false), markdownNeeds))
 	m.block(needsBlock(d, false))
-	m.block(accountBlock(d))
+	m.block(capped(accountBlock(d), markdownNeeds))
 	m.block(problemBlock(d, markdownProblems))
 	m.block(termsBlock(d, markdownProblems))
 	return m.w.Flush()

@@ -175,7 +175,7 @@ func accountName(d *digest, name string) Text {
 	return same(plain(tail))
 }
 
-// incidentBlock lists the incidents; folded puts two facts into one cell, for
+// incidentBlock lists the incidents, those of most payments first; folded puts two facts into one cell, for
 // narrow screens.
 func incidentBlock(d *digest, folded bool) block {
 	b := block{
@@ -190,7 +190,9 @@ func incidentBlock(d *digest, folded bool) block {
 		b.Wide = []bool{true, false, false, true}
 	}
 	two := func(x, y Text) Text { return listOf(same("\n"), x, y) }
-	for _, i := range d.totals.Incidents {
+	largest := slices.Clone(d.totals.Incidents)
+	slices.SortStableFunc(largest, func(x, y *investigation.Incident) int { return cmp.Compare(y.Count, x.Count) })
+	for _, i := range largest {
 		what := same(i.Key.Cause)
 		if i.Cause != nil {
 			what = i.Cause.Title
@@ -423,4 +425,13 @@ func emptyAnswer(d *digest) Text {
 	}
 	return tx("No payment was found. Hand in the POS journal, the settlement file and the bank statement: daozhang check FILES…",
 		"没有找到交易。请提供POS流水、结算文件和银行账单：daozhang check 文件…")
+}
+
+// capped keeps the first rows of a block and says how many are left out.
+func capped(b block, n int) block {
+	if rest := len(b.Rows) - n; rest > 0 {
+		b.Rows = b.Rows[:n]
+		b.After = append(b.After, tx("and "+grouped(rest)+" more: see -o xlsx.", "另有"+grouped(rest)+"行，见 -o xlsx。"))
+	}
+	return b
 }

@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
 	"daozhang/internal/investigation"
 )
@@ -18,6 +20,18 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // asked is the moment of the question about the shop.
 var asked = time.Date(2026, 3, 5, 9, 0, 0, 0, time.FixedZone("", 8*3600))
+
+var loaded = sync.OnceValues(diagnosis.Load)
+
+// causes gives the catalogue, compiled once for all tests.
+func causes(t testing.TB) *diagnosis.Catalogue {
+	t.Helper()
+	c, err := loaded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
 
 // shop answers for testdata/shop.facts.
 func shop(t testing.TB) *investigation.Answer {
@@ -61,7 +75,7 @@ func answerTo(t testing.TB, name, facts string, asOf time.Time) *investigation.A
 		t.Fatal(err)
 	}
 	_, offset := asOf.Zone()
-	a, err := investigation.Investigate(set, evidence.InstantOf(asOf), int16(offset/60), investigation.Options{})
+	a, err := investigation.Investigate(set, evidence.InstantOf(asOf), int16(offset/60), investigation.Options{Catalogue: causes(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,9 @@ const (
 	// unfolded is the width from which each fact of a payment has its own column.
 	unfolded = 118
 	// shownNeeds is how many payments that need someone the terminal shows.
-	shownNeeds = 20
+	shownNeeds     = 20
+	shownIncidents = 10
+	shownAccounts  = 20
 	gap        = 2 // columns between columns
 )
 
@@ -50,9 +52,9 @@ func Table(w io.Writer, a *investigation.Answer, o Options) error {
 			p.block(moneyBlock(d, s))
 		}
 	}
-	p.block(incidentBlock(d, width < unfolded))
+	p.block(capped(incidentBlock(d, width < unfolded), shownIncidents))
 	p.block(needsBlock(d, width < unfolded))
-	p.block(accountBlock(d))
+	p.block(capped(accountBlock(d), shownAccounts))
 	p.block(problemBlock(d, shownProblems))
 	p.block(termsBlock(d, shownProblems))
 	return p.w.Flush()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/xuri/excelize/v2"
 
@@ -36,6 +37,12 @@ func XLSX(w io.Writer, a *investigation.Answer, o Options) error {
 	// The archive goes straight to w, not through the library's own buffer.
 	f.SetZipWriter(func(io.Writer) excelize.ZipWriter { return newOrderedZip(w) })
 	defer func() { _ = f.Close() }()
+	// The workbook is as old as the moment it speaks of, so that the same answer
+	// is the same file.
+	at := a.AsOf.In(time.UTC).Format(time.RFC3339)
+	if err := f.SetDocProps(&excelize.DocProperties{Creator: "daozhang", LastModifiedBy: "daozhang", Created: at, Modified: at}); err != nil {
+		return err
+	}
 	b := &book{f: f, lang: o.Lang, styles: map[string]int{}}
 	d := digestOf(a, limits{needs: xlsxNeeds})
 	b.summary(d)
