@@ -340,7 +340,9 @@ func (s *Scorer) score(m *moment, t *Truth, a *Answer) {
 	if t.Incident != "" {
 		put(m.groups, t.Incident, a.Incident)
 	}
-	if a.Incident != "" {
+	// A payment that shares no injected fault says nothing about an incident
+	// that names its cause rightly: a missing statement is one as well.
+	if a.Incident != "" && (t.Incident != "" || !right(t.Cause, a.Cause.Code, t.Accept.Cause)) {
 		put(m.reverse, a.Incident, t.Incident)
 	}
 	if !t.Arrival.IsZero() && a.Expected != nil && a.Status != "arrived" && a.Status != "confirmed" {

@@ -40,8 +40,13 @@ func (s *sim) offline(p *payment) {
 // closeBatch closes and uploads what a terminal has collected, unless
 // something keeps it open.
 func (s *sim) closeBatch(t *terminal) {
-	b := t.batch
-	if b == nil || b.until > s.now || len(b.pays) == 0 {
+	if t.batch != nil {
+		s.uploadBatch(t.batch)
+	}
+}
+
+func (s *sim) uploadBatch(b *batch) {
+	if b.until > s.now || len(b.pays) == 0 || b.uploaded.exists() {
 		return
 	}
 	s.batchFact(b, "closed", s.now)
@@ -53,7 +58,9 @@ func (s *sim) closeBatch(t *terminal) {
 		p.captured, p.capRef = s.now+20, b.uploaded
 		s.route(p)
 	}
-	t.batch = nil
+	if b.t.batch == b {
+		b.t.batch = nil
+	}
 }
 
 // route sends what was captured on its way to clearing, and in a T0 or D0

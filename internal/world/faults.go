@@ -387,9 +387,17 @@ func (s *sim) holdBatch(code, party string) {
 	if code == "reprint" {
 		code = "human.prompt_ignored"
 	}
+	if mode == "hardware.printer" || mode == "reprint" {
+		s.unprinted(t)
+	}
+	b.until = never
+	s.at(s.now+90, func() { s.keepBatch(t, b, mode, code, party) })
+}
+
+// keepBatch lets what happened to a terminal after its last sale keep its batch.
+func (s *sim) keepBatch(t *terminal, b *batch, mode, code, party string) {
 	tr := s.newTrouble(code, party, capture, s.now)
 	b.troubles = append(b.troubles, tr)
-	b.until = never
 	day := t.m.date(s.now).Add(s.n(1, 2))
 	end := clockAt(day, s.n(790, 1000), t.m.reg.zone)
 	lost := s.lostFault()
@@ -397,7 +405,6 @@ func (s *sim) holdBatch(code, party string) {
 	switch mode {
 	case "hardware.printer":
 		tr.tell = []ref{s.health(t, "printer", "failed", s.now, lost)}
-		s.unprinted(t)
 		lift = func() { s.health(t, "printer", "ok", s.now, lost) }
 	case "hardware.mainboard":
 		tr.tell = []ref{s.health(t, "mainboard", "failed", s.now, lost)}
@@ -421,17 +428,13 @@ func (s *sim) holdBatch(code, party string) {
 		tr.tell = []ref{s.prompt(t, "settle_batch")}
 		tr.soft = true
 	case "reprint":
-		s.unprinted(t)
 		tr.tell = []ref{s.prompt(t, "reprint")}
 	case "batch.out_of_balance":
 		tr.tell = []ref{s.batchFact(b, "out_of_balance", s.now)}
+		t.batch = nil // the next sale opens another
 	}
 	s.at(end, func() { lift(); tr.to = s.now; b.until = 0 })
-	s.at(end+60, func() {
-		if t.batch == b {
-			s.closeBatch(t)
-		}
-	})
+	s.at(end+60, func() { s.uploadBatch(b) })
 }
 
 // unprinted is a sale whose slip is missing.

@@ -122,6 +122,9 @@ func (s *sim) judge(p *payment, asOf int64) (v verdict, ok bool) {
 		// captured at the host before it is reversed is left open.
 		v.ok.stage = append(v.ok.stage, "authorized")
 	}
+	if p.undo == "void" && v.stage == "authorized" {
+		v.ok.stage = append(v.ok.stage, "captured") // with its void in the batch
+	}
 	return v, true
 }
 
@@ -291,6 +294,18 @@ func (s *sim) underWay(p *payment, st int, asOf int64, v *verdict) {
 	if next == credit && !m.statements && !m.bank.credits && m.visible == 0 {
 		next = credit
 	}
+	if d.instant && next == clearing {
+		if t := s.keeper(p, settlement, asOf); t != nil {
+			// Whether a payment that is settled before it is cleared is held
+			// on the clearing leg is left open.
+			v.ok.status = []string{"held", "in_transit"}
+			v.ok.cause = []string{"timing.not_due"}
+			v.ok.party = []string{"nobody"}
+			v.status = "overdue"
+			v.blame(t, asOf)
+			return
+		}
+	}
 	if t := s.keeper(p, next, asOf); t != nil {
 		v.status = "held"
 		v.blame(t, asOf)
@@ -330,6 +345,8 @@ func (s *sim) underWay(p *payment, st int, asOf int64, v *verdict) {
 func (s *sim) arrivedCause(p *payment, asOf int64, v *verdict) {
 	if p.twice != nil && p.orderRef.seen(asOf) {
 		v.cause, v.tell = "record.duplicate", p.twice.tell
+		// The order differs by it; which of the two names is meant is open.
+		v.ok.cause, v.ok.party = []string{"human.input_error"}, []string{"merchant"}
 		return
 	}
 	if p.orderRef.seen(asOf) && p.billed != p.amount && !p.second && p.wrong != p.orderRef {
@@ -388,11 +405,11 @@ func (s *sim) covered(p *payment, d due, asOf int64) bool {
 // a negative balance, over the merchant's limit.
 func (s *sim) suspended(p *payment, asOf int64) bool {
 	for _, t := range p.payout.troubles {
-		if (t.code == "payout.below_minimum" || t.code == "payout.negative_balance" || t.code == "platform.limit") && t.from <= asOf && asOf < t.to {
+		if t.from <= asOf && (t.code == "payout.below_minimum" || t.code == "payout.negative_balance" || t.code == "platform.limit") && asOf < t.to {
 			return true
 		}
 	}
-	return p.payout.amount < p.m.minimum
+	return false
 }
 
 // keeper is the trouble that keeps the money on purpose.
@@ -421,7 +438,13 @@ func (p *payment) all(next leg) []*trouble {
 func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf int64, v *verdict) {
 	m := p.m
 	list := p.all(next)
+	if d.instant && next == clearing {
+		// Settled and paid at once: what stops the settlement stops it here.
+		next = clearing | settlement
+	}
 	switch next {
+	case clearing | settlement:
+		list = append(list, s.troubles...)
 	case clearing:
 		list = append(append(list, p.nw.troubles...), s.troubles...)
 	case settlement:
@@ -504,8 +527,39 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		v.cause, v.party = "record.statement_missing", "merchant"
 	default:
 		v.cause, v.suffices = "unknown", false
-		record()
+		// An earlier leg was late, and so is this one: the former fault is the
+		// root, though nothing stops the money now.
+		for _, t := range list {
+			if t.leg < next && t.from <= asOf && t.to <= asOf {
+				v.cause, v.party = t.code, t.party
+				v.ok.cause = append(v.ok.cause, "unknown")
+			}
+		}
 	}
+	if legDue == asOf {
+		v.ok.cause = append(v.ok.cause, "timing.not_due", "timing.after_cutoff", "timing.holiday")
+		v.ok.party = append(v.ok.party, "nobody")
+	}
+	if next == payoutLeg && p.payout.reached(asOf) {
+		// The minimum has been reached since: the next run pays.
+		v.ok.status = append(v.ok.status, "in_transit", "overdue")
+		v.ok.cause = append(v.ok.cause, "timing.not_due", "timing.holiday", "timing.after_cutoff", "payout.not_sent", "payout.below_minimum", "unknown")
+		v.ok.party = append(v.ok.party, "nobody", "platform")
+	}
+	if next == payoutLeg && v.status == "in_transit" && p.payout.within {
+		v.ok.cause = append(v.ok.cause, "platform.limit")
+		v.ok.party = append(v.ok.party, "merchant")
+	}
+}
+
+// reached says whether a payout that rested may go again.
+func (po *payout) reached(asOf int64) bool {
+	for _, t := range po.troubles {
+		if (t.code == "payout.below_minimum" || t.code == "payout.negative_balance") && t.to <= asOf {
+			return true
+		}
+	}
+	return false
 }
 
 // lostTo keeps the right cause where its evidence was lost: the answer may

@@ -56,19 +56,7 @@ func (s *sim) send(po *payout) {
 	}
 	switch {
 	case po.carry() && !po.t0:
-		if len(po.troubles) == 0 {
-			code, party := "payout.below_minimum", "nobody"
-			if po.amount <= 0 {
-				code, party = "payout.negative_balance", "merchant"
-			}
-			t := own(code, party, payoutLeg)
-			for _, p := range po.pays {
-				t.tell = append(t.tell, p.stl)
-			}
-			if len(t.tell) > 3 {
-				t.tell = t.tell[:3]
-			}
-		}
+		s.rest(po)
 		return
 	case m.hold != nil && m.holdStage == payoutLeg:
 		s.at(m.hold.to+600, func() { s.send(po) })

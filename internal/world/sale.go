@@ -432,7 +432,7 @@ func (s *sim) preauthorize(p *payment) {
 		t := s.newTrouble("human.misoperation", "operator", capture, p.tender+86400+2)
 		t.shared, t.tell = false, []ref{p.wrong}
 		p.troubles = append(p.troubles, t)
-		s.at(p.tender+int64(s.n(60, 90))*3600, func() { t.to = s.now; s.complete(p) })
+		s.at(p.tender+int64(s.n(40, 69))*3600, func() { t.to = s.now; s.complete(p) })
 	case s.permille(150) && s.wants("authorization.expired"):
 		// The guest never came; after preauth_days it is void.
 		if exp := p.tender + int64(m.preauthDays)*86400; exp < s.last {
@@ -461,7 +461,7 @@ func (s *sim) complete(p *payment) {
 	_, mo, day := p.m.date(at).YMD()
 	rrn := fmt.Sprintf("%02d%02d%08d", mo, day, s.rrn)
 	p.actRRN = rrn
-	if s.permille(300) {
+	if s.permille(300) && !p.wrong.exists() {
 		p.amount -= p.amount / 10
 	}
 	write := func(typ, src string, at int64) *fact {

@@ -12,6 +12,10 @@ import (
 func (s *sim) clear(reg *region, nw *network, d calendar.Date) {
 	if nw.clearOff > s.now {
 		s.at(nw.clearOff+1200, func() { s.clear(reg, nw, d) })
+		for _, m := range reg.merchants {
+			s.at(nw.clearOff+6000, func() { s.settle(m, m.date(s.now)) })
+			s.at(nw.clearOff+12000, func() { s.payDay(m) })
+		}
 		return
 	}
 	var count, total int64
@@ -109,6 +113,7 @@ type payout struct {
 	of       *payout
 	troubles []*trouble
 	tried    bool
+	within   bool // the part that keeps within the limit
 }
 
 func (s *sim) openPayout(m *merchant, day calendar.Date) *payout {
@@ -181,7 +186,7 @@ func (s *sim) settle(m *merchant, day calendar.Date) {
 		t.from = s.now
 		second.troubles = append(second.troubles, t)
 		next := clockAt(second.day, 420, m.reg.zone)
-		s.at(next, func() {
+		s.at(next+int64(m.payoutAt-425)*60, func() {
 			s.fact("limit.policy", "platform/limits", s.now, m.reg.zone).str("scope", "mid/"+m.mid).str("kind", "payout").num("daily_amount", limit*50).str("currency", m.reg.currency).emit()
 		})
 		s.at(clockAt(second.day, m.payoutAt, m.reg.zone), func() { t.to = s.now })
@@ -193,7 +198,7 @@ func (s *sim) settle(m *merchant, day calendar.Date) {
 			total += s.settleOne(p, into, day)
 			count++
 		}
-		second.tried = true
+		second.tried, po.within = true, true
 		if len(second.pays) > 0 {
 			s.at(clockAt(second.day, m.payoutAt, m.reg.zone), func() { s.send(second) })
 		}
@@ -217,6 +222,7 @@ func (s *sim) settle(m *merchant, day calendar.Date) {
 		}
 		short.from = s.now + 2400
 	}
+	s.rest(po)
 	file := s.fact("settlement.file", "settlement/"+m.mid, s.now+2400, m.reg.zone).str("mid", m.mid).date("date", day).
 		num("count", count).num("total", total).str("currency", m.reg.currency).emit()
 	for _, p := range lacking {
@@ -230,6 +236,31 @@ func (s *sim) settle(m *merchant, day calendar.Date) {
 		next := clockAt(m.nextPayDay(day), m.settleAt, m.reg.zone)
 		s.at(next, func() { short.to = s.now })
 	}
+}
+
+// rest lets the payout wait while its lines come to too little.
+func (s *sim) rest(po *payout) {
+	for _, t := range po.troubles {
+		if t.to == never && (t.code == "payout.below_minimum" || t.code == "payout.negative_balance") {
+			if t.code == "payout.negative_balance" == (po.amount <= 0) && po.carry() {
+				return
+			}
+			t.to = s.now
+		}
+	}
+	if !po.carry() {
+		return
+	}
+	code, party := "payout.below_minimum", "nobody"
+	if po.amount <= 0 {
+		code, party = "payout.negative_balance", "merchant"
+	}
+	t := s.newTrouble(code, party, payoutLeg, s.now)
+	po.troubles = append(po.troubles, t)
+	for _, p := range po.pays {
+		t.tell = append(t.tell, p.stl)
+	}
+	t.tell = t.tell[:min(3, len(t.tell))]
 }
 
 func (po *payout) carry() bool { return po.amount < po.m.minimum || po.amount <= 0 }
