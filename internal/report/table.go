@@ -24,7 +24,7 @@ const (
 	shownNeeds     = 20
 	shownIncidents = 10
 	shownAccounts  = 20
-	gap        = 2 // columns between columns
+	gap            = 2 // columns between columns
 )
 
 // Table writes the answer for someone at a terminal: the headline, the money by
