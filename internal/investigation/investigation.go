@@ -104,14 +104,9 @@ func Investigate(set *evidence.Set, asOf evidence.Instant, offset int16, opts Op
 	set.Unify()
 	view := set.Known(asOf)
 	book := terms.Read(view)
-	res := match.Run(view, book)
-	a := &Answer{AsOf: asOf, Offset: offset, View: view, Match: res}
-	if a.inferTerms(book) {
-		// Business dates may have moved: lines without a reference are matched
-		// by them.
-		res = match.Run(view, book)
-		a.Match = res
-	}
+	a := &Answer{AsOf: asOf, Offset: offset, View: view}
+	res := match.Run(view, book, func(merchants []*match.Merchant) bool { return a.inferTerms(book, merchants) })
+	a.Match = res
 	a.Context = journey.NewContext(res)
 	a.Engine = diagnosis.NewEngine(a.Context, catalogue)
 	if opts.SkipDiagnosis {
@@ -133,6 +128,11 @@ func (a *Answer) sortPayments() {
 	var wg sync.WaitGroup
 	for n := range parts {
 		wg.Go(func() {
+			size := 0
+			for i := n; i < len(merchants); i += len(parts) {
+				size += len(merchants[i].Payments)
+			}
+			parts[n] = make([]place, 0, size)
 			for i := n; i < len(merchants); i += len(parts) {
 				for k := range merchants[i].Payments {
 					parts[n] = append(parts[n], place{merchants[i].Payments[k].Time, uint32(i), uint32(k)})

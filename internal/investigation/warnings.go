@@ -21,10 +21,8 @@ func (a *Answer) warn(book *terms.Book) {
 			}
 		}
 	}
-	for r, f := range v.Facts {
-		if f.WrongClock() {
-			a.Warnings = append(a.Warnings, Warning{Fact: r, Why: "wrong clock: recorded more than ten minutes before the time it gives; the time of recording is used"})
-		}
+	for r := range v.WrongClocks {
+		a.Warnings = append(a.Warnings, Warning{Fact: r, Why: "wrong clock: recorded more than ten minutes before the time it gives; the time of recording is used"})
 	}
 	for _, p := range book.Problems {
 		a.Warnings = append(a.Warnings, Warning{Fact: p.Fact, Why: p.Why})
@@ -74,10 +72,6 @@ func whyUnplaced(e *match.Entry) string {
 	}
 	return "no payout with its reference, its amount or a set that sums to it"
 }
-
-// inferTerms assumes terms for merchants without any, from what their settled
-// payments show; it reports whether anything but the defaults was found.
-func (a *Answer) inferTerms(book *terms.Book) bool { return false }
 
 // PaymentsOf gives the ids of the payments that payouts carry, in order of time.
 func (a *Answer) PaymentsOf(payouts []*match.Payout) []string {

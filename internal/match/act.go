@@ -349,15 +349,17 @@ func sortedActs(acts []*group) []*group {
 }
 
 func (m *matcher) appendFacts(to []evidence.FactRef, g *group, extra []int32) []evidence.FactRef {
-	start := len(to)
+	own := m.room.own[:0]
 	for i := g.head; i >= 0; i = m.next[i] {
+		own = append(own, i)
+	}
+	own = append(own, extra...)
+	if !slices.IsSorted(own) {
+		slices.Sort(own) // facts are numbered in order of time
+	}
+	for _, i := range own {
 		to = append(to, m.facts[i])
 	}
-	for _, i := range extra {
-		to = append(to, m.facts[i])
-	}
-	if own := to[start:]; len(own) > 1 {
-		slices.SortFunc(own, m.v.CompareTime)
-	}
+	m.room.own = own
 	return to
 }

@@ -40,13 +40,16 @@ const (
 func (res *Result) readEntries() {
 	v := res.View
 	var refs []evidence.FactRef
-	for r, f := range v.Facts {
-		if f.Type == evidence.BankEntry {
-			refs = append(refs, r)
-		}
+	for r := range v.Of(evidence.BankEntry) {
+		refs = append(refs, r)
 	}
 	slices.SortFunc(refs, v.CompareTime)
-	type named struct{ account, ref string }
+	// The amount too: banks put one reference on several movements.
+	type named struct {
+		account, ref string
+		amount       int64
+		currency     money.Currency
+	}
 	type told struct {
 		account, text string
 		date          calendar.Date
@@ -71,7 +74,7 @@ func (res *Result) readEntries() {
 		ref := v.Text(r, evidence.EntryRef)
 		var e *Entry
 		if ref != "" {
-			e = byRef[named{account, ref}]
+			e = byRef[named{account, ref, amount, f.Currency}]
 		}
 		if e == nil {
 			for _, other := range byText[key] {
@@ -88,7 +91,7 @@ func (res *Result) readEntries() {
 			byText[key] = append(byText[key], e)
 		}
 		if ref != "" {
-			byRef[named{account, ref}] = e
+			byRef[named{account, ref, amount, f.Currency}] = e
 		}
 		e.Facts = append(e.Facts, r)
 		sources[e] = append(sources[e], f.Source)

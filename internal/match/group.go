@@ -138,6 +138,7 @@ type workroom struct {
 	next   []int32
 	facts  []evidence.FactRef
 	text   []byte
+	own    []int32
 	latest map[classedKey]int32
 	byRRN  map[evidence.Word][]int32
 	lent   bool // byRRN is in use for the merchant at hand
@@ -314,7 +315,7 @@ func (m *matcher) join(a, b *group) *group {
 func (m *matcher) businessDate(g *group) calendar.Date {
 	if !g.dated {
 		g.date = m.book.At(m.mid, g.time, m.fact(g.head).Offset).BusinessDate(g.time)
-		g.dated = true
+		g.dated, m.out.Dated = true, true
 	}
 	return g.date
 }

@@ -74,6 +74,9 @@ type Merchant struct {
 	HasPayouts bool
 	// Ordered tells that sale.orders of the merchant are on record.
 	Ordered bool
+	// Dated tells that payments were matched by their business dates, which the
+	// terms move.
+	Dated bool
 	// Clearing and Settlement count the lines on record and their signed sum,
 	// by network (0: not named) and date, and by settlement date.
 	Clearing   map[FileKey]LineCount
@@ -135,9 +138,26 @@ func (m *Merchant) Acts(p *Payment) []Act {
 // ActFacts gives the facts of an act, in order of time.
 func (m *Merchant) ActFacts(a *Act) []evidence.FactRef { return m.facts[a.first : a.first+a.n] }
 
-// Run matches the facts of a view.
-func Run(v *evidence.View, book *terms.Book) *Result {
-	res := &Result{View: v, Book: book}
+// Run matches the facts of a view. infer, which may be nil, is shown the payments
+// before payouts and bank entries are joined: it may assume other terms, and says
+// whether business dates by which payments were matched have moved; then they are
+// matched again.
+func Run(v *evidence.View, book *terms.Book, infer func([]*Merchant) (moved bool)) *Result {
+	res, statuses := matchPayments(v, book)
+	if infer != nil && infer(res.Merchants) {
+		res, statuses = matchPayments(v, book)
+	}
+	res.joinPayouts(statuses)
+	res.joinEntries()
+	slices.SortFunc(res.Unplaced, func(a, b Unplaced) int { return v.CompareTime(a.Fact, b.Fact) })
+	slices.SortStableFunc(res.Ambiguous, func(a, b Ambiguity) int { return v.CompareTime(a.Fact, b.Fact) })
+	return res
+}
+
+// matchPayments finds the payments of all merchants, and gives the facts about
+// payouts.
+func matchPayments(v *evidence.View, book *terms.Book) (res *Result, statuses []evidence.FactRef) {
+	res = &Result{View: v, Book: book}
 	sorted := sortByMerchant(res)
 	type found struct {
 		merchant  *Merchant
@@ -154,18 +174,13 @@ func Run(v *evidence.View, book *terms.Book) *Result {
 			sorted[i].refs = nil
 		}
 	})
-	var statuses []evidence.FactRef
 	for i, f := range results {
 		res.Merchants = append(res.Merchants, f.merchant)
 		res.Ambiguous = append(res.Ambiguous, f.ambiguous...)
 		res.Unplaced = append(res.Unplaced, f.unplaced...)
 		statuses = append(statuses, sorted[i].payouts...)
 	}
-	res.joinPayouts(statuses)
-	res.joinEntries()
-	slices.SortFunc(res.Unplaced, func(a, b Unplaced) int { return v.CompareTime(a.Fact, b.Fact) })
-	slices.SortStableFunc(res.Ambiguous, func(a, b Ambiguity) int { return v.CompareTime(a.Fact, b.Fact) })
-	return res
+	return res, statuses
 }
 
 // parallel runs work on all processors; take gives each the next of 0 to n-1.
@@ -181,132 +196,6 @@ func parallel(n int, work func(take func() (int, bool))) {
 		})
 	}
 	wg.Wait()
-}
-
-// share is the evidence of one merchant.
-type share struct {
-	mid     evidence.Word
-	refs    []timed // facts of payments
-	general []evidence.FactRef
-	payouts []evidence.FactRef // payout.status
-	offset  int16
-}
-
-// sortByMerchant gives each merchant its facts, and the Result the rest.
-func sortByMerchant(res *Result) []*share {
-	v := res.View
-	byMID := map[evidence.Word]*share{}
-	var last *share
-	of := func(mid evidence.Word) *share {
-		if last != nil && last.mid == mid {
-			return last
-		}
-		s := byMID[mid]
-		if s == nil {
-			s = &share{mid: mid}
-			byMID[mid] = s
-		}
-		last = s
-		return s
-	}
-	var homeless []evidence.FactRef
-	for r, f := range v.Facts {
-		switch f.Type {
-		case evidence.TerminalTransaction, evidence.GatewayRequest, evidence.GatewayResponse, evidence.ClearingLine,
-			evidence.SettlementLine, evidence.SaleOrder:
-			if f.MID == 0 {
-				homeless = append(homeless, r)
-				continue
-			}
-			s := of(f.MID)
-			s.refs = append(s.refs, timed{f.Time, f.ID, r})
-		case evidence.GatewayTimeout, evidence.GatewayReversal, evidence.GatewayError, evidence.OperatorAction,
-			evidence.CaseOpened, evidence.CaseClosed, evidence.RiskDecision:
-			if f.Type == evidence.GatewayError || f.Type == evidence.GatewayTimeout || f.Type == evidence.OperatorAction {
-				res.Circumstances = append(res.Circumstances, r)
-			}
-			switch {
-			case !namesPayment(f):
-				if f.MID != 0 && f.Type == evidence.RiskDecision {
-					s := of(f.MID)
-					s.general = append(s.general, r)
-				}
-			case f.MID == 0:
-				homeless = append(homeless, r)
-			default:
-				s := of(f.MID)
-				s.refs = append(s.refs, timed{f.Time, f.ID, r})
-			}
-		case evidence.PayoutStatus:
-			s := of(f.MID)
-			s.payouts = append(s.payouts, r)
-		case evidence.AccountStatus:
-			s := of(f.MID)
-			s.general = append(s.general, r)
-		case evidence.BankEntry, evidence.MerchantTerms, evidence.CalendarHoliday, evidence.UnknownType:
-		default:
-			res.Circumstances = append(res.Circumstances, r)
-		}
-	}
-	res.settleHomeless(homeless, of)
-	slices.SortFunc(res.Circumstances, v.CompareTime)
-	shares := make([]*share, 0, len(byMID))
-	for _, s := range byMID {
-		slices.SortFunc(s.general, v.CompareTime)
-		shares = append(shares, s)
-	}
-	slices.SortFunc(shares, func(a, b *share) int { return v.Words.Compare(a.mid, b.mid) })
-	for _, s := range shares {
-		if len(s.refs) > 0 {
-			first := slices.MinFunc(s.refs, func(a, b timed) int { return a.compare(b, v) })
-			s.offset = v.At(first.ref).Offset
-		}
-		res.Book.Prepare(s.mid, s.offset)
-	}
-	return shares
-}
-
-// namesPayment reports whether a fact carries a key of one payment.
-func namesPayment(f *evidence.Fact) bool {
-	return f.Ref != 0 || f.OrderID != 0 || f.RRN != 0 || f.STAN != 0 && f.TID != 0 || f.AuthCode != 0
-}
-
-// settleHomeless gives facts without a merchant to the merchant that the same
-// processor reference, or the same terminal, belongs to.
-func (res *Result) settleHomeless(homeless []evidence.FactRef, of func(evidence.Word) *share) {
-	if len(homeless) == 0 {
-		return
-	}
-	v := res.View
-	byRef, byTID := map[evidence.Word]evidence.Word{}, map[evidence.Word]evidence.Word{}
-	const several = ^evidence.Word(0)
-	note := func(m map[evidence.Word]evidence.Word, key, mid evidence.Word) {
-		if key == 0 {
-			return
-		}
-		if known, ok := m[key]; ok && known != mid {
-			mid = several
-		}
-		m[key] = mid
-	}
-	for _, f := range v.Facts {
-		if f.MID != 0 {
-			note(byRef, f.Ref, f.MID)
-			note(byTID, f.TID, f.MID)
-		}
-	}
-	for _, r := range homeless {
-		f := v.At(r)
-		mid, ok := byRef[f.Ref]
-		if !ok || mid == several {
-			mid, ok = byTID[f.TID]
-		}
-		if !ok || mid == several {
-			mid = 0
-		}
-		s := of(mid)
-		s.refs = append(s.refs, timed{f.Time, f.ID, r})
-	}
 }
 
 func compareGroups(a, b *group) int {

@@ -30,13 +30,11 @@ type Problem struct {
 func Read(v *evidence.View) *Book {
 	b := &Book{byMID: map[evidence.Word][]*Terms{}, holds: map[evidence.Word]*Terms{}, overrides: map[string]map[calendar.Date]bool{}, calendars: map[string]*calendar.Calendar{}}
 	var terms, holidays []evidence.FactRef
-	for r, f := range v.Facts {
-		switch f.Type {
-		case evidence.MerchantTerms:
-			terms = append(terms, r)
-		case evidence.CalendarHoliday:
-			holidays = append(holidays, r)
-		}
+	for r := range v.Of(evidence.MerchantTerms) {
+		terms = append(terms, r)
+	}
+	for r := range v.Of(evidence.CalendarHoliday) {
+		holidays = append(holidays, r)
 	}
 	byTime := func(a, b evidence.FactRef) int { return v.CompareTime(a, b) }
 	slices.SortFunc(holidays, byTime)
