@@ -33,6 +33,7 @@ type Draft struct {
 	details []detail
 	typeAs  string // the type as written, for unknown types
 	err     error
+	hashed  bool // the id is made of the row, see HashID
 }
 
 // Writer adds the facts of one input to a Set. It is used by one goroutine.
@@ -66,6 +67,7 @@ func (w *Writer) Begin(t Type) *Draft {
 	d.details = d.details[:0]
 	d.typeAs = ""
 	d.err = nil
+	d.hashed = false
 	return d
 }
 
@@ -104,6 +106,7 @@ func (d *Draft) HashID(row []byte) {
 	n := d.w.ordinals[key]
 	d.w.ordinals[key] = n + 1
 	d.fact.ID = RowID(h, n)
+	d.hashed = true
 }
 
 // SetTime sets when the fact happened and the zone it was written in, in
@@ -554,7 +557,7 @@ func (d *Draft) hasAny(group []Field) bool {
 
 func (w *Writer) add(d *Draft) FactRef {
 	if w.chunk == nil || len(w.chunk.facts) == chunkSize {
-		w.chunk, w.first = w.set.newChunk()
+		w.chunk, w.first = w.set.newChunk(w.file)
 	}
 	if d.fact.Type == UnknownType {
 		d.details = append(d.details, detail{field: UnknownField, text: d.typeAs})
@@ -572,6 +575,7 @@ func (w *Writer) add(d *Draft) FactRef {
 		w.chunk.details = append(w.chunk.details, kept)
 		d.fact.more = uint32(len(w.chunk.details))
 	}
+	w.chunk.note(d)
 	w.chunk.facts = append(w.chunk.facts, d.fact)
 	return w.first + FactRef(len(w.chunk.facts))
 }

@@ -21,6 +21,13 @@ func RowID(hash uint64, before uint32) Word {
 // SetIDWord is SetID for an identity already known, such as RowID gives.
 func (d *Draft) SetIDWord(w Word) { d.fact.ID = w }
 
+// SetRowHash is HashID for the hash of a row whose equals are counted by the
+// caller, who corrects the identity of the later ones by SetRowID.
+func (d *Draft) SetRowHash(hash uint64) {
+	d.fact.ID = RowID(hash, 0)
+	d.hashed = true
+}
+
 // Time gives the time set so far; 0 where none is.
 func (d *Draft) Time() Instant { return d.fact.Time }
 

@@ -33,9 +33,30 @@ const (
 	chunkSize = 1 << chunkBits
 )
 
+// chunk is facts that one writer has added one after the other.
 type chunk struct {
 	facts   []Fact
 	details [][]detail
+	file    uint16
+	types   uint64 // types among them, as bits
+	clocks  bool   // a wrong clock among them
+	// sources are whose facts they are. given: an id among them was given by
+	// its witness, not made of a row's hash, and may be repeated.
+	sources []Word
+	given   bool
+}
+
+// manySources is how many sources a chunk lists; more are looked up fact by fact.
+const manySources = 8
+
+func (c *chunk) note(d *Draft) {
+	f := &d.fact
+	c.types |= 1 << f.Type
+	c.clocks = c.clocks || f.flags&wrongClock != 0
+	c.given = c.given || !d.hashed
+	if n := len(c.sources); (n == 0 || c.sources[n-1] != f.Source) && n < manySources && !slices.Contains(c.sources, f.Source) {
+		c.sources = append(c.sources, f.Source)
+	}
 }
 
 // NewSet makes an empty Set.
@@ -70,6 +91,56 @@ func (s *Set) Touch(refs []FactRef) (sum uint64) {
 	return sum
 }
 
+// Of calls yield for each fact of a type that counts. Chunks without that type
+// are passed over whole.
+func (v *View) Of(t Type) func(yield func(FactRef, *Fact) bool) {
+	return func(yield func(FactRef, *Fact) bool) {
+		for n, c := range v.chunks {
+			if c.types>>t&1 == 0 {
+				continue
+			}
+			for i := range c.facts {
+				f := &c.facts[i]
+				if r := FactRef(n<<chunkBits|i) + 1; f.Type == t && v.Counts(r, f) && !yield(r, f) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// WrongClocks calls yield for each fact that counts whose witness's clock was
+// wrong.
+func (v *View) WrongClocks(yield func(FactRef, *Fact) bool) {
+	for n, c := range v.chunks {
+		if !c.clocks {
+			continue
+		}
+		for i := range c.facts {
+			f := &c.facts[i]
+			if r := FactRef(n<<chunkBits|i) + 1; f.WrongClock() && v.Counts(r, f) && !yield(r, f) {
+				return
+			}
+		}
+	}
+}
+
+// Part calls yield for each fact that counts in the n-th of several parts of
+// the evidence, so that the parts can be gone through side by side.
+func (v *View) Part(n, of int) func(yield func(FactRef, *Fact) bool) {
+	return func(yield func(FactRef, *Fact) bool) {
+		for at := n * len(v.chunks) / of; at < (n+1)*len(v.chunks)/of; at++ {
+			c := v.chunks[at]
+			for i := range c.facts {
+				f := &c.facts[i]
+				if r := FactRef(at<<chunkBits|i) + 1; v.Counts(r, f) && !yield(r, f) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Len counts the facts kept, repeated ones included.
 func (s *Set) Len() int {
 	n := 0
@@ -90,10 +161,10 @@ func (s *Set) All(yield func(FactRef, *Fact) bool) {
 	}
 }
 
-func (s *Set) newChunk() (*chunk, FactRef) {
+func (s *Set) newChunk(file uint16) (*chunk, FactRef) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &chunk{facts: s.slab()}
+	c := &chunk{facts: s.slab(), file: file}
 	s.chunks = append(s.chunks, c)
 	return c, FactRef((len(s.chunks) - 1) << chunkBits)
 }
@@ -167,9 +238,10 @@ func (s *Set) UnknownTypes() map[string]int { return s.unread }
 func (s *Set) Unify() {
 	s.copies = map[FactRef]bool{}
 	s.conflicts = nil
-	table := newRefTable(s.Len())
+	doubtful, n := s.doubtful()
+	table := newRefTable(n)
 	groups := map[FactRef][]FactRef{} // first fact of the pair → all of them
-	for r, f := range s.All {
+	for r, f := range doubtful {
 		h := f.Source.Hash64()*31 + f.ID.Hash64()
 		if first := table.findOrAdd(h, r, func(o FactRef) bool {
 			g := s.At(o)
@@ -215,6 +287,52 @@ func (s *Set) Unify() {
 			s.conflicts = append(s.conflicts, versions)
 		}
 	}
+}
+
+// doubtful gives the facts whose source and id may stand again, and how many
+// they are. The rows of a document have ids that differ within it, so a document
+// that was read from one file only needs no look.
+func (s *Set) doubtful() (facts func(func(FactRef, *Fact) bool), count int) {
+	const several = ^uint16(0)
+	readFrom := map[Word]uint16{}
+	for _, c := range s.chunks {
+		sources := c.sources
+		if len(sources) == manySources {
+			sources = nil
+			for i := range c.facts {
+				sources = append(sources, c.facts[i].Source)
+			}
+		}
+		for _, source := range sources {
+			if file, ok := readFrom[source]; c.given || ok && file != c.file {
+				readFrom[source] = several
+			} else {
+				readFrom[source] = c.file
+			}
+		}
+	}
+	in := make([]bool, len(s.chunks))
+	for n, c := range s.chunks {
+		in[n] = c.given || len(c.sources) == manySources
+		for _, source := range c.sources {
+			in[n] = in[n] || readFrom[source] == several
+		}
+		if in[n] {
+			count += len(c.facts)
+		}
+	}
+	return func(yield func(FactRef, *Fact) bool) {
+		for n, c := range s.chunks {
+			if !in[n] {
+				continue
+			}
+			for i := range c.facts {
+				if !yield(FactRef(n<<chunkBits|i)+1, &c.facts[i]) {
+					return
+				}
+			}
+		}
+	}, count
 }
 
 // compareKnown orders facts by the moment from which each counts, so that the

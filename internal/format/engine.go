@@ -418,7 +418,7 @@ func (rd *rowReader) fact(row *Row) {
 		return
 	}
 	h := xxhash.Sum64(row.Raw)
-	d.SetIDWord(evidence.RowID(h, 0))
+	d.SetRowHash(h)
 	rd.out.commitRow(d, row.Line, h)
 }
 

@@ -36,22 +36,27 @@ func (r *Row) Sum() int64 {
 
 // Map adds payments up.
 type Map struct {
-	rows map[Row]*Row // keyed by a Row that has only its three keys
+	rows map[rowKey]*Row
 	last *Row
 }
 
+type rowKey struct {
+	mid      evidence.Word
+	currency money.Currency
+	date     calendar.Date
+}
+
 // NewMap makes an empty map.
-func NewMap() *Map { return &Map{rows: map[Row]*Row{}} }
+func NewMap() *Map { return &Map{rows: map[rowKey]*Row{}} }
 
 func (m *Map) row(mid evidence.Word, currency money.Currency, date calendar.Date) *Row {
 	if l := m.last; l != nil && l.MID == mid && l.Currency == currency && l.Date == date {
 		return l
 	}
-	k := Row{MID: mid, Currency: currency, Date: date}
+	k := rowKey{mid, currency, date}
 	r := m.rows[k]
 	if r == nil {
-		c := k
-		r = &c
+		r = &Row{MID: mid, Currency: currency, Date: date}
 		m.rows[k] = r
 	}
 	m.last = r
@@ -121,9 +126,8 @@ func (m *Map) AddMemo(mid evidence.Word, currency money.Currency, date calendar.
 
 // Merge adds the rows of another map.
 func (m *Map) Merge(o *Map) {
-	for k, r := range o.rows {
-		t := m.row(k.MID, k.Currency, k.Date)
-		t.add(r)
+	for _, r := range o.rows {
+		m.row(r.MID, r.Currency, r.Date).add(r)
 	}
 }
 
