@@ -151,9 +151,9 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 	var bomb bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&bomb, gzip.BestCompression)
 	fmt.Fprint(w, journal)
-	row := []byte("2026-03-02T10:16:04+08:00,M1,T1,000002,sale,approved,900,CNY\n")
-	for range 100 << 20 / len(row) {
-		w.Write(row)
+	rows := bytes.Repeat([]byte(strings.Repeat(" ", 4095)+"\n"), 256)
+	for range 70 {
+		w.Write(rows)
 	}
 	w.Close()
 	many := make([]entry, 10_001)
@@ -176,7 +176,7 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 		{"many.zip", zipped(t, false, many...), "", "more than 10000"},
 		{"sealed.zip", string(sealed), "sealed.zip:x.csv", "encrypted"},
 		{"torn.zip", zipped(t, false, entry{"x.csv", journal})[:60], "", "cut short"},
-		{"torn.gz", gz(t, strings.Repeat(journal, 40000))[:20000], "torn", "ends early"},
+		{"torn.gz", gz(t, strings.Repeat(journal, 4000))[:2500], "torn", "ends early"},
 		{"bad.gz", "\x1f\x8bxxxx", "", "damaged"},
 		{"bomb.gz", bomb.String(), "bomb", "bomb"},
 		{"deep.gz", gz(t, gz(t, gz(t, journal))), "deep", "within an archive"},
@@ -294,7 +294,7 @@ func luhn(s string) string {
 func TestBlocksAreReadAsOne(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("time,mid,tid,stan,kind,result,amount,currency,operator\n")
-	const rows = 40_000
+	const rows = 20_000
 	for i := range rows {
 		op := "plain"
 		if i == rows-1 {
