@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -121,32 +122,37 @@ func Investigate(set *evidence.Set, asOf evidence.Instant, offset int16, opts Op
 func (a *Answer) IDOf(p *match.Payment) string { return a.View.Words.Text(p.ID) }
 
 // sortPayments puts the payments in order of time then id. Each merchant's are
-// in order already: halves of the merchants are sorted side by side and merged.
+// in order of time already, so that their lists need only be merged, pair by
+// pair, on all processors.
 func (a *Answer) sortPayments() {
 	merchants := a.Match.Merchants
-	parts := make([][]place, min(max(len(merchants), 1), runtime.GOMAXPROCS(0)))
-	var wg sync.WaitGroup
-	for n := range parts {
-		wg.Go(func() {
-			size := 0
-			for i := n; i < len(merchants); i += len(parts) {
-				size += len(merchants[i].Payments)
-			}
-			parts[n] = make([]place, 0, size)
-			for i := n; i < len(merchants); i += len(parts) {
-				for k := range merchants[i].Payments {
-					parts[n] = append(parts[n], place{merchants[i].Payments[k].Time, uint32(i), uint32(k)})
+	runs := make([][]place, len(merchants))
+	for i, m := range merchants {
+		runs[i] = make([]place, len(m.Payments))
+		for k := range m.Payments {
+			runs[i][k] = place{m.Payments[k].Time, uint32(i), uint32(k)}
+		}
+		slices.SortFunc(runs[i], a.comparePlaces) // those of one moment, by id
+	}
+	for len(runs) > 1 {
+		merged := make([][]place, (len(runs)+1)/2)
+		var next atomic.Int64
+		var wg sync.WaitGroup
+		for range runtime.GOMAXPROCS(0) {
+			wg.Go(func() {
+				for n := int(next.Add(1)) - 1; n < len(merged); n = int(next.Add(1)) - 1 {
+					if merged[n] = runs[2*n]; 2*n+1 < len(runs) {
+						merged[n] = merge(runs[2*n], runs[2*n+1], a.comparePlaces)
+					}
 				}
-			}
-			slices.SortFunc(parts[n], a.comparePlaces)
-		})
+			})
+		}
+		wg.Wait()
+		runs = merged
 	}
-	wg.Wait()
-	for len(parts) > 1 {
-		a.order = merge(parts[0], parts[1], a.comparePlaces)
-		parts = append(parts[2:], a.order)
+	if len(runs) == 1 {
+		a.order = runs[0]
 	}
-	a.order = parts[0]
 }
 
 func (a *Answer) comparePlaces(x, y place) int {
@@ -377,26 +383,29 @@ type Totals struct {
 
 	moneyMap  *journey.Map
 	incidents map[string]*Incident
+	statuses  map[money.Currency]*[journey.Overdue + 1]Sum // of one worker
+	last      *[journey.Overdue + 1]Sum
+	// lastCurrency is the currency of last.
+	lastCurrency money.Currency
 }
 
 func newTotals() *Totals {
 	return &Totals{
 		Summary: map[money.Currency]map[journey.Status]Sum{}, moneyMap: journey.NewMap(),
-		incidents: map[string]*Incident{}, ByCause: map[string]Sum{},
+		incidents: map[string]*Incident{}, ByCause: map[string]Sum{}, statuses: map[money.Currency]*[journey.Overdue + 1]Sum{},
 	}
 }
 
 func (t *Totals) add(p *Payment) {
 	t.moneyMap.Add(&p.Journey)
-	by := t.Summary[p.Currency]
-	if by == nil {
-		by = map[journey.Status]Sum{}
-		t.Summary[p.Currency] = by
+	if t.last == nil || t.lastCurrency != p.Currency {
+		if t.lastCurrency, t.last = p.Currency, t.statuses[p.Currency]; t.last == nil {
+			t.last = new([journey.Overdue + 1]Sum)
+			t.statuses[p.Currency] = t.last
+		}
 	}
-	s := by[p.Status]
-	s.Count++
-	s.Amount += p.Amount
-	by[p.Status] = s
+	t.last[p.Status].Count++
+	t.last[p.Status].Amount += p.Amount
 	if p.Verdict.Cause != nil {
 		s := t.ByCause[p.Verdict.Cause.Code]
 		s.Count++
@@ -429,13 +438,16 @@ func (i *Incident) take(o *Incident) {
 
 func (t *Totals) merge(o *Totals) {
 	t.moneyMap.Merge(o.moneyMap)
-	for currency, by := range o.Summary {
+	for currency, by := range o.statuses {
 		if t.Summary[currency] == nil {
 			t.Summary[currency] = map[journey.Status]Sum{}
 		}
 		for status, s := range by {
-			u := t.Summary[currency][status]
-			t.Summary[currency][status] = Sum{u.Count + s.Count, u.Amount + s.Amount}
+			if s.Count == 0 {
+				continue
+			}
+			u := t.Summary[currency][journey.Status(status)]
+			t.Summary[currency][journey.Status(status)] = Sum{u.Count + s.Count, u.Amount + s.Amount}
 		}
 	}
 	for code, s := range o.ByCause {

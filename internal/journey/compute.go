@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"math/bits"
 	"time"
 
 	"daozhang/internal/evidence"
@@ -351,11 +352,24 @@ func (c *Context) payout(j *Journey) {
 	if !c.oneCurrency(j.SettlementLine, f) {
 		part = j.Net
 	}
-	if whole := max(p.Amount, root.Net); p.Proved < whole && whole > 0 {
-		part, _ = money.MulDiv(part, max(p.Proved, 0), whole)
+	if whole := max(p.Amount, root.Net); p.Proved < whole && part > 0 {
+		part = shareOf(part, max(p.Proved, 0), whole)
 	}
 	// The sale's own line is whole; what other lines take comes off it.
 	j.Arrived = min(max(part-j.apart, 0), j.Net)
+}
+
+// shareOf gives a payment's part of a payout that was proved in part, rounded
+// down: no sale is whole of which anything may be missing, and what arrived is
+// never more than what came. All are minor units, none negative, proved below
+// whole.
+func shareOf(part, proved, whole int64) int64 {
+	hi, lo := bits.Mul64(uint64(part), uint64(proved))
+	if hi >= uint64(whole) {
+		return part
+	}
+	q, _ := bits.Div64(hi, lo, uint64(whole))
+	return int64(min(q, uint64(part)))
 }
 
 // countsDirectly reports whether a payment is part of what a bank entry proves

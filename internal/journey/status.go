@@ -141,8 +141,15 @@ func (c *Context) judge(j *Journey) {
 	}
 	c.suspend(j)
 	c.legDue(j)
-	if by := c.holdOf(j, latest, latestFact); by != 0 && (j.Next == Settlement || j.Next == Payout) {
+	// Where nobody speaks of the payout, money that is settled waits for it all
+	// the same.
+	unseenPayout := j.Next == Credit && j.Stage == Settled && j.Entry == 0
+	if by := c.holdOf(j, latest, latestFact); by != 0 && (j.Next == Settlement || j.Next == Payout || unseenPayout) {
 		j.Status, j.HeldBy = Held, by
+		if unseenPayout {
+			j.Next = Payout
+			c.legDue(j)
+		}
 		return
 	}
 	if j.Entry != 0 {
