@@ -38,14 +38,18 @@ type Draft struct {
 
 // Writer adds the facts of one input to a Set. It is used by one goroutine.
 type Writer struct {
-	set      *Set
-	file     uint16
-	chunk    *chunk
-	first    FactRef
-	draft    Draft
-	ordinals map[ordinalKey]uint32
-	blocks   []detail // details are cut from blocks, to allocate rarely
-	recent   recentStrings
+	set       *Set
+	file      uint16
+	from      *origin
+	chunk     *chunk
+	sources   map[Word]bool // whose facts; true where an id was given
+	last      Word          // the last of them, and what sources says of it
+	lastGiven bool
+	first     FactRef
+	draft     Draft
+	ordinals  map[ordinalKey]uint32
+	blocks    []detail // details are cut from blocks, to allocate rarely
+	recent    recentStrings
 }
 
 type ordinalKey struct {
@@ -55,7 +59,7 @@ type ordinalKey struct {
 
 // Writer gives a writer for one input, numbered by AddFile.
 func (s *Set) Writer(file uint16) *Writer {
-	w := &Writer{set: s, file: file, ordinals: map[ordinalKey]uint32{}}
+	w := &Writer{set: s, file: file, sources: map[Word]bool{}, from: &origin{file: file, sources: map[Word]struct{}{}}, ordinals: map[ordinalKey]uint32{}}
 	w.draft.w = w
 	return w
 }
@@ -555,9 +559,24 @@ func (d *Draft) hasAny(group []Field) bool {
 	return false
 }
 
+// noteSource notes whose facts the writer adds, and whether an id among them was
+// given by its witness: only those made of a row's hash are known to differ.
+func (w *Writer) noteSource(d *Draft) {
+	source := d.fact.Source
+	if source == w.last && (d.hashed || w.lastGiven) {
+		return
+	}
+	given, known := w.sources[source]
+	if !known || !given && !d.hashed {
+		given = !d.hashed
+		w.sources[source] = given
+	}
+	w.last, w.lastGiven = source, given
+}
+
 func (w *Writer) add(d *Draft) FactRef {
 	if w.chunk == nil || len(w.chunk.facts) == chunkSize {
-		w.chunk, w.first = w.set.newChunk(w.file)
+		w.chunk, w.first = w.set.newChunk(w.from)
 	}
 	if d.fact.Type == UnknownType {
 		d.details = append(d.details, detail{field: UnknownField, text: d.typeAs})
@@ -575,7 +594,8 @@ func (w *Writer) add(d *Draft) FactRef {
 		w.chunk.details = append(w.chunk.details, kept)
 		d.fact.more = uint32(len(w.chunk.details))
 	}
-	w.chunk.note(d)
+	w.chunk.note(&d.fact)
+	w.noteSource(d)
 	w.chunk.facts = append(w.chunk.facts, d.fact)
 	return w.first + FactRef(len(w.chunk.facts))
 }

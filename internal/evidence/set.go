@@ -37,26 +37,14 @@ const (
 type chunk struct {
 	facts   []Fact
 	details [][]detail
-	file    uint16
+	writer  *Writer
 	types   uint64 // types among them, as bits
 	clocks  bool   // a wrong clock among them
-	// sources are whose facts they are. given: an id among them was given by
-	// its witness, not made of a row's hash, and may be repeated.
-	sources []Word
-	given   bool
 }
 
-// manySources is how many sources a chunk lists; more are looked up fact by fact.
-const manySources = 8
-
-func (c *chunk) note(d *Draft) {
-	f := &d.fact
+func (c *chunk) note(f *Fact) {
 	c.types |= 1 << f.Type
 	c.clocks = c.clocks || f.flags&wrongClock != 0
-	c.given = c.given || !d.hashed
-	if n := len(c.sources); (n == 0 || c.sources[n-1] != f.Source) && n < manySources && !slices.Contains(c.sources, f.Source) {
-		c.sources = append(c.sources, f.Source)
-	}
 }
 
 // NewSet makes an empty Set.
@@ -161,10 +149,10 @@ func (s *Set) All(yield func(FactRef, *Fact) bool) {
 	}
 }
 
-func (s *Set) newChunk(file uint16) (*chunk, FactRef) {
+func (s *Set) newChunk(from *origin) (*chunk, FactRef) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &chunk{facts: s.slab(), file: file}
+	c := &chunk{facts: s.slab(), from: from}
 	s.chunks = append(s.chunks, c)
 	return c, FactRef((len(s.chunks) - 1) << chunkBits)
 }
@@ -290,40 +278,40 @@ func (s *Set) Unify() {
 }
 
 // doubtful gives the facts whose source and id may stand again, and how many
-// they are. The rows of a document have ids that differ within it, so a document
-// that was read from one file only needs no look.
+// they are. The rows of a document have ids that differ within it, so what was
+// read from one file only needs no look.
 func (s *Set) doubtful() (facts func(func(FactRef, *Fact) bool), count int) {
 	const several = ^uint16(0)
-	readFrom := map[Word]uint16{}
+	writers := map[*Writer]bool{} // has a source that may stand again
 	for _, c := range s.chunks {
-		sources := c.sources
-		if len(sources) == manySources {
-			sources = nil
-			for i := range c.facts {
-				sources = append(sources, c.facts[i].Source)
-			}
-		}
-		for _, source := range sources {
-			if file, ok := readFrom[source]; c.given || ok && file != c.file {
+		writers[c.writer] = false
+	}
+	readFrom := map[Word]uint16{}
+	for w := range writers {
+		for source, given := range w.sources {
+			if file, ok := readFrom[source]; given || ok && file != w.file {
 				readFrom[source] = several
 			} else {
-				readFrom[source] = c.file
+				readFrom[source] = w.file
 			}
 		}
 	}
-	in := make([]bool, len(s.chunks))
-	for n, c := range s.chunks {
-		in[n] = c.given || len(c.sources) == manySources
-		for _, source := range c.sources {
-			in[n] = in[n] || readFrom[source] == several
+	for w := range writers {
+		for source := range w.sources {
+			if readFrom[source] == several {
+				writers[w] = true
+				break
+			}
 		}
-		if in[n] {
+	}
+	for _, c := range s.chunks {
+		if writers[c.writer] {
 			count += len(c.facts)
 		}
 	}
 	return func(yield func(FactRef, *Fact) bool) {
 		for n, c := range s.chunks {
-			if !in[n] {
+			if !writers[c.writer] {
 				continue
 			}
 			for i := range c.facts {
