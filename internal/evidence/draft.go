@@ -40,7 +40,6 @@ type Draft struct {
 type Writer struct {
 	set       *Set
 	file      uint16
-	from      *origin
 	chunk     *chunk
 	sources   map[Word]bool // whose facts; true where an id was given
 	last      Word          // the last of them, and what sources says of it
@@ -59,7 +58,7 @@ type ordinalKey struct {
 
 // Writer gives a writer for one input, numbered by AddFile.
 func (s *Set) Writer(file uint16) *Writer {
-	w := &Writer{set: s, file: file, sources: map[Word]bool{}, from: &origin{file: file, sources: map[Word]struct{}{}}, ordinals: map[ordinalKey]uint32{}}
+	w := &Writer{set: s, file: file, sources: map[Word]bool{}, ordinals: map[ordinalKey]uint32{}}
 	w.draft.w = w
 	return w
 }
@@ -576,7 +575,7 @@ func (w *Writer) noteSource(d *Draft) {
 
 func (w *Writer) add(d *Draft) FactRef {
 	if w.chunk == nil || len(w.chunk.facts) == chunkSize {
-		w.chunk, w.first = w.set.newChunk(w.from)
+		w.chunk, w.first = w.set.newChunk(w)
 	}
 	if d.fact.Type == UnknownType {
 		d.details = append(d.details, detail{field: UnknownField, text: d.typeAs})

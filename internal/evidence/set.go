@@ -149,10 +149,10 @@ func (s *Set) All(yield func(FactRef, *Fact) bool) {
 	}
 }
 
-func (s *Set) newChunk(from *origin) (*chunk, FactRef) {
+func (s *Set) newChunk(w *Writer) (*chunk, FactRef) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &chunk{facts: s.slab(), from: from}
+	c := &chunk{facts: s.slab(), writer: w}
 	s.chunks = append(s.chunks, c)
 	return c, FactRef((len(s.chunks) - 1) << chunkBits)
 }

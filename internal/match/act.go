@@ -237,7 +237,9 @@ func (m *matcher) collect() {
 		standing = append(standing, g)
 	}
 	for _, g := range standing {
-		g.time = m.timeOf(g)
+		if g.founded || g.seen&lines != 0 && g.class != charge {
+			g.time = m.timeOf(g)
+		}
 	}
 	slices.SortFunc(standing, func(a, b *group) int {
 		if a.time != b.time {
@@ -259,7 +261,7 @@ func (m *matcher) collect() {
 		}
 	}
 	for _, g := range standing {
-		p := Payment{ID: m.idOf(g), MID: m.mid, Time: g.time, Offset: m.fact(g.head).Offset, Duplicate: g.duplicate, first: uint32(len(out.facts)), actFirst: uint32(len(out.acts))}
+		p := Payment{ID: g.id, MID: m.mid, Time: g.time, Offset: g.offset, Duplicate: g.duplicate, first: uint32(len(out.facts)), actFirst: uint32(len(out.acts))}
 		out.facts = m.appendFacts(out.facts, g, m.attached[g.at])
 		p.n = uint32(len(out.facts)) - p.first
 		for _, a := range sortedActs(actsOf[g.at]) {
@@ -292,13 +294,8 @@ func (m *matcher) phantom(g *group) bool {
 	return g.seen == byGateway && !(g.hasAmount && g.class == charge)
 }
 
-// idOf gives the payment's id.
-func (m *matcher) idOf(g *group) evidence.Word {
-	first := g.head
-	for i := g.head; i >= 0; i = m.next[i] {
-		first = min(first, i) // facts are numbered in order of time
-	}
-	f := m.fact(first)
+// idOf gives the id of a payment that a fact founds.
+func (m *matcher) idOf(f *evidence.Fact) evidence.Word {
 	b := m.words.Append(m.room.text[:0], f.Source)
 	b = append(b, '#')
 	m.room.text = m.words.Append(b, f.ID)

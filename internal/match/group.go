@@ -94,6 +94,8 @@ type group struct {
 	contested  bool
 	founded    bool // by a line
 	hasAmount  bool
+	offset     int16 // zone of its first fact
+	id         evidence.Word
 	time       evidence.Instant
 	date       calendar.Date // business date of time, once asked
 	dated      bool
@@ -139,7 +141,6 @@ type workroom struct {
 	facts  []evidence.FactRef
 	text   []byte
 	own    []int32
-	latest map[classedKey]int32
 	byRRN  map[evidence.Word][]int32
 	lent   bool // byRRN is in use for the merchant at hand
 }
@@ -221,6 +222,7 @@ func (m *matcher) found(i int32, c class) *group {
 	if g.founded && f.TransactionTime != 0 {
 		g.time = f.TransactionTime
 	}
+	g.offset, g.id = f.Offset, m.idOf(f)
 	outcome(&g, f)
 	m.groups = append(m.groups, g)
 	return &m.groups[at]

@@ -105,18 +105,18 @@ func (m *matcher) anyKnows(made int, what func(*group) bool) bool {
 // latest before it within the window (0: however far apart). Groups that do not
 // say their kind follow afterwards whom the key names.
 func (m *matcher) joinStrong(made int, l level, key func(*group) evidence.Word, window time.Duration) {
-	if m.room.latest == nil {
-		m.room.latest = make(map[classedKey]int32, made)
+	type strongKey struct {
+		key   evidence.Word
+		class class
 	}
-	latest := m.room.latest
-	clear(latest)
+	latest := make(map[strongKey]int32, made)
 	for i := range made {
 		g := &m.groups[i]
 		k := key(g)
 		if k == 0 || g.class == kindless || g.parent != g.at {
 			continue
 		}
-		ck := classedKey{class: g.class, a: k}
+		ck := strongKey{k, g.class}
 		if at, ok := latest[ck]; ok {
 			if h := m.root(at); h != g && (window == 0 || g.time.Sub(h.time) <= window) && agree(h, g, l) {
 				m.join(h, g)
@@ -133,7 +133,7 @@ func (m *matcher) joinStrong(made int, l level, key func(*group) evidence.Word, 
 		}
 		joined := false
 		for c := charge; c <= completionAct && !joined; c++ {
-			at, ok := latest[classedKey{class: c, a: k}]
+			at, ok := latest[strongKey{k, c}]
 			if !ok {
 				continue
 			}
@@ -146,7 +146,7 @@ func (m *matcher) joinStrong(made int, l level, key func(*group) evidence.Word, 
 		if joined {
 			continue
 		}
-		ck := classedKey{class: kindless, a: k}
+		ck := strongKey{k, kindless}
 		if at, ok := latest[ck]; ok {
 			if h := m.root(at); h != g && (window == 0 || g.time.Sub(h.time) <= window) && agree(h, g, l) {
 				m.join(h, g)
