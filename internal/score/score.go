@@ -345,7 +345,7 @@ func (s *Scorer) score(m *moment, t *Truth, a *Answer) {
 	if a.Incident != "" && (t.Incident != "" || !right(t.Cause, a.Cause.Code, t.Accept.Cause)) {
 		put(m.reverse, a.Incident, t.Incident)
 	}
-	if !t.Arrival.IsZero() && a.Expected != nil && a.Status != "arrived" && a.Status != "confirmed" {
+	if !t.Arrival.IsZero() && t.Stage != "credited" && a.Expected != nil && a.Status != "arrived" && a.Status != "confirmed" {
 		in := &s.other
 		if t.Status == "in_transit" || t.Announced {
 			in = &s.transit

@@ -486,7 +486,7 @@ func (s *sim) settlementOutage() {
 		return
 	}
 	tr := s.newTrouble("platform.outage", "platform", settlement, s.now)
-	end := clockAt(s.dateIn(s.regions[0], s.now).Add(s.n(0, 1)), s.n(780, 840), s.zone)
+	end := clockAt(s.dateIn(s.regions[0], s.now), s.n(780, 800), s.zone)
 	tr.announced = end
 	tr.tell = []ref{s.notice("platform", "incident", "settlement", "Settlement delayed", s.now, end, false)}
 	s.settleOff = end

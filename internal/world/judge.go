@@ -186,6 +186,10 @@ func (s *sim) root(p *payment, asOf int64, v *verdict) {
 	if p.why == nil {
 		return
 	}
+	for _, t := range p.also {
+		v.ok.cause = append(v.ok.cause, t.code)
+		v.ok.party = append(v.ok.party, t.party)
+	}
 	switch {
 	case p.code == "91" || p.code == "92" || p.code == "90" || p.code == "96" || p.code == "98" || p.code == "68":
 		// A bare code says bank.outage by itself.
@@ -224,7 +228,7 @@ func (s *sim) openQuestion(p *payment, asOf int64, v *verdict) bool {
 	case queued:
 		v.status, v.cardholder = "unknown", "reversing"
 		s.root(p, asOf, v)
-		if !v.suffices {
+		if !v.suffices || v.cause == "transaction.reversed" {
 			v.cause, v.party, v.suffices = "reversal.unresolved", "platform", true
 			v.incident = ""
 		}
@@ -511,7 +515,23 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		timing()
 		v.ok.cause = append(v.ok.cause, found.code)
 		v.ok.party = append(v.ok.party, found.party)
+	case found != nil && v.status == "unproven" && found.code == "bank.slow_processing":
+		v.cause, v.party = "record.statement_missing", "merchant"
 	case found != nil:
+		if found.code == "bank.outage" && next == payoutLeg && found.from > legDue {
+			// Was it late before the bank was out?
+			v.ok.cause = append(v.ok.cause, "payout.not_sent", "unknown")
+			v.ok.party = append(v.ok.party, "platform")
+		}
+		if next == clearing|settlement {
+			// For what is settled at once it is open on which leg it waits.
+			v.ok.cause = append(v.ok.cause, "timing.not_due")
+			v.ok.party = append(v.ok.party, "nobody")
+		}
+		if v.status == "unproven" {
+			v.ok.cause = append(v.ok.cause, "record.statement_missing")
+			v.ok.party = append(v.ok.party, "merchant")
+		}
 		v.blame(found, asOf)
 		v.announced = found.announced != 0
 		if found.silent {
@@ -546,7 +566,8 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		v.ok.cause = append(v.ok.cause, "timing.not_due", "timing.holiday", "timing.after_cutoff", "payout.not_sent", "payout.below_minimum", "unknown")
 		v.ok.party = append(v.ok.party, "nobody", "platform")
 	}
-	if next == payoutLeg && v.status == "in_transit" && p.payout.within {
+	if next == payoutLeg && v.status == "in_transit" && slices.ContainsFunc(m.limits, func(t *trouble) bool { return t.from <= asOf && asOf < t.to }) {
+		// The day's whole is over the limit: which part is, is left open.
 		v.ok.cause = append(v.ok.cause, "platform.limit")
 		v.ok.party = append(v.ok.party, "merchant")
 	}

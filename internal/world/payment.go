@@ -31,8 +31,9 @@ type payment struct {
 	open                                 bool // the code leaves the outcome open
 	approved, offline                    bool
 	noRequest                            bool
-	why                                  *trouble // of the authorization
-	ignored                              ref      // a query that was not made
+	also                                 []*trouble // other faults in force at the attempt
+	why                                  *trouble   // of the authorization
+	ignored                              ref        // a query that was not made
 
 	captured int64 // when; 0 not yet
 	capRef   ref   // what shows it: the response, the upload, the completion
@@ -128,6 +129,7 @@ func (m *merchant) dueFrom(t int64) due {
 	}
 	d.creditDay = m.reg.cal.AddBusinessDays(d.day, m.creditDays)
 	d.cred = clockAt(d.creditDay.Add(1), 0, m.reg.zone) - 1
+	d.paid = min(d.paid, d.cred)
 	d.settled = d.paid
 	d.cleared = min(clockAt(m.reg.cal.AddBusinessDays(d.date, 1), 12*60, m.reg.zone), d.settled)
 	d.captured = t

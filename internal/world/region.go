@@ -140,6 +140,7 @@ type merchant struct {
 	lines      []extraLine
 	payoutSeq  int
 	waiting    []*payout                  // kept by a hold
+	limits     []*trouble                 // payout policies that were exceeded
 	missing    map[calendar.Date]*trouble // statements that come late
 	fate       map[string]*trouble        // what befalls the next run or payout
 }

@@ -180,6 +180,13 @@ func (s *sim) sell(m *merchant, t *terminal, at int64) {
 // the message would meet them.
 func (s *sim) blocked(p *payment) bool {
 	t, m := p.t, p.m
+	defer func() {
+		for _, o := range []*trouble{t.line, m.net, t.fault, s.outage, p.nw.fault, p.is.fault} {
+			if o != nil && o != p.why && p.why != nil {
+				p.also = append(p.also, o)
+			}
+		}
+	}()
 	switch {
 	case t.reader != nil && t.readerOf == p.entry:
 		if s.permille(600) { // the next way to read the card works
@@ -432,7 +439,7 @@ func (s *sim) preauthorize(p *payment) {
 		t := s.newTrouble("human.misoperation", "operator", capture, p.tender+86400+2)
 		t.shared, t.tell = false, []ref{p.wrong}
 		p.troubles = append(p.troubles, t)
-		s.at(p.tender+int64(s.n(40, 69))*3600, func() { t.to = s.now; s.complete(p) })
+		s.at(p.tender+int64(s.n(26, 44))*3600, func() { t.to = s.now; s.complete(p) })
 	case s.permille(150) && s.wants("authorization.expired"):
 		// The guest never came; after preauth_days it is void.
 		if exp := p.tender + int64(m.preauthDays)*86400; exp < s.last {

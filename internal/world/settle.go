@@ -24,7 +24,7 @@ func (s *sim) clear(reg *region, nw *network, d calendar.Date) {
 	for _, m := range reg.merchants {
 		keep := m.awaitClear[:0]
 		for _, p := range m.awaitClear {
-			if p.nw != nw || m.businessDate(p.captured) > d || p.clearAfter > s.now {
+			if p.nw != nw || m.clearingDate(p.captured) > d || p.clearAfter > s.now {
 				keep = append(keep, p)
 				continue
 			}
@@ -77,6 +77,16 @@ func (s *sim) clear(reg *region, nw *network, d calendar.Date) {
 	}
 }
 
+// clearingDate is the date with whose file a capture clears: the business date;
+// where settlement is due at once, the day's own, since that of a sale after the
+// cut-off would come too late.
+func (m *merchant) clearingDate(t int64) calendar.Date {
+	if m.days == 0 {
+		return m.date(t)
+	}
+	return m.businessDate(t)
+}
+
 // lineKeys are the keys that the lines of files carry.
 func (p *payment) lineKeys(f *fact) *fact {
 	if p.kind == "preauth" {
@@ -113,7 +123,6 @@ type payout struct {
 	of       *payout
 	troubles []*trouble
 	tried    bool
-	within   bool // the part that keeps within the limit
 }
 
 func (s *sim) openPayout(m *merchant, day calendar.Date) *payout {
@@ -125,7 +134,10 @@ func (s *sim) openPayout(m *merchant, day calendar.Date) *payout {
 // settle writes the settlement lines of a merchant's day.
 func (s *sim) settle(m *merchant, day calendar.Date) {
 	if s.settleOff > s.now {
-		s.at(s.settleOff+int64(s.n(300, 1500)), func() { s.settle(m, day) })
+		s.at(s.settleOff+int64(s.n(300, 900)), func() { s.settle(m, day) })
+		if at := s.settleOff + 2400; at > clockAt(day, m.payoutAt, m.reg.zone) {
+			s.at(at, func() { s.payDay(m) })
+		}
 		return
 	}
 	if !m.calDays && !m.reg.cal.IsBusinessDay(day) || m.hold != nil && m.holdStage == settlement {
@@ -184,6 +196,7 @@ func (s *sim) settle(m *merchant, day calendar.Date) {
 		second := s.openPayout(m, day)
 		second.day = m.nextPayDay(day)
 		t.from = s.now
+		m.limits = append(m.limits, t)
 		second.troubles = append(second.troubles, t)
 		next := clockAt(second.day, 420, m.reg.zone)
 		s.at(next+int64(m.payoutAt-425)*60, func() {
@@ -198,7 +211,7 @@ func (s *sim) settle(m *merchant, day calendar.Date) {
 			total += s.settleOne(p, into, day)
 			count++
 		}
-		second.tried, po.within = true, true
+		second.tried = true
 		if len(second.pays) > 0 {
 			s.at(clockAt(second.day, m.payoutAt, m.reg.zone), func() { s.send(second) })
 		}
@@ -292,7 +305,7 @@ func (s *sim) settleOne(p *payment, po *payout, day calendar.Date) int64 {
 			extra := min(int64(s.n(50, 400)), gross-fee)
 			if extra > 1 {
 				fee += extra
-				p.short, p.taken = own("deduction.fee", "merchant", credit), extra
+				p.short, p.taken = own("deduction.fee", "platform", credit), extra
 			}
 		case r < 4 && s.wants("record.amount_mismatch"):
 			d := gross / 10
