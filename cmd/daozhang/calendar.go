@@ -106,18 +106,18 @@ func (m *Main) due() *cobra.Command {
 		Args:    need(1, 1, text{"name the moment of the sale, such as 2026-02-13T14:00:00+08:00", "请给出消费时间，如 2026-02-13T14:00:00+08:00"})(m),
 	}
 	f := cmd.Flags()
-	f.StringVar(&file, "terms", "", m.say(text{"terms file", "商户约定文件"}))
-	f.StringVar(&mid, "mid", "", m.say(text{"merchant in the terms file", "约定文件中的商户号"}))
+	f.StringVar(&file, "terms", "", m.say(text{"terms `FILE`", "商户约定文件 `FILE`"}))
+	f.StringVar(&mid, "mid", "", m.say(text{"`MERCHANT` in the terms file", "约定文件中的商户号 `MERCHANT`"}))
 	for _, o := range []struct {
 		name string
 		what text
 	}{
-		{"cycle", text{"T0, T1, … business days; D0, D1, … calendar days", "结算周期：T0、T1……为工作日，D0、D1……为自然日"}},
-		{"cutoff", text{"time of day after which a sale belongs to the next day", "日切时间"}},
-		{"calendar", text{"CN, TARGET2, WEEKEND, US or GB", "日历：CN、TARGET2、WEEKEND、US 或 GB"}},
-		{"timezone", text{"zone of the merchant", "商户所在时区"}},
-		{"payout_by", text{"time of day by which payouts are sent", "出款时限"}},
-		{"credit_days", text{"business days from payout to credit", "出款到入账的工作日数"}},
+		{"cycle", text{"`CYCLE`: T0, T1, … business days; D0, D1, … calendar days", "结算周期 `CYCLE`：T0、T1……为工作日，D0、D1……为自然日"}},
+		{"cutoff", text{"`TIME` of day after which a sale belongs to the next day", "日切时间 `TIME`"}},
+		{"calendar", text{"`CALENDAR`: CN, TARGET2, WEEKEND, US or GB", "日历 `CALENDAR`：CN、TARGET2、WEEKEND、US 或 GB"}},
+		{"timezone", text{"`ZONE` of the merchant", "商户所在时区 `ZONE`"}},
+		{"payout_by", text{"`TIME` of day by which payouts are sent", "出款时限 `TIME`"}},
+		{"credit_days", text{"business `DAYS` from payout to credit", "出款到入账的工作日数 `DAYS`"}},
 	} {
 		flags[o.name] = f.String(strings.ReplaceAll(o.name, "_", "-"), "", m.say(o.what))
 	}
@@ -223,9 +223,19 @@ func (m *Main) showDue(w io.Writer, t *terms.Terms, at evidence.Instant) error {
 		why = append(why, fmt.Sprintf(m.say(text{"settled within %d minutes", "%d 分钟内结算"}), int(t.T0.Minutes())))
 	}
 	for d := date.Add(1); d < due.CreditDay && !t.CalendarDays; d++ {
-		if !t.Calendar.IsBusinessDay(d) {
-			why = append(why, m.dated(d)+" "+m.what(t.Calendar, d))
+		if t.Calendar.IsBusinessDay(d) {
+			continue
 		}
+		last := d
+		for last+1 < due.CreditDay && !t.Calendar.IsBusinessDay(last+1) {
+			last++
+		}
+		if d == last {
+			why = append(why, m.dated(d)+m.say(text{" is a day off", "为非工作日"}))
+		} else {
+			why = append(why, fmt.Sprintf(m.say(text{"%s to %s are days off", "%s 至 %s 为非工作日"}), m.dated(d), m.dated(last)))
+		}
+		d = last
 	}
 	if t.Calendar.Provisional(due.CreditDay) {
 		why = append(why, m.say(text{"the calendar of that year is provisional", "该年日历尚属暂定"}))

@@ -47,8 +47,17 @@ func (m *Main) listCauses(w io.Writer, catalogue *diagnosis.Catalogue) error {
 	for _, c := range catalogue.Causes() {
 		t.AppendRow(table.Row{c.Code, c.Title.In(m.lang), strings.Join(c.Legs, ", "), c.Party})
 	}
-	_, err := io.WriteString(w, t.Render()+"\n")
-	return err
+	return writeTable(w, t)
+}
+
+// writeTable writes a table without spaces at the ends of its lines.
+func writeTable(w io.Writer, t table.Writer) error {
+	for line := range strings.SplitSeq(t.Render(), "\n") {
+		if _, err := io.WriteString(w, strings.TrimSpace(line)+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // plainTable is a table without lines, whose columns align also where
@@ -118,12 +127,15 @@ func (m *Main) formats() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t := plainTable()
 			t.AppendHeader(table.Row{m.say(text{"format", "格式"}), m.say(text{"what it is", "说明"})})
+			seen := map[string]bool{}
 			for _, f := range registry.All() {
-				t.AppendRow(table.Row{f.Name, f.Title})
+				if !seen[f.Name] { // one format may come in several layouts
+					t.AppendRow(table.Row{f.Name, f.Title})
+				}
+				seen[f.Name] = true
 			}
 			return m.deliver("", func(w io.Writer) error {
-				_, err := io.WriteString(w, t.Render()+"\n")
-				return err
+				return writeTable(w, t)
 			})
 		},
 	}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,9 +16,6 @@ import (
 	"daozhang/internal/journey"
 	"daozhang/internal/report"
 )
-
-// outputs are the forms of the answer.
-var outputs = []string{"table", "json", "ndjson", "csv", "md", "xlsx", "html"}
 
 // check is the main job: files in, where every payment's money is out.
 func (m *Main) check() *cobra.Command {
@@ -49,12 +45,12 @@ func (m *Main) check() *cobra.Command {
 	}
 	in.flags(m, cmd)
 	f := cmd.Flags()
-	output = choice(f, "output", "o", "", m.say(text{"form of the answer (default: by the name of --out, else table)", "结果形式（默认按 --out 的文件名，否则为 table）"}), outputs...)
+	output = choice(f, "output", "o", "", m.say(text{"form of the answer (default: by the name of --out, else table)", "结果形式（默认按 --out 的文件名，否则为 table）"}), report.Formats()...)
 	advice = choice(f, "advice", "", "full", m.say(text{"advice in JSON and NDJSON in full, or by the cause's code alone", "JSON、NDJSON 中的建议：全文，或仅给原因代码"}), "full", "code")
-	f.StringVar(&asOf, "as-of", "", m.say(text{"moment of the question: a time, a date (its end) or now (default: now)", "以哪一时刻为准：时间、日期（当天终了）或 now（默认现在）"}))
-	f.StringVar(&out, "out", "", m.say(text{"write the answer to this file", "把结果写入该文件"}))
-	f.StringVar(&terms, "write-terms", "", m.say(text{"write the terms that were inferred to this file, for you to correct", "把推断出的约定写入该文件，供您更正"}))
-	f.StringSliceVar(&failOn, "fail-on", nil, m.say(text{"exit with 7 when any payment has this status, such as overdue", "有处于该状态（如 overdue）的款项时以退出码 7 结束"}))
+	f.StringVar(&asOf, "as-of", "", m.say(text{"`MOMENT` of the question: a time, a date (its end) or now (default: now)", "以哪一时刻 `MOMENT` 为准：时间、日期（当天终了）或 now（默认现在）"}))
+	f.StringVar(&out, "out", "", m.say(text{"write the answer to `FILE`", "把结果写入文件 `FILE`"}))
+	f.StringVar(&terms, "write-terms", "", m.say(text{"write the terms that were inferred to `FILE`, for you to correct", "把推断出的约定写入文件 `FILE`，供您更正"}))
+	f.StringSliceVar(&failOn, "fail-on", nil, m.say(text{"exit with 7 when any payment has this `STATUS`, such as overdue", "有处于该状态 `STATUS`（如 overdue）的款项时以退出码 7 结束"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		form, err := m.form(output.value, out)
 		if err != nil {
@@ -104,7 +100,7 @@ func (m *Main) check() *cobra.Command {
 func (m *Main) form(output, out string) (string, error) {
 	if output == "" {
 		output = "table"
-		if ext := strings.TrimPrefix(filepath.Ext(out), "."); slices.Contains(outputs, ext) {
+		if ext := strings.TrimPrefix(filepath.Ext(out), "."); slices.Contains(report.Formats(), ext) {
 			output = ext
 		} else if ext == "htm" {
 			output = "html"
@@ -189,16 +185,4 @@ func failing(a *investigation.Answer, statuses []string) int {
 		}
 	}
 	return n
-}
-
-// duration shows a time span as people say it.
-func (m *Main) duration(d time.Duration) string {
-	days, hours := int(d.Hours())/24, int(d.Hours())%24
-	switch {
-	case days > 0:
-		return fmt.Sprintf(m.say(text{"%d d %d h", "%d 天 %d 小时"}), days, hours)
-	case hours > 0:
-		return fmt.Sprintf(m.say(text{"%d h %d min", "%d 小时 %d 分"}), hours, int(d.Minutes())%60)
-	}
-	return fmt.Sprintf(m.say(text{"%d min", "%d 分钟"}), int(d.Minutes()))
 }

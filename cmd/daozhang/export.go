@@ -30,8 +30,8 @@ func (m *Main) export() *cobra.Command {
 		Args:    need(1, -1, text{"name at least one file or folder, or - for standard input", "请至少给出一个文件或文件夹，标准输入写 -"})(m),
 	}
 	in.flags(m, cmd)
-	cmd.Flags().StringVar(&asOf, "as-of", "", m.say(text{"only what was known at this moment", "只导出该时刻已知的内容"}))
-	cmd.Flags().StringVar(&out, "out", "", m.say(text{"write to this file", "写入该文件"}))
+	cmd.Flags().StringVar(&asOf, "as-of", "", m.say(text{"only what was known at this `MOMENT`", "只导出该时刻 `MOMENT` 已知的内容"}))
+	cmd.Flags().StringVar(&out, "out", "", m.say(text{"write to `FILE`", "写入文件 `FILE`"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		when, err := asOfFlag(asOf)
 		if err != nil {

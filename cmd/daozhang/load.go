@@ -27,12 +27,12 @@ type input struct {
 
 func (in *input) flags(m *Main, cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&in.typ, "type", "", m.say(text{"type of the facts in CSV files without a type column", "没有 type 列的 CSV 文件属于哪类事实"}))
-	f.StringVar(&in.mapping, "mapping", "", m.say(text{"file that explains the columns of tables nobody knows", "列名映射文件，用来说明未识别的表格"}))
-	f.StringArrayVar(&in.terms, "terms", nil, m.say(text{"terms file: cycle, cut-off, fees (terms.yaml)", "商户约定文件：结算周期、日切、费率（terms.yaml）"}))
-	f.StringVar(&in.mid, "mid", "", m.say(text{"merchant number where a file names none", "文件未写商户号时使用的商户号"}))
-	f.StringVar(&in.zone, "zone", "", m.say(text{"zone of local times where a file names none", "文件未写时区时使用的时区"}))
-	f.StringVar(&in.currency, "currency", "", m.say(text{"currency where a file names none", "文件未写币种时使用的币种"}))
+	f.StringVar(&in.typ, "type", "", m.say(text{"`TYPE` of the facts in CSV files without a type column", "没有 type 列的 CSV 文件属于哪类事实（`TYPE`）"}))
+	f.StringVar(&in.mapping, "mapping", "", m.say(text{"`FILE` that explains the columns of tables nobody knows", "列名映射文件 `FILE`，用来说明未识别的表格"}))
+	f.StringArrayVar(&in.terms, "terms", nil, m.say(text{"terms `FILE`: cycle, cut-off, fees", "商户约定文件 `FILE`：结算周期、日切、费率"}))
+	f.StringVar(&in.mid, "mid", "", m.say(text{"`MERCHANT` number where a file names none", "文件未写商户号时使用的商户号 `MERCHANT`"}))
+	f.StringVar(&in.zone, "zone", "", m.say(text{"`ZONE` of local times where a file names none", "文件未写时区时使用的时区 `ZONE`"}))
+	f.StringVar(&in.currency, "currency", "", m.say(text{"`CURRENCY` where a file names none", "文件未写币种时使用的币种 `CURRENCY`"}))
 }
 
 // options turns the flags into what the reading of files needs.

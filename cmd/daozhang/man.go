@@ -22,7 +22,7 @@ func (m *Main) man() *cobra.Command {
 		Example: "  daozhang man check | man -l -\n  daozhang man --dir /usr/local/share/man/man1",
 		Args:    need(0, 2, text{"name one command at most", "最多给出一个命令"})(m),
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", m.say(text{"write the pages of all commands into this folder", "把所有命令的手册页写入该文件夹"}))
+	cmd.Flags().StringVar(&dir, "dir", "", m.say(text{"write the pages of all commands into `FOLDER`", "把所有命令的手册页写入文件夹 `FOLDER`"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		root := cmd.Root()
 		if dir == "" {
@@ -86,14 +86,15 @@ func manPage(w io.Writer, c *cobra.Command) error {
 			if f.Hidden {
 				return
 			}
+			value, what := pflag.UnquoteUsage(f)
 			names := "--" + f.Name
 			if f.Shorthand != "" {
 				names = "-" + f.Shorthand + ", " + names
 			}
-			if f.Value.Type() != "bool" {
-				names += " " + f.Value.Type()
+			if value != "" {
+				names += " " + value
 			}
-			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(names), roff(f.Usage))
+			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(names), roff(what))
 		})
 	}
 	flags("OPTIONS", c.NonInheritedFlags())

@@ -42,8 +42,8 @@ func (m *Main) trace() *cobra.Command {
 	in.flags(m, cmd)
 	f := cmd.Flags()
 	output = choice(f, "output", "o", "table", m.say(text{"form of the answer", "结果形式"}), "table", "ndjson")
-	f.StringVar(&asOf, "as-of", "", m.say(text{"moment of the question: a time, a date (its end) or now (default: now)", "以哪一时刻为准：时间、日期（当天终了）或 now（默认现在）"}))
-	f.StringVar(&out, "out", "", m.say(text{"write the answer to this file", "把结果写入该文件"}))
+	f.StringVar(&asOf, "as-of", "", m.say(text{"`MOMENT` of the question: a time, a date (its end) or now (default: now)", "以哪一时刻 `MOMENT` 为准：时间、日期（当天终了）或 now（默认现在）"}))
+	f.StringVar(&out, "out", "", m.say(text{"write the answer to `FILE`", "把结果写入文件 `FILE`"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		when, err := asOfFlag(asOf)
 		if err != nil {
@@ -149,6 +149,5 @@ func (m *Main) candidates(w io.Writer, a *investigation.Answer, found []*investi
 			words.Text(p.Keys.STAN), words.Text(p.Keys.RRN), words.Text(p.Keys.PAN),
 			money.FormatGrouped(p.Amount, p.Currency) + " " + p.Currency.String(), p.Status.String()})
 	}
-	_, err := io.WriteString(w, t.Render()+"\n")
-	return err
+	return writeTable(w, t)
 }
