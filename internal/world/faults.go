@@ -231,6 +231,7 @@ func (s *sim) lostKeys(ignored bool) {
 		return
 	}
 	tr := s.newTrouble("terminal.keys", "operator", authorization, s.now)
+	tr.shared = false // bare answers tell of no interval
 	if ignored {
 		tr.code = "human.prompt_ignored"
 		tr.tell = []ref{s.prompt(t, "sign_on")}

@@ -531,8 +531,14 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		if v.status == "unproven" {
 			v.ok.cause = append(v.ok.cause, "record.statement_missing")
 			v.ok.party = append(v.ok.party, "merchant")
+			if found.code == "payout.returned" {
+				v.ok.status = append(v.ok.status, "overdue") // the return itself proves that it is not there
+			}
 		}
 		v.blame(found, asOf)
+		if v.status == "unproven" {
+			v.incident = ""
+		}
 		v.announced = found.announced != 0
 		if found.silent {
 			v.suffices = true

@@ -269,6 +269,7 @@ func (s *sim) rest(po *payout) {
 		code, party = "payout.negative_balance", "merchant"
 	}
 	t := s.newTrouble(code, party, payoutLeg, s.now)
+	t.shared = false
 	po.troubles = append(po.troubles, t)
 	for _, p := range po.pays {
 		t.tell = append(t.tell, p.stl)
