@@ -86,7 +86,7 @@ func TestExactSetsBounds(t *testing.T) {
 	if only, several := exactSets(pool, self, 1<<(setSize+1)-1); only != nil || several != nil {
 		t.Errorf("a set of %d: found %v %v", setSize+1, only, several)
 	}
-	if only, several := exactSets(append(pool, 1<<setPool), self, 3<<20); only != nil || several != nil {
+	if only, several := exactSets(append(pool, 1<<setPool), self, 3<<(setPool-1)); only != nil || several != nil {
 		t.Errorf("a pool of %d: found %v %v", setPool+1, only, several)
 	}
 }
