@@ -148,6 +148,12 @@ func (res *Result) joinByReference(e *Entry, byID map[string][]*Payout) {
 			}
 		}
 	}
+	// Beside a payout in its own currency it is no conversion of another.
+	if own := slices.DeleteFunc(slices.Clone(named), func(p *Payout) bool {
+		return p.Currency != e.Currency && p.Currency != money.Currency{}
+	}); len(own) > 0 {
+		named = own
+	}
 	if len(named) > 0 {
 		res.prove(e, named)
 	}
