@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // onTerminal says that a stream is a terminal of so many columns.
@@ -93,6 +95,28 @@ func TestLanguage(t *testing.T) {
 		m := &Main{Getenv: func(k string) string { return tc.env[k] }}
 		if got := m.language(tc.args); got != tc.want {
 			t.Errorf("%v %v: %s, want %s", tc.args, tc.env, got, tc.want)
+		}
+	}
+}
+
+// Every command says in both languages what it does, and shows an example.
+func TestEveryCommandIsExplained(t *testing.T) {
+	for _, lang := range []string{"en", "zh"} {
+		m := &Main{lang: lang}
+		var look func(c *cobra.Command)
+		look = func(c *cobra.Command) {
+			if c.Short == "" || c.Example == "" && c.Parent().Name() != "completion" && c.Name() != "help" {
+				t.Errorf("%s (%s): no short text or no example", c.CommandPath(), lang)
+			}
+			if chinese := strings.ContainsFunc(c.Short, func(r rune) bool { return r >= 0x4e00 }); chinese != (lang == "zh") && c.Parent().Name() != "completion" {
+				t.Errorf("%s (%s): its text is in another language: %s", c.CommandPath(), lang, c.Short)
+			}
+			for _, sub := range c.Commands() {
+				look(sub)
+			}
+		}
+		for _, c := range m.root().Commands() {
+			look(c)
 		}
 	}
 }
