@@ -160,6 +160,7 @@ func (s *sim) faultKinds() []faultKind {
 		{"payout.negative_balance", 300, 450, s.bigRefund},
 		{"bank.slow_processing", 300, 450, func() { s.fateful("slow", "bank.slow_processing", "bank", credit) }},
 		{"record.statement_missing", 1, 60, s.loseStatement},
+		{"record.ambiguous", 300, 450, s.makeTwins},
 	}
 	// Distractors need no cause of their own.
 	kinds = append(kinds, faultKind{"timing.not_due", 600, 1200, s.emptyThreat}, faultKind{"timing.not_due", 600, 1200, s.harmless})
@@ -624,6 +625,19 @@ func (s *sim) loseStatement() {
 		t.to = clockAt(day.Add(s.n(2, 4)), 780, m.reg.zone)
 		m.missing[day] = t
 		return
+	}
+}
+
+// makeTwins lets a merchant get two payouts of one sum on its next day, without
+// anything on the bank's side that tells them apart.
+func (s *sim) makeTwins() {
+	for range 200 {
+		m := pick(s, s.merchants)
+		if m.t0 == 0 && len(m.fate) == 0 && m.hold == nil && m.minimum == 0 && m.statements && !m.references && !m.bank.credits && m.weight > 6 {
+			m.fate["twins"] = s.newTrouble("record.ambiguous", "platform", credit, s.now)
+			m.fate["twins"].shared = false
+			return
+		}
 	}
 }
 

@@ -63,9 +63,15 @@ func (p *payment) approvalSeen(asOf int64) bool {
 	return p.approved && (p.resp.seen(asOf) || p.term.seen(asOf) && (p.result == "approved" || p.result == "offline_approved"))
 }
 
+// entrySeen says whether an entry that proves the payout is known: of twins
+// only both together prove, one might be of either.
+func (po *payout) entrySeen(asOf int64) bool {
+	return po.entry.seen(asOf) && (po.twin == nil || po.twin.entry.seen(asOf))
+}
+
 // proof says what is proved of a payout or of what was sent instead.
 func (po *payout) proof(asOf int64) (credited, out bool) {
-	credited = po.entry.seen(asOf) || po.credited.seen(asOf)
+	credited = po.entrySeen(asOf) || po.credited.seen(asOf)
 	out = po.sent.seen(asOf)
 	for _, a := range po.again {
 		c, o := a.proof(asOf)
@@ -76,7 +82,7 @@ func (po *payout) proof(asOf int64) (credited, out bool) {
 
 // booked says whether entries prove all of the payout.
 func (po *payout) proved(asOf int64) bool {
-	if po.entry.seen(asOf) {
+	if po.entrySeen(asOf) {
 		return true
 	}
 	for _, a := range po.again {
@@ -292,6 +298,12 @@ func (s *sim) underWay(p *payment, st int, asOf int64, v *verdict) {
 			return
 		}
 		s.arrivedCause(p, asOf, v)
+		if p.payout.twin != nil {
+			// Two entries for two equal payouts: every assignment gives the
+			// same answer; strictly, each fits both.
+			v.ok.status, v.ok.stage = []string{"unproven"}, []string{"paid_out"}
+			v.ok.cause, v.ok.party = append(v.ok.cause, "record.ambiguous"), append(v.ok.party, "platform")
+		}
 		return
 	}
 	next := nextLeg[st]
@@ -341,6 +353,16 @@ func (s *sim) underWay(p *payment, st int, asOf int64, v *verdict) {
 		}
 		if next == credit && !s.covered(p, d, asOf) {
 			v.status = "unproven"
+		}
+		if tw := p.payout; next == credit && tw.twin != nil && (tw.entry.seen(asOf) || tw.twin.entry.seen(asOf)) {
+			v.status = "unproven"
+			v.cause, v.party = "record.ambiguous", "platform"
+			for _, r := range []ref{tw.entry, tw.twin.entry} {
+				if r.seen(asOf) {
+					v.tell = append(v.tell, r)
+				}
+			}
+			return
 		}
 	}
 	s.transitCause(p, next, legDue, d, base, asOf, v)
@@ -458,7 +480,7 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 	}
 	var found *trouble
 	for _, t := range list {
-		if t.leg&next == 0 || t.from > asOf {
+		if t.leg&next == 0 || t.from > asOf || t.code == "record.ambiguous" {
 			continue
 		}
 		inForce := asOf < t.to

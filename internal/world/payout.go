@@ -97,7 +97,7 @@ func (s *sim) send(po *payout) {
 		return
 	}
 	for _, t := range po.troubles {
-		if t.to == never {
+		if t.to == never && t.leg == payoutLeg {
 			t.to = s.now
 		}
 	}
@@ -125,6 +125,10 @@ func (s *sim) send(po *payout) {
 	}
 	if m.bank.creditOff > book {
 		book = m.bank.creditOff + int64(s.n(60, 2400))
+	}
+	if po.twin != nil && po.twin.went != 0 && po.twin.went != s.now || po.twin != nil && po.twin.id < po.id {
+		book += int64(s.n(1, 2)) * 86400
+		po.troubles[0].to = book
 	}
 	if take("slow") {
 		t := own("bank.slow_processing", "bank", credit)
