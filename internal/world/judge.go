@@ -192,7 +192,13 @@ func (s *sim) root(p *payment, asOf int64, v *verdict) {
 	if p.why == nil {
 		return
 	}
-	for _, t := range p.also {
+	// An answer about the card stands whatever else is in force; a bare code or
+	// silence may come of any of them.
+	also := p.also
+	if len(p.code) == 2 && !slices.Contains([]string{"90", "91", "92", "96", "98", "68"}, p.code) && !p.revQueued.exists() {
+		also = nil
+	}
+	for _, t := range also {
 		v.ok.cause = append(v.ok.cause, t.code)
 		v.ok.party = append(v.ok.party, t.party)
 	}

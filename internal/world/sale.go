@@ -182,7 +182,7 @@ func (s *sim) blocked(p *payment) bool {
 	t, m := p.t, p.m
 	defer func() {
 		for _, o := range []*trouble{t.line, m.net, t.fault, s.outage, p.nw.fault, p.is.fault} {
-			if o != nil && o != p.why && p.why != nil {
+			if o != nil && o != p.why {
 				p.also = append(p.also, o)
 			}
 		}

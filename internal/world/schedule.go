@@ -41,8 +41,10 @@ func (s *sim) begin() {
 			s.at(clockAt(d, h*60+5, s.zone), func() { s.cover("gateway", 3600, s.now-300) })
 		}
 		for _, what := range []string{"payouts", "settlement", "risk", "orders"} {
-			s.at(clockAt(d, 30, s.zone), func() { s.cover(what, 86400, clockAt(d, 0, s.zone)) })
-			s.at(clockAt(d, 1110, s.zone), func() { s.cover(what, 18*3600, clockAt(d, 1080, s.zone)) })
+			s.at(clockAt(d, 30, s.zone), func() { s.cover(what, 6*3600, clockAt(d, 0, s.zone)) })
+			for _, h := range []int{6, 12, 18} {
+				s.at(clockAt(d, h*60+30, s.zone), func() { s.cover(what, 6*3600, clockAt(d, h*60, s.zone)) })
+			}
 		}
 		for _, a := range s.cfg.Ask {
 			s.at(clockAt(d, a, s.zone), func() { s.ask() })
