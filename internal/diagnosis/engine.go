@@ -77,7 +77,9 @@ func (e *Engine) Judge(j *journey.Journey, v *Verdict) {
 		v.Alternatives = append(v.Alternatives, Alternative{other.cause, min(other.rule.Confidence, alternativeShare(v.Confidence))})
 	}
 	v.Party = e.party(j, best, leg)
-	if j.Status != journey.Arrived && j.Status != journey.Confirmed {
+	switch j.Status {
+	case journey.Arrived, journey.Confirmed, journey.NotCharged, journey.Refunded:
+	default:
 		v.Expected = e.expected(j, best, &f)
 	}
 	v.Incident = e.incident(best, &f)

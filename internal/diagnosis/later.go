@@ -159,18 +159,28 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 	if j.Status == journey.Short || j.Status == journey.Refunded {
 		return
 	}
-	s.Platform = f.fault(fPlatform, during(fl.links["platform"], j, leg), "platform")
+	before := lateBefore(j, leg)
+	s.LateBefore = before != 0
+	inForce := func(t timeline) *interval {
+		if i := during(t, j, leg); i != nil || before == 0 {
+			return i
+		}
+		return t.at(before, before, lateLeg(j, leg))
+	}
+	s.Platform = f.fault(fPlatform, inForce(fl.links["platform"]), "platform")
+	if leg == journey.Clearing || leg == journey.Settlement || s.LateBefore {
+		for _, link := range fl.networkOf(fl.name(j.Keys.Network), "") {
+			s.NetworkLink = f.fault(fNetworkLink, inForce(fl.links[link]), link)
+		}
+	}
 	switch leg {
 	case journey.Clearing:
-		for _, link := range fl.networkOf(fl.name(j.Keys.Network), "") {
-			s.NetworkLink = f.fault(fNetworkLink, during(fl.links[link], j, leg), link)
-		}
 		e.clearingFile(j, s, f)
 	case journey.Settlement:
-		for _, link := range fl.networkOf(fl.name(j.Keys.Network), "") {
-			s.NetworkLink = f.fault(fNetworkLink, during(fl.links[link], j, leg), link)
-		}
 		e.settlementFile(j, s, f)
+	}
+	if s.Due && (leg == journey.Settlement || leg == journey.Payout) && j.Status == journey.Overdue {
+		e.readPastHold(j, s, f)
 	}
 	if bank != "" && (leg == journey.Payout || leg == journey.Credit) {
 		s.BankLink = f.fault(fBankLink, during(fl.links["platform-bank/"+bank], j, leg), "platform-bank/"+bank)
@@ -207,6 +217,47 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 	f[fStatement].subject = j.Account()
 	if r, ok := e.ctx.Statement(j.Account(), j.CreditDay); ok {
 		f[fStatement].refs = []evidence.FactRef{r}
+	}
+}
+
+// lateBefore gives the due time of an earlier leg that came late; 0 where none
+// did. What is late since then is late because of what delayed that leg.
+func lateBefore(j *journey.Journey, leg journey.Leg) evidence.Instant {
+	switch {
+	case leg > journey.Clearing && j.ClearedAt > j.Legs.Clearing && j.ClearingLine != 0:
+		return j.Legs.Clearing
+	case leg > journey.Settlement && j.SettledAt > j.Legs.Settlement && j.SettlementLine != 0:
+		return j.Legs.Settlement
+	}
+	return 0
+}
+
+func lateLeg(j *journey.Journey, leg journey.Leg) journey.Leg {
+	if lateBefore(j, leg) == j.Legs.Clearing {
+		return journey.Clearing
+	}
+	return journey.Settlement
+}
+
+// readPastHold reads a hold that was in force when the leg was due and has been
+// released since: what it delayed is late because of it.
+func (e *Engine) readPastHold(j *journey.Journey, s *Signals, f *findings) {
+	r := e.ctx.HeldAt(j, j.LegDue)
+	if r == 0 {
+		return
+	}
+	fact := e.view.At(r)
+	switch fact.Type {
+	case evidence.AccountStatus:
+		s.Account, s.AccountReason = fact.State.String(), e.view.Text(r, evidence.Reason)
+		f[fAccount] = finding{refs: []evidence.FactRef{r}, from: fact.Time, subject: e.faults.name(j.Keys.MID)}
+	default:
+		s.Held = "payment"
+		f[fHold] = finding{refs: []evidence.FactRef{r}, from: fact.Time}
+		if fact.RRN == 0 && fact.STAN == 0 && fact.OrderID == 0 && fact.Ref == 0 {
+			s.Held = "merchant"
+			f[fHold].subject = e.faults.name(j.Keys.MID)
+		}
 	}
 }
 
@@ -292,7 +343,7 @@ func (e *Engine) clearingFile(j *journey.Journey, s *Signals, f *findings) {
 		s.File = "whole"
 	case r != 0:
 		s.File = "short"
-	case s.Due && (e.ctx.CoveredSpan("clearing/"+network, startOf(j, date), j.LegDue) || e.hasFilesAround(true, j.Keys.Network, date)):
+	case s.Due && j.AsOf > j.Legs.ClearingFile && (e.ctx.CoveredSpan("clearing/"+network, startOf(j, date), j.Legs.ClearingFile) || e.hasFilesAround(true, j.Keys.Network, date)):
 		s.File = "absent"
 	}
 	subject := "platform-network/" + network
@@ -311,6 +362,8 @@ func (e *Engine) settlementFile(j *journey.Journey, s *Signals, f *findings) {
 	date := j.Legs.Day
 	r, whole := e.ctx.SettlementFile(j.Keys.MID, date)
 	switch {
+	case r != 0 && j.ClearedAt > e.view.At(r).Time:
+		// It cleared after the file was made: the file could not have it.
 	case r != 0 && whole:
 		s.File = "whole"
 	case r != 0:

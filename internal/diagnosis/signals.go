@@ -71,7 +71,10 @@ type Signals struct {
 	// Clearing and settlement.
 	File string `expr:"file"` // whole (and lacks it), short, absent (and expected), "" (nobody declared any)
 
-	// Holds, payouts, credit.
+	LateBefore bool `expr:"late_before"` // an earlier leg came late; faults are those of then
+
+	// Holds, payouts, credit. A hold counts while it lasts, and for what it made
+	// late also after its release.
 	Account       string `expr:"account"`        // frozen, suspended or ""
 	AccountReason string `expr:"account_reason"` //
 	Held          string `expr:"held"`           // payment, merchant, payout or ""

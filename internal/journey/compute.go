@@ -42,7 +42,7 @@ func (c *Context) readBatch(j *Journey) {
 		captured = j.Time
 	}
 	j.Terms = c.Book.At(j.Keys.MID, captured, j.Offset)
-	if !j.needsUpload() || j.Keys.Batch == 0 {
+	if !j.needsUpload() || j.Keys.Batch == 0 || !j.inBatch() {
 		return
 	}
 	for _, r := range c.Batch(j.Keys.MID, j.Keys.TID, j.Keys.Batch) {
@@ -57,6 +57,13 @@ func (c *Context) readBatch(j *Journey) {
 // uploaded: by the terms, and offline approvals always.
 func (j *Journey) needsUpload() bool {
 	return j.Terms.TerminalCapture || j.Swipe.OfflineApproved && j.Swipe.Response == 0
+}
+
+// inBatch reports whether the terminal's batch holds the payment: the terminal
+// saw it approved, or nobody has its journal.
+func (j *Journey) inBatch() bool {
+	s := &j.Swipe
+	return s.ApprovedAt != 0 && (s.Terminal == 0 || s.Result == evidence.Approved || s.Result == evidence.OfflineApproved || s.Result == evidence.NoResult)
 }
 
 // amounts finds the approved amount and the presented ones, and whether they
@@ -230,6 +237,17 @@ func (c *Context) acts(j *Journey) {
 			}
 		}
 	}
+	if completed {
+		for _, r := range []evidence.FactRef{j.ClearingLine, j.SettlementLine} {
+			if r == 0 {
+				continue
+			}
+			if amount, ok := c.View.At(r).Amount(); ok && amount != j.Amount {
+				j.AmountMismatch = r
+				break
+			}
+		}
+	}
 	if j.Kind == evidence.Preauth && !completed && j.ClearingLine == 0 && j.SettlementLine == 0 {
 		j.OpenPreauth = true
 	}
@@ -338,22 +356,18 @@ func (c *Context) payout(j *Journey) {
 	if p == nil {
 		return
 	}
-	root := p
-	for p.ReplacedBy != nil && len(p.Entries) == 0 {
-		p = p.ReplacedBy
-	}
-	j.Payout = p
-	if len(p.Entries) == 0 {
+	j.Payout = p.Current()
+	entries, proved := p.Proof()
+	if len(entries) == 0 {
 		return
 	}
-	e := p.Entries[len(p.Entries)-1]
-	j.Entry, j.CreditedAt = e.Fact, c.View.At(p.Entries[0].Fact).Time
+	j.Entry, j.CreditedAt = entries[len(entries)-1].Fact, c.View.At(entries[0].Fact).Time
 	part := match.LineNet(f)
 	if !c.oneCurrency(j.SettlementLine, f) {
 		part = j.Net
 	}
-	if whole := max(p.Amount, root.Net); p.Proved < whole && part > 0 {
-		part = shareOf(part, max(p.Proved, 0), whole)
+	if whole := max(p.Amount, p.Net); proved < whole && part > 0 {
+		part = shareOf(part, max(proved, 0), whole)
 	}
 	// The sale's own line is whole; what other lines take comes off it.
 	j.Arrived = min(max(part-j.apart, 0), j.Net)

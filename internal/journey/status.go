@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"math"
 	"time"
 
 	"daozhang/internal/evidence"
@@ -251,7 +252,7 @@ func (c *Context) suspend(j *Journey) {
 	if j.Next != Payout || j.Payout == nil || len(j.Payout.Statuses) > 0 {
 		return
 	}
-	total := c.unpaid[moneyKey{j.Keys.MID, j.Payout.Currency}]
+	total := min(c.unpaid[moneyKey{j.Keys.MID, j.Payout.Currency}], negativeOnly(j.Payout.Net))
 	limit, fact := c.payoutLimit(j.Keys.MID)
 	switch {
 	case total < 0:
@@ -261,6 +262,14 @@ func (c *Context) suspend(j *Journey) {
 	case fact != 0 && total > limit:
 		j.Suspended = OverPayoutLimit
 	}
+}
+
+// negativeOnly gives a sum that is below zero, else no bound.
+func negativeOnly(sum int64) int64 {
+	if sum < 0 {
+		return sum
+	}
+	return math.MaxInt64
 }
 
 // UnpaidTotal gives what is settled for a payment's merchant and not paid out.
@@ -280,11 +289,11 @@ func (c *Context) PayoutLimitFact(mid evidence.Word) evidence.FactRef {
 // holdOf gives the fact that holds a payment's money: a frozen or suspended
 // account, a hold on it or its merchant, a payout held.
 func (c *Context) holdOf(j *Journey, latest evidence.State, latestFact evidence.FactRef) evidence.FactRef {
+	if j.Swipe.Hold != 0 { // it names this very payment
+		return j.Swipe.Hold
+	}
 	if state, r := c.AccountState(j.Keys.MID); state == evidence.Frozen || state == evidence.Suspended {
 		return r
-	}
-	if j.Swipe.Hold != 0 {
-		return j.Swipe.Hold
 	}
 	if r := c.MerchantHold(j.Keys.MID); r != 0 {
 		return r
@@ -293,6 +302,36 @@ func (c *Context) holdOf(j *Journey, latest evidence.State, latestFact evidence.
 		return latestFact
 	}
 	return 0
+}
+
+// HeldAt gives the fact that held a payment's money at a moment that has passed:
+// a hold of its own, its merchant's account, a hold on its merchant; 0 for none.
+func (c *Context) HeldAt(j *Journey, at evidence.Instant) evidence.FactRef {
+	for i := len(j.Swipe.Holds) - 1; i >= 0; i-- {
+		if h := j.Swipe.Holds[i]; h.From <= at && (h.To == 0 || at < h.To) {
+			return h.Fact
+		}
+	}
+	var held evidence.FactRef
+	for _, list := range [][]evidence.FactRef{c.of2(j.Keys.MID).risk, c.of2(j.Keys.MID).account} {
+		var last evidence.FactRef
+		for _, r := range list {
+			f := c.View.At(r)
+			if f.Time > at {
+				break
+			}
+			switch f.State {
+			case evidence.Hold, evidence.Frozen, evidence.Suspended:
+				last = r
+			case evidence.Release, evidence.Active:
+				last = 0
+			}
+		}
+		if last != 0 {
+			held = last
+		}
+	}
+	return held
 }
 
 func (c *Context) reserveLine(j *Journey) evidence.FactRef {
@@ -343,7 +382,7 @@ func (c *Context) order(j *Journey) {
 	for _, r := range c.actions[j.Keys.TID] {
 		f := c.View.At(r)
 		gap := f.Time.Sub(j.Time)
-		if f.State == evidence.WrongFunction && gap >= -nearAction && gap <= nearAction && (f.MID == 0 || f.MID == j.Keys.MID) {
+		if f.State == evidence.WrongFunction && gap >= -nearAction && gap <= nearAction && (f.MID == 0 || f.MID == j.Keys.MID) && j.Keys.admits(f) {
 			j.MeantAsSale = true
 			if j.Swipe.WrongFunction == 0 {
 				j.Swipe.WrongFunction = r

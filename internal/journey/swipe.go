@@ -20,6 +20,12 @@ const (
 	NeverSent                      // timed out at the terminal, and the gateway's covered time has no request
 )
 
+// HoldSpan is a hold on one payment; To is 0 while it is not released.
+type HoldSpan struct {
+	Fact     evidence.FactRef
+	From, To evidence.Instant
+}
+
 // Swipe is what the facts of a charge tell of the moment at the terminal.
 type Swipe struct {
 	Outcome Outcome
@@ -37,6 +43,7 @@ type Swipe struct {
 	ReversalState                    evidence.State
 	ReversalFirst                    evidence.Instant // when it was first queued
 	Hold                             evidence.FactRef // risk decision that holds it, not released
+	Holds                            []HoldSpan       // all of them, in order of time
 	RiskDecline                      evidence.FactRef // risk decision that declined it
 	Corrected                        evidence.FactRef // operator corrected the amount
 	WrongFunction                    evidence.FactRef
@@ -130,8 +137,14 @@ func (c *Context) readSwipe(j *Journey) {
 		case evidence.RiskDecision:
 			switch f.State {
 			case evidence.Hold:
+				if s.Hold == 0 {
+					s.Holds = append(s.Holds, HoldSpan{Fact: r, From: f.Time})
+				}
 				s.Hold = r
 			case evidence.Release:
+				if s.Hold != 0 {
+					s.Holds[len(s.Holds)-1].To = f.Time
+				}
 				s.Hold = 0
 			case evidence.Decline:
 				s.RiskDecline = r
@@ -239,6 +252,12 @@ func (k *Keys) take(f *evidence.Fact) {
 	if k.CardType == evidence.NoCardType {
 		k.CardType = f.CardType
 	}
+}
+
+// admits reports whether a fact about the payment's terminal does not name
+// another payment.
+func (k *Keys) admits(f *evidence.Fact) bool {
+	return (f.STAN == 0 || f.STAN == k.STAN) && (f.RRN == 0 || f.RRN == k.RRN) && (f.OrderID == 0 || f.OrderID == k.OrderID)
 }
 
 func fill(to *evidence.Word, w evidence.Word) {

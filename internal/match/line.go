@@ -190,10 +190,21 @@ func (m *matcher) placeLines(files []int32) {
 			h.add(m, m.found(i, c))
 		}
 	}
+}
+
+// placeDeductions gives the lines that take something away to the payments they
+// name, once acts have found theirs: a line may name a payment's completion.
+func (m *matcher) placeDeductions(files []int32) {
+	var h, completions *hosts
 	for _, i := range files {
-		if c := classOf(m.fact(i)); c == chargebackAct || c == deduction {
-			m.placeDeduction(table(charge), i, c)
+		c := classOf(m.fact(i))
+		if c != chargebackAct && c != deduction {
+			continue
 		}
+		if h == nil {
+			h, completions = m.newHosts(charge), m.newHosts(completionAct)
+		}
+		m.placeDeduction(h, completions, i, c)
 	}
 }
 
@@ -507,10 +518,21 @@ func (m *matcher) placeBeside(h *hosts, i int32, k *lineKeys) bool {
 
 // placeDeduction gives a chargeback, fee, reserve or adjustment to the payment
 // its keys name; without keys, or without that payment, it is the merchant's.
-func (m *matcher) placeDeduction(h *hosts, i int32, c class) {
+func (m *matcher) placeDeduction(h, completions *hosts, i int32, c class) {
 	k := m.keysOf(i)
 	k.hasAmount = false // it takes a part, or all
+	if t := m.v.Text(m.facts[i], evidence.OriginalRRN); t != "" {
+		k.rrn, _ = m.words.Find(t)
+	}
+	if t := m.v.Text(m.facts[i], evidence.OriginalSTAN); t != "" {
+		k.stan, _ = m.words.Find(t)
+	}
 	g := m.findCharge(h, &k, true)
+	if g == nil && k.rrn != 0 {
+		if act := m.pick(completions.byRRN[k.rrn], &k, byRRN); act != nil && act.of >= 0 {
+			g = m.root(act.of)
+		}
+	}
 	if g != nil && c != chargebackAct && m.phantom(g) {
 		g = nil
 	}

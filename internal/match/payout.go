@@ -31,12 +31,14 @@ type Payout struct {
 	Date calendar.Date
 	// Sent is when it was first sent or accepted; 0 where nobody says so.
 	Sent evidence.Instant
-	// Replaces and ReplacedBy link a payout to the one it sends again.
-	Replaces, ReplacedBy *Payout
-	Entries              []*Entry
-	Proved               int64 // by booked entries, in minor units
-	Contested            bool  // an ambiguous entry may prove it
-	stated               bool  // Amount comes from a status
+	// Replaces is the payout that this one sends again, or a part of it;
+	// ReplacedBy are those that send this one again, in order of time.
+	Replaces   *Payout
+	ReplacedBy []*Payout
+	Entries    []*Entry
+	Proved     int64 // by booked entries, in minor units
+	Contested  bool  // an ambiguous entry may prove it
+	stated     bool  // Amount comes from a status
 }
 
 // State gives the latest word on a payout, and the fact that says it. The
@@ -61,6 +63,46 @@ func (p *Payout) resends(other *Payout) bool {
 		}
 	}
 	return false
+}
+
+// sends reports whether a payout is another, or sends it again: a chain never
+// comes back to itself.
+func (p *Payout) sends(other *Payout) bool {
+	for ; p != nil; p = p.Replaces {
+		if p == other {
+			return true
+		}
+	}
+	return false
+}
+
+// Current gives what stands for the payout now: itself, or of those that send it
+// again the one that is still open, else the last.
+func (p *Payout) Current() *Payout {
+	if len(p.ReplacedBy) == 0 || len(p.Entries) > 0 {
+		return p
+	}
+	for _, again := range p.ReplacedBy {
+		if c := again.Current(); len(c.Entries) == 0 {
+			return c
+		}
+	}
+	return p.ReplacedBy[len(p.ReplacedBy)-1].Current()
+}
+
+// Proof gives the bank entries of a payout and of all that send it again, in
+// order of date, and what they prove together.
+func (p *Payout) Proof() (entries []*Entry, proved int64) {
+	if len(p.ReplacedBy) == 0 {
+		return p.Entries, p.Proved
+	}
+	entries, proved = slices.Clone(p.Entries), p.Proved
+	for _, again := range p.ReplacedBy {
+		more, sum := again.Proof()
+		entries, proved = append(entries, more...), proved+sum
+	}
+	slices.SortStableFunc(entries, func(a, b *Entry) int { return cmp.Compare(a.Date, b.Date) })
+	return entries, proved
 }
 
 type payoutKey struct {
@@ -129,7 +171,8 @@ func (res *Result) joinPayouts(statuses []evidence.FactRef) {
 		if old := v.Text(r, evidence.Replaces); old != "" && p.Replaces == nil {
 			if w, ok := v.Words.Find(old); ok {
 				if o := byKey[payoutKey{mid: p.MID, id: w}]; o != nil && !o.resends(p) {
-					p.Replaces, o.ReplacedBy = o, p
+					p.Replaces = o
+					o.ReplacedBy = append(o.ReplacedBy, p)
 				}
 			}
 		}
@@ -163,7 +206,7 @@ func (res *Result) adoptLines() {
 		}
 		var fit []*Payout
 		for _, p := range res.Payouts {
-			if p.ID != 0 && p.MID == loose.MID && p.Lines == 0 && p.stated && p.Amount == loose.Net &&
+			if p.ID != 0 && p.MID == loose.MID && p.Lines == 0 && p.Replaces == nil && p.stated && p.Amount == loose.Net &&
 				p.Currency == loose.Currency && p.Date >= loose.Date && p.Date <= loose.Date+7 {
 				fit = append(fit, p)
 			}

@@ -29,6 +29,7 @@ func (m *matcher) run() {
 	m.groupSwipes(swipes)
 	m.placeLines(files)
 	m.placeActs()
+	m.placeDeductions(files)
 	m.attachRest()
 	m.collect()
 	m.room.groups = m.groups[:0]

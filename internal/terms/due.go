@@ -67,9 +67,12 @@ type Due struct {
 	CreditDay                                            calendar.Date
 	Authorization, Capture, Clearing, Settlement, Payout evidence.Instant
 	Credit                                               evidence.Instant
-	AfterCutoff                                          bool // the sale came after the cut-off
-	OverHoliday                                          bool // a T cycle spans a weekend day or holiday
-	Immediate                                            bool // T0 or D0, settled within minutes
+	// ClearingFile is when the network's file is due, whatever the terms say of
+	// the legs after it.
+	ClearingFile evidence.Instant
+	AfterCutoff  bool // the sale came after the cut-off
+	OverHoliday  bool // a T cycle spans a weekend day or holiday
+	Immediate    bool // T0 or D0, settled within minutes
 }
 
 // Due gives the due times of a payment tendered and captured at those moments;
@@ -110,6 +113,7 @@ func (t *Terms) Due(tendered, captured evidence.Instant, businessDate calendar.D
 	d.Settlement = d.Payout
 	d.Credit = t.EndOf(d.CreditDay)
 	d.Clearing = t.moment(t.Calendar.AddBusinessDays(businessDate, 1), 12*60)
+	d.ClearingFile = d.Clearing
 	// A leg is due no later than the legs after it.
 	d.Payout = min(d.Payout, d.Credit)
 	d.Settlement = min(d.Settlement, d.Payout)
