@@ -9,7 +9,7 @@ const (
 	// bulkGC is the growth, in percent of what is live, after which the
 	// collector runs on the bulk path. Facts hold no pointers, so that a cycle
 	// costs a few milliseconds whatever the heap's size.
-	bulkGC = 60
+	bulkGC = 10
 )
 
 // thrift lowers the collector's growth once much has been read. It is told the
