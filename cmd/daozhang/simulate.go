@@ -18,6 +18,7 @@ func (m *Main) simulate() *cobra.Command {
 	var (
 		cfg       world.Config
 		dir, from string
+		asFiles   bool
 	)
 	cmd := &cobra.Command{
 		Use:   "simulate --out DIR [flags]",
@@ -41,6 +42,7 @@ func (m *Main) simulate() *cobra.Command {
 	f.IntVar(&cfg.Loss, "loss", 2, m.say(text{"facts of a thousand that never reach the observer", "每千条证据中丢失的条数"}))
 	f.StringSliceVar(&cfg.Only, "only", nil, m.say(text{"inject these causes only", "只注入这些原因"}))
 	f.StringVar(&from, "from", "", m.say(text{"first day, as 2026-03-02 (default: a Monday chosen by the seed)", "第一天，如 2026-03-02（默认由种子选定的星期一）"}))
+	f.BoolVar(&asFiles, "files", false, m.say(text{"write it also as the files that people have: POS journals, settlement files, statements", "同时写成常见文件：POS 流水、结算文件、银行对账单"}))
 	f.StringVar(&dir, "out", "", m.say(text{"folder to write to", "输出目录"}))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if dir == "" {
@@ -82,10 +84,29 @@ func (m *Main) simulate() *cobra.Command {
 				return fault.New(fault.Internal, "simulate", name, err, "")
 			}
 		}
+		if asFiles {
+			if err := writeFiles(dir); err != nil {
+				return fault.New(fault.Internal, "simulate", dir, err, "")
+			}
+		}
 		m.line(fmt.Sprintf(m.say(text{"daozhang: %d payments from %s, %d facts (%d more lost), %d truths in %s: %s",
 			"daozhang：%d 笔（自 %s 起），%d 条证据（另有 %d 条丢失），%d 条真相，用时 %s：%s"}),
 			stats.Payments, stats.From, stats.Facts, stats.Lost, stats.Truths, m.Now().Sub(begun).Round(time.Millisecond), dir))
 		return nil
 	}
 	return cmd
+}
+
+// writeFiles turns a world's evidence into files, in the folder files beside it.
+func writeFiles(dir string) error {
+	into := filepath.Join(dir, "files")
+	if err := os.RemoveAll(into); err != nil {
+		return err
+	}
+	in, err := os.Open(filepath.Join(dir, "evidence.ndjson"))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return world.Files(in, into)
 }

@@ -356,6 +356,9 @@ func (s *sim) settleOne(p *payment, po *payout, day calendar.Date) int64 {
 	line := func(kind string) *fact {
 		f := s.fact("settlement.line", "settlement/"+m.mid, at, m.reg.zone).str("mid", m.mid).str("tid", p.t.tid)
 		p.lineKeys(f)
+		if kind == "sale" && p.nw.name == "UnionPay" {
+			f.str("stan", p.stan)
+		}
 		if m.orders && kind == "sale" {
 			f.str("order_id", p.order)
 		}
