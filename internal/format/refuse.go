@@ -200,7 +200,7 @@ func explain(h *Head, formats []Format) string {
 		return fmt.Sprintf("a table that no format knows, with the columns %s; name them in a mapping file (--mapping)",
 			strings.Join(quoteAll(header, 12), ", "))
 	}
-	return "text that no format knows; the formats that are read stand in the output of \"daozhang check --help\""
+	return "text that no format knows; \"daozhang formats\" lists those that are read"
 }
 
 // lacking says what a table of known headers lacks to be evidence; "" where its

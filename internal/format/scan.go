@@ -70,7 +70,7 @@ func (s *blocks) next(b *block) (bool, error) {
 			break
 		}
 		if len(buf) >= longestLine {
-			if buf = s.skipLine(buf); s.done {
+			if buf, failed = s.skipLine(buf); s.done {
 				break
 			}
 		}
@@ -111,20 +111,23 @@ func (s *blocks) lastEnd(buf []byte, quotes bool) int {
 
 // skipLine leaves out a line that no reader should hold, and gives what
 // follows it.
-func (s *blocks) skipLine(buf []byte) []byte {
+func (s *blocks) skipLine(buf []byte) ([]byte, error) {
 	if s.tooLong != nil {
 		s.tooLong(s.line)
 	}
 	for {
 		if i := bytes.IndexByte(buf, '\n'); i >= 0 {
 			s.line++
-			return append(buf[:0], buf[i+1:]...)
+			return append(buf[:0], buf[i+1:]...), nil
 		}
 		n, err := s.r.Read(buf[:cap(buf)])
 		buf = buf[:n]
 		if err != nil && n == 0 {
 			s.done = true
-			return buf[:0]
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return buf[:0], err
 		}
 	}
 }
