@@ -570,6 +570,9 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		v.announced = found.announced != 0
 		if found.silent {
 			v.suffices = true
+			if found.code == "channel.fault" {
+				v.incident += "/" + d.date.String() // each file that is missing is seen by itself
+			}
 		}
 		if !v.suffices {
 			v.cause, v.party, v.incident = "unknown", "nobody", ""
@@ -591,8 +594,9 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		}
 	}
 	if legDue == asOf {
-		v.ok.cause = append(v.ok.cause, "timing.not_due", "timing.after_cutoff", "timing.holiday")
-		v.ok.party = append(v.ok.party, "nobody")
+		v.ok.cause = append(v.ok.cause, "timing.not_due", "timing.after_cutoff", "timing.holiday", "human.input_error", "record.duplicate")
+		v.ok.party = append(v.ok.party, "nobody", "merchant", "platform")
+		v.incident = ""
 	}
 	if next == payoutLeg && p.payout.reached(asOf) {
 		// The minimum has been reached since: the next run pays.

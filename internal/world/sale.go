@@ -186,6 +186,11 @@ func (s *sim) blocked(p *payment) bool {
 				p.also = append(p.also, o)
 			}
 		}
+		for _, o := range p.nw.troubles { // the link that clearing goes by is the same
+			if !o.silent && o.from <= p.tender && p.tender < o.to {
+				p.also = append(p.also, o)
+			}
+		}
 	}()
 	switch {
 	case t.reader != nil && t.readerOf == p.entry:
