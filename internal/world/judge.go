@@ -144,13 +144,14 @@ func (v *verdict) blame(t *trouble, asOf int64) {
 	if t.shared {
 		v.incident = t.id
 	}
-	v.tell = v.tell[:0]
+	v.tell = nil
 	v.suffices = t.silent || len(t.tell) == 0
 	for _, r := range t.tell {
 		if r.seen(asOf) {
 			v.tell, v.suffices = append(v.tell, r), true
 		}
 	}
+	v.tell = v.tell[:min(4, len(v.tell)):min(4, len(v.tell))]
 }
 
 func (s *sim) notCharged(p *payment, asOf int64, v *verdict) bool {

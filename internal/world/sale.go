@@ -231,14 +231,14 @@ func (s *sim) blocked(p *payment) bool {
 		case s.permille(500):
 			s.request(p)
 			p.gerr = p.keys(s.fact("gateway.error", "gateway/main", p.tender+2, m.reg.zone), true).str("link", "platform").str("detail", "5xx").emit()
-			p.why.tell = append(p.why.tell, p.gerr)
+			p.why.add(p.gerr)
 			s.journal(p, p.tender+60, "unknown", "", false, 0)
 			s.reverse(p, p.tender+65, s.ackTime(p.tender+70), false)
 			p.open = true
 		default:
 			p.noRequest = true
 			p.gerr = s.money(p, p.keys(s.fact("gateway.error", "gateway/main", p.tender+1, m.reg.zone), false), p.amount).str("link", "platform").str("detail", "connection").emit()
-			p.why.tell = append(p.why.tell, p.gerr)
+			p.why.add(p.gerr)
 			s.journal(p, p.tender+4, "aborted", "", false, 0)
 			p.doneAt = p.term.at
 		}

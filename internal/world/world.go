@@ -207,6 +207,14 @@ type trouble struct {
 	shared bool
 }
 
+// add adds a fact that tells of the trouble, while few do: hundreds say no more
+// than some.
+func (t *trouble) add(r ref) {
+	if len(t.tell) < 8 {
+		t.tell = append(t.tell, r)
+	}
+}
+
 const never = int64(1) << 60
 
 func (s *sim) newTrouble(code, party string, l leg, from int64) *trouble {
