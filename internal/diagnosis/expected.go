@@ -30,7 +30,7 @@ func (e *Engine) expected(j *journey.Journey, best fit, f *findings) Expected {
 	case "due":
 		return e.underTerms(j)
 	case "next_cycle":
-		return fromCycle(j, j.AsOf)
+		return later(j, fromCycle(j, j.AsOf))
 	case "end":
 		fault := &f[findingByName[best.rule.Fault]]
 		if !fault.known {
@@ -38,16 +38,23 @@ func (e *Engine) expected(j *journey.Journey, best fit, f *findings) Expected {
 		}
 		return e.afterEnd(j, fault.to)
 	case "next_file", "next_run":
-		return onDay(j, nextRun(t, j.AsOf))
+		return later(j, onDay(j, nextRun(t, j.AsOf)))
 	case "next_day":
 		return onDay(j, t.Calendar.AddBusinessDays(max(t.LocalDate(j.AsOf), j.Legs.Day), 1))
 	case "credit":
 		day := t.LocalDate(j.AsOf)
 		last := t.EndOf(t.Calendar.AddBusinessDays(day, 1))
 		first := t.Calendar.NextOnOrAfter(day)
-		return sorted(j.AsOf, Expected{t.StartOf(first), t.EndOf(first), last})
+		return sorted(j.PaidOutAt, Expected{max(t.StartOf(first), j.PaidOutAt), t.EndOf(first), last})
 	}
 	return Expected{}
+}
+
+// later gives people a business day more: what waits for a step is often done
+// the day after.
+func later(j *journey.Journey, x Expected) Expected {
+	x.Latest = j.Terms.EndOf(j.Terms.Calendar.AddBusinessDays(j.Terms.LocalDate(x.Latest), 1))
+	return x
 }
 
 // underTerms gives the arrival of money that takes its normal way.
@@ -60,16 +67,22 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 	if j.Next == journey.Credit {
 		due = max(due, j.LegDue)
 	}
+	// The money may come with the payout, and may have come already where only
+	// the account's statement is still to come.
+	first, from := t.StartOf(j.Legs.Day), j.AsOf
+	if j.Next == journey.Credit {
+		from = max(j.PaidOutAt, min(first, j.AsOf))
+		first = from
+	}
 	if j.AsOf > due { // nobody can tell more than the next days
 		day := t.Calendar.NextOnOrAfter(t.LocalDate(j.AsOf))
-		return sorted(j.AsOf, Expected{j.AsOf, t.EndOf(day), t.EndOf(t.Calendar.AddBusinessDays(day, 1))})
+		return sorted(from, Expected{min(first, j.AsOf), t.EndOf(day), t.EndOf(t.Calendar.AddBusinessDays(day, 1))})
 	}
-	day := t.LocalDate(due)
 	likely := due
 	if j.Legs.Immediate {
 		likely = j.Legs.Payout
 	}
-	return sorted(j.AsOf, Expected{t.StartOf(day), likely, due})
+	return sorted(from, Expected{first, likely, due})
 }
 
 // fromCycle gives the arrival of something captured at a moment.
@@ -105,19 +118,26 @@ func (e *Engine) afterEnd(j *journey.Journey, end evidence.Instant) Expected {
 	if end <= j.LegDue && j.AsOf <= j.LegDue {
 		return e.underTerms(j)
 	}
-	end = max(end, min(j.AsOf, end.Add(24*time.Hour)))
-	if j.Next == journey.Credit {
-		day := t.Calendar.NextOnOrAfter(t.LocalDate(end))
-		return sorted(j.AsOf, Expected{end, min(end.Add(2*time.Hour), t.EndOf(day)), t.EndOf(t.Calendar.AddBusinessDays(day, 1))})
+	// What a fault held back goes out once it is over, the same day where the
+	// day is not over for the banks too.
+	day := t.LocalDate(max(end, j.AsOf))
+	if !t.Calendar.IsBusinessDay(day) || max(end, j.AsOf) > t.StartOf(day).Add(bankDay) {
+		day = t.Calendar.AddBusinessDays(day, 1)
 	}
-	x := onDay(j, nextRun(t, end))
-	x.Earliest = max(x.Earliest, min(end, x.Latest))
-	return sorted(j.AsOf, x)
+	credit := day
+	if t.CreditDays > 0 && j.Next != journey.Credit {
+		credit = t.Calendar.AddBusinessDays(day, t.CreditDays)
+	}
+	likely := max(end, t.StartOf(day)).Add(2 * time.Hour)
+	return sorted(min(end, j.AsOf), Expected{end, min(likely, t.EndOf(credit)), t.EndOf(credit)})
 }
 
-// sorted keeps an expectation in order and not before the question.
-func sorted(asOf evidence.Instant, x Expected) Expected {
-	x.Earliest = max(x.Earliest, asOf)
+// bankDay is the time of day by which what is to be paid the same day is sent.
+const bankDay = 18 * time.Hour
+
+// sorted keeps an expectation in order and not before a moment.
+func sorted(from evidence.Instant, x Expected) Expected {
+	x.Earliest = max(x.Earliest, from)
 	x.Likely = max(x.Likely, x.Earliest)
 	x.Latest = max(x.Latest, x.Likely)
 	return x

@@ -224,8 +224,8 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 // did. What is late since then is late because of what delayed that leg.
 func lateBefore(j *journey.Journey, leg journey.Leg) evidence.Instant {
 	switch {
-	case leg > journey.Clearing && j.ClearedAt > j.Legs.Clearing && j.ClearingLine != 0:
-		return j.Legs.Clearing
+	case leg > journey.Clearing && j.ClearedAt > j.Legs.ClearingFile && j.ClearingLine != 0:
+		return j.Legs.ClearingFile
 	case leg > journey.Settlement && j.SettledAt > j.Legs.Settlement && j.SettlementLine != 0:
 		return j.Legs.Settlement
 	}
@@ -233,7 +233,7 @@ func lateBefore(j *journey.Journey, leg journey.Leg) evidence.Instant {
 }
 
 func lateLeg(j *journey.Journey, leg journey.Leg) journey.Leg {
-	if lateBefore(j, leg) == j.Legs.Clearing {
+	if lateBefore(j, leg) == j.Legs.ClearingFile {
 		return journey.Clearing
 	}
 	return journey.Settlement
