@@ -457,7 +457,12 @@ func (s *sim) clearingFault(code string) {
 		return
 	}
 	tr := s.newTrouble(code, "network", clearing, s.now)
-	end := clockAt(s.dateIn(reg, s.now).Add(s.n(1, 2)), s.n(780, 900), reg.zone)
+	// A busy link delays the file by hours; one that is down, or a file that
+	// does not come, by a day and more.
+	end := clockAt(s.dateIn(reg, s.now), s.n(780, 900), reg.zone)
+	if code == "channel.fault" && s.permille(500) {
+		end = clockAt(s.dateIn(reg, s.now).Add(1), s.n(780, 900), reg.zone)
+	}
 	name := "platform-network/" + nw.name
 	nw.clearOff = end
 	switch {
@@ -578,9 +583,13 @@ func (s *sim) bankOutage(credits bool) {
 	if bk.off > s.now || bk.creditOff > s.now {
 		return
 	}
-	end := clockAt(s.dateIn(reg, s.now).Add(s.n(0, 1)), s.n(1080, 1200), reg.zone)
+	// Most are over the same day, some only on the next.
+	end := clockAt(s.dateIn(reg, s.now), s.n(780, 1000), reg.zone)
+	if s.permille(300) {
+		end = clockAt(s.dateIn(reg, s.now).Add(1), s.n(780, 1200), reg.zone)
+	}
 	if credits {
-		end = clockAt(s.dateIn(reg, s.now).Add(s.n(1, 2)), s.n(780, 900), reg.zone)
+		end = clockAt(s.dateIn(reg, s.now).Add(1), s.n(780, 900), reg.zone)
 		bk.creditOff = end
 	} else {
 		bk.off = end
