@@ -63,7 +63,7 @@ type payment struct {
 
 	arrival  int64
 	doneAt   int64 // from then on the truth does not change; 0 not yet
-	verdicts []verdict
+	verdicts []kept
 }
 
 // businessDate is the date of the capture, or while not captured of the

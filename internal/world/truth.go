@@ -15,7 +15,7 @@ func (s *sim) ask() {
 			continue
 		}
 		if v, ok := s.judge(p, s.now); ok {
-			p.verdicts = append(p.verdicts, v)
+			p.verdicts = append(p.verdicts, s.keep(&v))
 		}
 		if p.doneAt != 0 && p.doneAt <= s.now {
 			s.tell(p)
@@ -25,6 +25,49 @@ func (s *sim) ask() {
 	}
 	clear(s.open[len(keep):])
 	s.open = keep
+}
+
+// kept is a verdict in little memory: many wait until it is known when the
+// money really arrived.
+type kept struct {
+	asOf                int64
+	words               [6]uint8
+	suffices, announced bool
+	incident            string
+	tell                []ref
+	ok                  *accepts
+}
+
+func (s *sim) keep(v *verdict) kept {
+	k := kept{asOf: v.asOf, suffices: v.suffices, announced: v.announced, incident: v.incident, tell: v.tell}
+	for i, w := range [...]string{v.stage, v.status, v.cardholder, v.party, v.cause, v.leg} {
+		k.words[i] = s.word(w)
+	}
+	if o := &v.ok; o.stage != nil || o.status != nil || o.cardholder != nil || o.cause != nil || o.party != nil {
+		k.ok = &accepts{o.stage, o.status, o.cardholder, o.cause, o.party}
+	}
+	return k
+}
+
+func (s *sim) unpack(k *kept) verdict {
+	w := func(i int) string { return s.words[k.words[i]] }
+	v := verdict{asOf: k.asOf, stage: w(0), status: w(1), cardholder: w(2), party: w(3), cause: w(4), leg: w(5),
+		suffices: k.suffices, announced: k.announced, incident: k.incident, tell: k.tell}
+	if k.ok != nil {
+		v.ok = *k.ok
+	}
+	return v
+}
+
+// word gives the number of one of the few words of truths.
+func (s *sim) word(w string) uint8 {
+	n, ok := s.wordOf[w]
+	if !ok {
+		n = uint8(len(s.words))
+		s.words = append(s.words, w)
+		s.wordOf[w] = n
+	}
+	return n
 }
 
 // end tells the truth of what is still open.
@@ -41,7 +84,8 @@ func (s *sim) tell(p *payment) {
 		return
 	}
 	for i := range p.verdicts {
-		s.tellOne(p, &p.verdicts[i])
+		v := s.unpack(&p.verdicts[i])
+		s.tellOne(p, &v)
 	}
 	p.verdicts = nil
 }

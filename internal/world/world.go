@@ -81,7 +81,7 @@ func Run(ctx context.Context, cfg Config, evidence, truth io.Writer) (Stats, err
 	}
 	s := &sim{
 		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x64616f7a68616e67)),
-		out: bufio.NewWriterSize(evidence, 1<<18), sources: map[string]uint32{},
+		out: bufio.NewWriterSize(evidence, 1<<18), sources: map[string]uint32{}, wordOf: map[string]uint8{},
 	}
 	if truth != nil {
 		s.truth = bufio.NewWriterSize(truth, 1<<18)
@@ -138,6 +138,8 @@ type sim struct {
 	settleOff int64      // no settlement run before this time
 	open      []*payment
 	faults    int
+	words     []string // of truths
+	wordOf    map[string]uint8
 	rrn       int
 	noticeNo  int
 	zone      *time.Location
