@@ -65,7 +65,10 @@ func Files(evidence io.Reader, dir string) (err error) {
 			return err
 		}
 	}
-	return sc.Err()
+	if err := sc.Err(); err != nil {
+		return err
+	}
+	return x.writeBills()
 }
 
 type exportFact struct {
@@ -85,6 +88,7 @@ type exportData struct {
 	AuthCode     string    `json:"auth_code"`
 	OrderID      string    `json:"order_id"`
 	PAN          string    `json:"pan"`
+	Ref          string    `json:"ref"`
 	Network      string    `json:"network"`
 	CardType     string    `json:"card_type"`
 	Amount       int64     `json:"amount"`
@@ -131,7 +135,8 @@ type exporter struct {
 	open    map[string]*exported
 	zones   map[string]*time.Location
 	terms   map[string]termsData
-	entries map[string][]entryData // by account and date, until the statement comes
+	bills   map[[3]string][]exportFact // wallets' bills by network, merchant and day, written at the end
+	entries map[string][]entryData     // by account and date, until the statement comes
 	serial  map[string]int
 }
 
@@ -227,12 +232,12 @@ func (x *exporter) journal(f *exportFact) error {
 		printed = fmt.Sprint(*d.Printed)
 	}
 	if t.calendar == "CN" {
-		w, err := x.to("pos-cn.csv", "交易日期,交易时间,商户号,终端号,批次号,凭证号,参考号,授权码,卡号,卡类型,输入方式,交易类型,交易金额,交易结果,应答码,原参考号,商户订单号")
+		w, err := x.to("pos-cn.csv", "交易日期,交易时间,商户号,终端号,批次号,凭证号,参考号,授权码,卡号,卡类型,输入方式,交易类型,交易金额,交易结果,应答码,原参考号,商户订单号,流水号")
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(w, "%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s\n", at.Format("2006-01-02"), at.Format("15:04:05"), d.MID, d.TID, d.Batch, d.STAN,
-			d.RRN, d.AuthCode, d.PAN, chinese[d.CardType], chinese[d.Entry], chinese[d.Kind], decimal(d.Amount), chinese[d.Result], d.Code, d.OriginalRRN, d.OrderID)
+		_, err = fmt.Fprintf(w, "%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s\n", at.Format("2006-01-02"), at.Format("15:04:05"), d.MID, d.TID, d.Batch, d.STAN,
+			d.RRN, d.AuthCode, d.PAN, chinese[d.CardType], chinese[d.Entry], chinese[d.Kind], decimal(d.Amount), chinese[d.Result], d.Code, d.OriginalRRN, d.OrderID, d.Ref)
 		return err
 	}
 	w, err := x.to("pos-eu.csv", "time,mid,tid,batch,stan,rrn,auth_code,pan,card_type,entry,kind,amount,currency,result,response_code,printed,original_rrn,order_id,ref")
@@ -254,6 +259,9 @@ func (x *exporter) settlement(f *exportFact) error {
 	switch {
 	case t.calendar != "CN":
 		return x.adyen(f)
+	case d.Ref != "" && d.Kind == "sale":
+		x.wallet(f)
+		return nil
 	case d.Network == "UnionPay" && d.Kind == "sale" && d.STAN != "":
 		return x.unionpay(f)
 	}

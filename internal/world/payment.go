@@ -21,6 +21,7 @@ type payment struct {
 	rrn, auth      string
 	order          string
 	pan            string
+	ref            string // a wallet's own number
 	credit         bool
 	entry          string
 	hasTerm        bool // the terminal wrote its journal

@@ -23,6 +23,7 @@ type region struct {
 type network struct {
 	name     string
 	bin      string
+	wallet   string   // of one paid by QR code: how its payment numbers begin; no card, no issuer
 	fault    *trouble // authorizations do not get through
 	troubles []*trouble
 	clearOff int64 // no clearing before this time
@@ -61,7 +62,7 @@ func (s *sim) makeRegions() {
 	s.zone = shanghai
 	s.regions = []*region{
 		{code: "CN", currency: "CNY", calendarName: "CN", zone: shanghai, cal: cn, clearAt: 210,
-			networks: []*network{{name: "UnionPay", bin: "6222"}, {name: "Mastercard", bin: "5412"}},
+			networks: []*network{{name: "UnionPay", bin: "6222"}, {name: "Mastercard", bin: "5412"}, {name: "WeChat Pay", wallet: "4200001"}, {name: "Alipay", wallet: "2026000"}},
 			banks: []*bank{{name: "ICBC", lag: 20, credits: true}, {name: "CCB", lag: 90, credits: true},
 				{name: "ABC", lag: 180}, {name: "BOC", lag: 45}},
 			issuers: []*issuer{{name: "ICBC"}, {name: "CCB"}, {name: "CMB"}, {name: "BOC"}, {name: "SPDB"}}},

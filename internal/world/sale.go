@@ -5,6 +5,9 @@ import (
 	"strconv"
 )
 
+// noIssuer stands where a wallet pays.
+var noIssuer = &issuer{}
+
 // draft draws a payment: card, amount, order; nothing is stated yet.
 func (s *sim) draft(m *merchant, t *terminal, at int64) *payment {
 	if at < t.busy {
@@ -23,8 +26,14 @@ func (s *sim) draft(m *merchant, t *terminal, at int64) *payment {
 		p.nw = m.reg.networks[1]
 	}
 	p.credit = s.permille(400)
+	if len(m.reg.networks) > 2 && !m.byTerminal && !m.tr.hotel && s.permille(180) {
+		p.nw = m.reg.networks[2+s.rng.IntN(2)]
+		p.is, p.credit, p.entry = noIssuer, false, "qr"
+	}
 	p.stan = fmt.Sprintf("%06d", t.stan)
-	p.pan = fmt.Sprintf("%s%02d******%04d", p.nw.bin, 10+s.rng.IntN(60), s.rng.IntN(10000))
+	if p.nw.wallet == "" {
+		p.pan = fmt.Sprintf("%s%02d******%04d", p.nw.bin, 10+s.rng.IntN(60), s.rng.IntN(10000))
+	}
 	p.amount = int64(pick(s, m.tr.amounts)) * 100
 	if !m.tr.fixed {
 		p.amount += int64(s.n(-20, 60)) * p.amount / 100
@@ -36,6 +45,9 @@ func (s *sim) draft(m *merchant, t *terminal, at int64) *payment {
 	d, _ := m.local(at)
 	_, mo, day := d.YMD()
 	p.rrn = fmt.Sprintf("%02d%02d%08d", mo, day, s.rrn)
+	if p.nw.wallet != "" {
+		p.ref = fmt.Sprintf("%s%02d%02d%017d", p.nw.wallet, mo, day, 7000000+s.rrn)
+	}
 	if m.byTerminal {
 		if t.batch == nil {
 			s.openBatch(t, at)
@@ -63,12 +75,15 @@ func noonish(t int64, s *sim) bool {
 func (p *payment) keys(f *fact, rrn bool) *fact {
 	f.str("mid", p.m.mid).str("tid", p.t.tid).str("batch", p.batchNo).str("stan", p.stan)
 	if rrn {
-		f.str("rrn", p.rrn)
+		f.str("rrn", p.rrn).str("ref", p.ref)
 	}
 	return f.str("pan", p.pan).str("network", p.nw.name).str("card_type", p.cardType()).str("issuer", p.is.name)
 }
 
 func (p *payment) cardType() string {
+	if p.nw.wallet != "" {
+		return ""
+	}
 	if p.credit {
 		return "credit"
 	}
@@ -195,7 +210,7 @@ func (s *sim) blocked(p *payment) bool {
 	switch {
 	case t.reader != nil && t.readerOf == p.entry:
 		if s.permille(600) { // the next way to read the card works
-			for p.entry == t.readerOf {
+			for p.entry == t.readerOf && p.nw.wallet == "" {
 				p.entry = pick(s, []string{"chip", "contactless", "magstripe"})
 			}
 			return false

@@ -94,6 +94,7 @@ func (p *payment) lineKeys(f *fact) *fact {
 	} else {
 		f.str("rrn", p.rrn)
 	}
+	f.str("ref", p.ref)
 	return f.str("auth_code", p.auth).str("pan", p.pan).str("network", p.nw.name).str("card_type", p.cardType())
 }
 

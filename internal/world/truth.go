@@ -127,6 +127,7 @@ func (s *sim) tellOne(p *payment, v *verdict) {
 	if !p.second {
 		str("order_id", p.order)
 	}
+	str("ref", p.ref)
 	str("pan", p.pan)
 	str("kind", p.kind)
 	b = append(strconv.AppendInt(append(b, `"amount":`...), p.amount, 10), ',')
