@@ -3,6 +3,8 @@ package investigation_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -361,9 +363,9 @@ func trade(t *rapid.T) []event {
 		}
 		data := func(field string, amount int, add map[string]any, drop ...string) map[string]any {
 			d := map[string]any{field: amount}
-			for k, v := range keys {
+			for _, k := range slices.Sorted(maps.Keys(keys)) {
 				if k == "mid" || k == "currency" || !chance(t, "without "+k, 3) {
-					d[k] = v
+					d[k] = keys[k]
 				}
 			}
 			for k, v := range add {

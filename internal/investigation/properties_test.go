@@ -118,10 +118,7 @@ func TestMoneyAddsUp(t *testing.T) {
 func checkConsumption(a *investigation.Answer, fail func(string, ...any)) {
 	owner := map[evidence.FactRef]string{}
 	take := func(r evidence.FactRef, by string) {
-		if a.View.At(r).Type == evidence.SaleOrder {
-			return
-		}
-		if owner[r] != "" {
+		if owner[r] != "" && a.View.At(r).Type != evidence.SaleOrder {
 			fail("%s belongs to %s and %s", a.View.Name(r), owner[r], by)
 		}
 		owner[r] = by
@@ -153,6 +150,11 @@ func checkConsumption(a *investigation.Answer, fail func(string, ...any)) {
 			fail("%s is unplaced and belongs to %s", a.View.Name(u.Fact), owner[u.Fact])
 		}
 	}
+	for _, amb := range a.Match.Ambiguous {
+		if owner[amb.Fact] != "" {
+			fail("%s is ambiguous and belongs to %s", a.View.Name(amb.Fact), owner[amb.Fact])
+		}
+	}
 	// No fact of a payment is lost: it belongs to one, is ambiguous or unplaced.
 	lost := map[evidence.FactRef]bool{}
 	for _, amb := range a.Match.Ambiguous {
@@ -163,7 +165,8 @@ func checkConsumption(a *investigation.Answer, fail func(string, ...any)) {
 	}
 	for r, f := range a.View.Facts {
 		switch f.Type {
-		case evidence.TerminalTransaction, evidence.GatewayRequest, evidence.GatewayResponse, evidence.ClearingLine, evidence.SettlementLine:
+		case evidence.TerminalTransaction, evidence.GatewayRequest, evidence.GatewayResponse, evidence.ClearingLine, evidence.SettlementLine,
+			evidence.GatewayReversal, evidence.SaleOrder:
 			if owner[r] == "" && !lost[r] {
 				fail("%s is nowhere", a.View.Name(r))
 			}

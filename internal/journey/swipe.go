@@ -225,7 +225,7 @@ func (c *Context) readSwipe(j *Journey) {
 		s.Outcome = NoOutcome
 	case terminalNo != 0:
 		s.Outcome = WasDeclined
-	case s.Terminal != 0 && s.Result == evidence.Timeout && c.Covered("gateway", v.At(s.Terminal).Time):
+	case s.Terminal != 0 && s.Result == evidence.Timeout && !j.Payment.Contested && c.Covered("gateway", v.At(s.Terminal).Time):
 		s.Outcome = NeverSent
 	}
 	if s.Outcome == WasApproved && s.ApprovedAt == 0 {

@@ -228,6 +228,9 @@ func (m *matcher) collect() {
 			acts++
 			continue
 		}
+		if m.doubted(g) {
+			continue
+		}
 		if m.phantom(g) {
 			for i := g.head; i >= 0; i = m.next[i] {
 				m.unplaced = append(m.unplaced, Unplaced{m.facts[i], "no payment with its keys is on record"})
@@ -254,6 +257,9 @@ func (m *matcher) collect() {
 	out.Payments = make([]Payment, 0, len(standing))
 	out.facts = make([]evidence.FactRef, 0, len(m.facts))
 	out.acts = make([]Act, 0, acts)
+	m.pending = slices.DeleteFunc(m.pending, func(p pendingAmbiguity) bool {
+		return p.group >= 0 && !m.doubted(&m.groups[p.group])
+	})
 	place := make(map[int32]*Payment, len(m.pending))
 	for _, p := range m.pending {
 		for _, at := range p.groups {
@@ -291,7 +297,13 @@ func (m *matcher) collect() {
 // phantom reports whether a group is no payment: time-outs, errors and reversals
 // that nobody else speaks of and that do not say for how much.
 func (m *matcher) phantom(g *group) bool {
-	return g.seen == byGateway && !(g.hasAmount && g.class == charge)
+	return g.seen == byGateway && !(g.hasAmount && g.class == charge) || m.doubted(g)
+}
+
+// doubted reports whether a group fits several payments equally, and no file shows
+// that it is one of its own.
+func (m *matcher) doubted(g *group) bool {
+	return g.doubtful && g.parent == g.at && g.seen&lines == 0
 }
 
 // idOf gives the id of a payment that a fact founds.

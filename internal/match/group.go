@@ -91,7 +91,7 @@ type group struct {
 	failed     bool // declined or aborted by everyone who spoke
 	approved   bool
 	duplicate  bool // second presentment
-	contested  bool
+	doubtful   bool // fits several payments equally, and is told of none
 	founded    bool // by a line
 	hasAmount  bool
 	offset     int16 // zone of its first fact
@@ -130,6 +130,7 @@ type matcher struct {
 // pendingAmbiguity waits until payments have their place.
 type pendingAmbiguity struct {
 	fact   evidence.FactRef
+	group  int32 // of a swipe's fact: the group that may yet find its place, else -1
 	groups []int32
 	why    string
 }
@@ -139,6 +140,7 @@ type workroom struct {
 	groups []group
 	next   []int32
 	facts  []evidence.FactRef
+	order  []timed
 	text   []byte
 	own    []int32
 	byRRN  map[evidence.Word][]int32
@@ -186,12 +188,20 @@ func newMatcher(v *evidence.View, book *terms.Book, s *share, room *workroom) *m
 	return m
 }
 
-// sortFacts puts the facts in order of time, and has a first look at them: the
-// loads of facts that lie far apart overlap here, where nothing waits for them.
-func (m *matcher) sortFacts(facts []timed) {
-	slices.SortFunc(facts, func(a, b timed) int { return a.compare(b, m.v) })
+// sortFacts puts the facts in order of time.
+func (m *matcher) sortFacts(facts []evidence.FactRef) {
+	order := m.room.order[:0]
+	for i, r := range facts {
+		if i%ahead == 0 {
+			m.v.Touch(facts[i:min(i+ahead, len(facts))])
+		}
+		f := m.v.At(r)
+		order = append(order, timed{f.Time, f.ID, r})
+	}
+	slices.SortFunc(order, func(a, b timed) int { return a.compare(b, m.v) })
+	m.room.order = order
 	m.facts = m.room.facts[:0]
-	for _, t := range facts {
+	for _, t := range order {
 		m.facts = append(m.facts, t.ref)
 	}
 	m.room.facts = m.facts
@@ -291,6 +301,7 @@ func (m *matcher) join(a, b *group) *group {
 		a, b = b, a
 	}
 	b.parent = a.at
+	a.doubtful = false // of several, one was found
 	m.next[a.tail] = b.head
 	a.tail = b.tail
 	fill(&a.ref, b.ref)

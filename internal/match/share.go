@@ -11,7 +11,7 @@ import (
 // share is the evidence of one merchant.
 type share struct {
 	mid     evidence.Word
-	refs    []timed // facts of payments
+	refs    []evidence.FactRef // facts of payments
 	general []evidence.FactRef
 	payouts []evidence.FactRef // payout.status
 	offset  int16
@@ -51,7 +51,7 @@ func (s *sorter) take(r evidence.FactRef, f *evidence.Fact) {
 			s.circumstances = append(s.circumstances, r)
 		}
 		switch {
-		case namesPayment(f):
+		case namesPayment(f), f.Type == evidence.GatewayReversal:
 			s.payment(r, f)
 		case f.MID != 0 && f.Type == evidence.RiskDecision:
 			sh := s.of(f.MID)
@@ -75,7 +75,7 @@ func (s *sorter) payment(r evidence.FactRef, f *evidence.Fact) {
 		return
 	}
 	sh := s.of(f.MID)
-	sh.refs = append(sh.refs, timed{f.Time, f.ID, r})
+	sh.refs = append(sh.refs, r)
 }
 
 // join takes over what another sorter found.
@@ -124,8 +124,7 @@ func sortByMerchant(res *Result) []*share {
 	slices.SortFunc(shares, func(a, b *share) int { return v.Words.Compare(a.mid, b.mid) })
 	for _, s := range shares {
 		if len(s.refs) > 0 {
-			first := slices.MinFunc(s.refs, func(a, b timed) int { return a.compare(b, v) })
-			s.offset = v.At(first.ref).Offset
+			s.offset = v.At(slices.MinFunc(s.refs, v.CompareTime)).Offset
 		}
 		res.Book.Prepare(s.mid, s.offset)
 	}
@@ -134,7 +133,8 @@ func sortByMerchant(res *Result) []*share {
 
 // namesPayment reports whether a fact carries a key of one payment.
 func namesPayment(f *evidence.Fact) bool {
-	return f.Ref != 0 || f.OrderID != 0 || f.RRN != 0 || f.STAN != 0 && f.TID != 0 || f.AuthCode != 0
+	_, amount := f.Amount()
+	return f.Ref != 0 || f.OrderID != 0 || f.RRN != 0 || f.TID != 0 && (f.STAN != 0 || f.PAN != 0 && amount) || f.AuthCode != 0
 }
 
 // settleHomeless gives facts without a merchant to the merchant that the same
@@ -171,6 +171,6 @@ func (res *Result) settleHomeless(homeless []evidence.FactRef, of func(evidence.
 			mid = 0
 		}
 		s := of(mid)
-		s.refs = append(s.refs, timed{f.Time, f.ID, r})
+		s.refs = append(s.refs, r)
 	}
 }

@@ -334,39 +334,60 @@ func (m *matcher) joinPart(live []*group, part []int, l level) {
 		}
 		return
 	}
-	var terminals, others []*group
+	// The records of each witness, the terminal's first: as many of one as of
+	// the others, all alike, are the same payments in order of time.
+	byWitness := map[witness][]*group{}
+	var witnesses []witness
 	for _, j := range part {
-		if live[j].seen&byTerminal != 0 {
-			terminals = append(terminals, live[j])
-		} else {
-			others = append(others, live[j])
+		w := live[j].seen
+		if w&byTerminal != 0 {
+			w = byTerminal
 		}
+		if byWitness[w] == nil {
+			witnesses = append(witnesses, w)
+		}
+		byWitness[w] = append(byWitness[w], live[j])
 	}
-	if len(terminals) == len(others) && m.alike(terminals) && m.alike(others) {
-		for k := range terminals {
-			if !m.fits(terminals[k], others[k], l) {
-				terminals = nil
-				break
+	slices.Sort(witnesses)
+	base := byWitness[witnesses[0]]
+	for _, w := range witnesses[1:] {
+		others := byWitness[w]
+		if m.pairInOrder(base, others, l) {
+			continue
+		}
+		for _, g := range others {
+			var candidates []int32
+			for _, j := range part {
+				if h := m.root(live[j].at); h != g && live[j] != g && m.fits(live[j], g, l) && !slices.Contains(candidates, h.at) {
+					candidates = append(candidates, h.at)
+				}
+			}
+			if len(candidates) < 2 {
+				continue
+			}
+			g.doubtful = true
+			for i := g.head; i >= 0; i = m.next[i] {
+				m.pending = append(m.pending, pendingAmbiguity{m.facts[i], g.at, candidates, "fits several payments equally: " + l.String()})
 			}
 		}
-		for k := range terminals {
-			m.join(m.root(terminals[k].at), m.root(others[k].at))
-		}
-		if terminals != nil {
-			return
+	}
+}
+
+// pairInOrder joins the records of two witnesses in order of time, where there are
+// as many of each and it makes no difference which is joined to which.
+func (m *matcher) pairInOrder(base, others []*group, l level) bool {
+	if len(base) != len(others) || !m.alike(base) || !m.alike(others) {
+		return false
+	}
+	for k := range base {
+		if !m.fits(base[k], others[k], l) {
+			return false
 		}
 	}
-	for _, g := range others {
-		var candidates []int32
-		for _, j := range part {
-			if live[j] != g && m.fits(live[j], g, l) {
-				candidates = append(candidates, live[j].at)
-			}
-		}
-		if len(candidates) > 1 {
-			m.pending = append(m.pending, pendingAmbiguity{m.facts[g.head], candidates, "fits several payments equally: " + l.String()})
-		}
+	for k := range base {
+		m.join(m.root(base[k].at), m.root(others[k].at))
 	}
+	return true
 }
 
 // alike reports whether it makes no difference to any answer which of the
