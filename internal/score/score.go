@@ -381,7 +381,11 @@ func (s *Scorer) cause(t *Truth, a *Answer, miss func(field, want, got string)) 
 			among = among || right(t.Cause, alt.Code, t.Accept.Cause)
 		}
 		s.lacking.count(among)
-		s.confident.count(!(!ok && got != "" && got != "unknown" && a.Cause.Confidence >= 0.8))
+		sure := !ok && got != "" && got != "unknown" && a.Cause.Confidence >= 0.8
+		s.confident.count(!sure)
+		if sure {
+			miss("confidence", t.Cause, got)
+		}
 		if !among {
 			miss("cause", t.Cause, got)
 		}
