@@ -58,6 +58,7 @@ type ordinalKey struct {
 
 // Writer gives a writer for one input, numbered by AddFile.
 func (s *Set) Writer(file uint16) *Writer {
+	s.Words.stir()
 	w := &Writer{set: s, file: file, sources: map[Word]bool{}, ordinals: map[ordinalKey]uint32{}}
 	w.draft.w = w
 	return w

@@ -70,7 +70,10 @@ func (s *Set) At(r FactRef) *Fact {
 }
 
 // Touch brings facts near. Facts lie where they were read, so that those of one
-// payment are far apart; asking for many at once lets their loads overlap.
+// payment are far apart; asking for many at once lets their loads overlap. It is
+// not inlined, where the loads would be seen to serve nothing and be left out.
+//
+//go:noinline
 func (s *Set) Touch(refs []FactRef) (sum uint64) {
 	for _, r := range refs {
 		f := s.At(r)
@@ -224,6 +227,7 @@ func (s *Set) UnknownTypes() map[string]int { return s.unread }
 // become one fact, known at the earliest recordedtime; different content is a
 // conflict, kept for View to decide. It is called once, after reading.
 func (s *Set) Unify() {
+	s.Words.settle()
 	s.copies = map[FactRef]bool{}
 	s.conflicts = nil
 	doubtful, n := s.doubtful()

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Word is a short string in eight bytes, made by [Words]. Two words of the same
@@ -49,6 +50,9 @@ var sixBitValue = func() (t [256]uint8) {
 type Words struct {
 	seed   maphash.Seed
 	shards [1 << shardBits]wordShard
+	// settled tells that nobody adds strings, so that they are read without
+	// locks: reading begins when writing is done, see Set.
+	settled atomic.Bool
 }
 
 type wordShard struct {
@@ -77,6 +81,13 @@ const (
 
 // NewWords makes an empty store of strings.
 func NewWords() *Words { return &Words{seed: maphash.MakeSeed()} }
+
+// settle says that reading begins: until the next string is added, strings are
+// read without locks.
+func (ws *Words) settle() { ws.settled.Store(true) }
+
+// stir says that strings may be added again.
+func (ws *Words) stir() { ws.settled.Store(false) }
 
 // Of gives the Word of a string.
 func (ws *Words) Of(s []byte) Word {
@@ -206,6 +217,7 @@ func (ws *Words) intern(s []byte, h uint64) Word {
 	sh.mu.Lock()
 	i, at, ok := sh.find(s, h)
 	if !ok {
+		ws.settled.Store(false)
 		i = sh.add(s, uint32(h>>shardBits), at)
 	}
 	sh.mu.Unlock()
@@ -317,6 +329,9 @@ func (ws *Words) Append(dst []byte, w Word) []byte {
 		}
 	case formInterned:
 		sh := &ws.shards[v&(1<<shardBits-1)]
+		if ws.settled.Load() {
+			return append(dst, sh.bytes(uint32(v&(1<<formShift-1)>>shardBits))...)
+		}
 		sh.mu.Lock()
 		dst = append(dst, sh.bytes(uint32(v&(1<<formShift-1)>>shardBits))...)
 		sh.mu.Unlock()
