@@ -587,7 +587,7 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		v.cause, v.suffices = "unknown", false
 		// An earlier leg was late, and so is this one: the former fault is the
 		// root, though nothing stops the money now.
-		for _, t := range list {
+		for _, t := range slices.Concat(list, p.nw.troubles, s.troubles) {
 			if t.leg < next && t.from <= asOf && t.to <= asOf {
 				v.cause, v.party = t.code, t.party
 				v.ok.cause = append(v.ok.cause, "unknown")
