@@ -460,6 +460,9 @@ func (p *payment) all(next leg) []*trouble {
 	list := slices.Clone(p.troubles)
 	if p.payout != nil && next >= payoutLeg {
 		list = append(list, p.payout.troubles...)
+		for _, a := range p.payout.again {
+			list = append(list, a.troubles...)
+		}
 	}
 	if p.inBatch != nil {
 		list = append(list, p.inBatch.troubles...)
@@ -494,6 +497,9 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		atDue := v.status != "in_transit" && t.from <= legDue && legDue < t.to
 		if !inForce && !atDue {
 			continue
+		}
+		if v.status != "in_transit" && t.from > legDue && (t.silent || next == clearing) {
+			continue // it was late before
 		}
 		if v.status == "in_transit" && t.announced != 0 && t.announced <= legDue {
 			continue
