@@ -122,37 +122,51 @@ func Investigate(set *evidence.Set, asOf evidence.Instant, offset int16, opts Op
 func (a *Answer) IDOf(p *match.Payment) string { return a.View.Words.Text(p.ID) }
 
 // sortPayments puts the payments in order of time then id. Each merchant's are
-// in order of time already, so that their lists need only be merged, pair by
+// in order of time already, so that their runs need only be merged, pair by
 // pair, on all processors.
 func (a *Answer) sortPayments() {
 	merchants := a.Match.Merchants
-	runs := make([][]place, len(merchants))
-	for i, m := range merchants {
-		runs[i] = make([]place, len(m.Payments))
-		for k := range m.Payments {
-			runs[i][k] = place{m.Payments[k].Time, uint32(i), uint32(k)}
+	ends := []int{0} // of the runs
+	for _, m := range merchants {
+		ends = append(ends, ends[len(ends)-1]+len(m.Payments))
+	}
+	from, to := make([]place, ends[len(ends)-1]), make([]place, ends[len(ends)-1])
+	eachOf(len(merchants), func(i int) {
+		run := from[ends[i]:ends[i+1]]
+		for k := range run {
+			run[k] = place{merchants[i].Payments[k].Time, uint32(i), uint32(k)}
 		}
-		slices.SortFunc(runs[i], a.comparePlaces) // those of one moment, by id
-	}
-	for len(runs) > 1 {
-		merged := make([][]place, (len(runs)+1)/2)
-		var next atomic.Int64
-		var wg sync.WaitGroup
-		for range runtime.GOMAXPROCS(0) {
-			wg.Go(func() {
-				for n := int(next.Add(1)) - 1; n < len(merged); n = int(next.Add(1)) - 1 {
-					if merged[n] = runs[2*n]; 2*n+1 < len(runs) {
-						merged[n] = merge(runs[2*n], runs[2*n+1], a.comparePlaces)
-					}
-				}
-			})
+		slices.SortFunc(run, a.comparePlaces) // those of one moment, by id
+	})
+	for len(ends) > 2 {
+		half := []int{0}
+		for n := 2; n < len(ends); n += 2 {
+			half = append(half, ends[n])
 		}
-		wg.Wait()
-		runs = merged
+		if len(ends)%2 == 0 {
+			half = append(half, ends[len(ends)-1])
+		}
+		eachOf(len(half)-1, func(n int) {
+			last := min(2*n+2, len(ends)-1)
+			merge(to[ends[2*n]:ends[last]], from[ends[2*n]:ends[2*n+1]], from[ends[2*n+1]:ends[last]], a.comparePlaces)
+		})
+		from, to, ends = to, from, half
 	}
-	if len(runs) == 1 {
-		a.order = runs[0]
+	a.order = from
+}
+
+// eachOf calls do for 0 to n-1 on all processors.
+func eachOf(n int, do func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
 	}
+	wg.Wait()
 }
 
 func (a *Answer) comparePlaces(x, y place) int {
@@ -163,16 +177,15 @@ func (a *Answer) comparePlaces(x, y place) int {
 	return a.View.Words.Compare(merchants[x.merchant].Payments[x.payment].ID, merchants[y.merchant].Payments[y.payment].ID)
 }
 
-func merge[T any](x, y []T, compare func(T, T) int) []T {
-	out := make([]T, 0, len(x)+len(y))
-	for len(x) > 0 && len(y) > 0 {
-		if compare(x[0], y[0]) <= 0 {
-			out, x = append(out, x[0]), x[1:]
+// merge merges two sorted runs into one of their length together.
+func merge[T any](into, x, y []T, compare func(T, T) int) {
+	for n := range into {
+		if len(y) == 0 || len(x) > 0 && compare(x[0], y[0]) <= 0 {
+			into[n], x = x[0], x[1:]
 		} else {
-			out, y = append(out, y[0]), y[1:]
+			into[n], y = y[0], y[1:]
 		}
 	}
-	return append(append(out, x...), y...)
 }
 
 // Len counts the payments.

@@ -72,9 +72,9 @@ func (m *matcher) original(h *hosts, act *group) *group {
 	}
 	if stan != 0 {
 		var same, any []int32
-		for i := range m.groups {
-			g := &m.groups[i]
-			if g.parent != g.at || g.class != charge || g.stan != stan || differ(g.tid, act.tid) {
+		for _, at := range h.traced(m, stan) {
+			g := m.root(at)
+			if differ(g.tid, act.tid) {
 				continue
 			}
 			any = append(any, g.at)
@@ -82,8 +82,6 @@ func (m *matcher) original(h *hosts, act *group) *group {
 				same = append(same, g.at)
 			}
 		}
-		m.byTime(any)
-		m.byTime(same)
 		if g := m.latestFor(same, act); g != nil {
 			return g
 		}
@@ -100,14 +98,7 @@ func (m *matcher) original(h *hosts, act *group) *group {
 		return nil
 	}
 	if act.auth != 0 {
-		var list []int32
-		for i := range m.groups {
-			if g := &m.groups[i]; g.parent == g.at && g.class == charge && g.auth == act.auth {
-				list = append(list, g.at)
-			}
-		}
-		m.byTime(list)
-		if g := m.latestFor(list, act); g != nil {
+		if g := m.latestFor(h.approved(m, act.auth), act); g != nil {
 			return g
 		}
 	}

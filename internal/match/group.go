@@ -113,13 +113,17 @@ type matcher struct {
 	v     *evidence.View
 	words *evidence.Words
 	book  *terms.Book
-	mid   evidence.Word
-	facts []evidence.FactRef // in order of time
-	next  []int32
+	// What stands for no retrieval reference, and for no trace number or
+	// approval code.
+	noReference, noTrace evidence.Word
+	mid                  evidence.Word
+	facts                []evidence.FactRef // in order of time
+	next                 []int32
 	// groups of all classes. Joined ones stay in place and point to the other.
 	groups    []group
 	attached  map[int32][]int32 // group → facts that name it without being its keys
 	orders    []int32           // facts that are sale.orders
+	deduct    []int32           // lines that take something away
 	out       *Merchant
 	ambiguous []Ambiguity
 	pending   []pendingAmbiguity
@@ -141,6 +145,7 @@ type workroom struct {
 	next   []int32
 	facts  []evidence.FactRef
 	order  []timed
+	refs   []evidence.FactRef
 	text   []byte
 	own    []int32
 	byRRN  map[evidence.Word][]int32
@@ -179,6 +184,8 @@ func newMatcher(v *evidence.View, book *terms.Book, s *share, room *workroom) *m
 			Clearing: map[FileKey]LineCount{}, Settlement: map[calendar.Date]LineCount{}, payouts: map[payoutKey]*payoutSum{},
 		},
 	}
+	m.noReference, _ = m.words.Find("000000000000")
+	m.noTrace, _ = m.words.Find("000000")
 	room.lent = false
 	m.sortFacts(s.refs)
 	room.next = slices.Grow(room.next[:0], len(m.facts))[:len(m.facts)]
@@ -218,6 +225,15 @@ func (m *matcher) root(g int32) *group {
 	return &m.groups[g]
 }
 
+// told gives a reference, trace number or approval code; 0 for one of only zeros,
+// which many systems write where they have none.
+func (m *matcher) told(w evidence.Word) evidence.Word {
+	if w == m.noReference || w == m.noTrace {
+		return 0
+	}
+	return w
+}
+
 // found makes a group of one fact.
 func (m *matcher) found(i int32, c class) *group {
 	f := m.fact(i)
@@ -225,7 +241,7 @@ func (m *matcher) found(i int32, c class) *group {
 	m.next[i] = -1
 	g := group{
 		at: at, parent: at, head: i, tail: i, class: c, seen: witnessOf(f), time: f.Time,
-		ref: f.Ref, order: f.OrderID, rrn: f.RRN, tid: f.TID, batch: f.Batch, stan: f.STAN, auth: f.AuthCode, pan: f.PAN,
+		ref: f.Ref, order: f.OrderID, rrn: m.told(f.RRN), tid: f.TID, batch: f.Batch, stan: m.told(f.STAN), auth: m.told(f.AuthCode), pan: f.PAN,
 		of: -1, nextDup: -1, firstDup: at, founded: witnessOf(f)&lines != 0,
 	}
 	g.amount, g.hasAmount = f.Amount()
@@ -273,11 +289,11 @@ func (m *matcher) addTo(g *group, i int32) {
 	g.tail = i
 	fill(&g.ref, f.Ref)
 	fill(&g.order, f.OrderID)
-	fill(&g.rrn, f.RRN)
+	fill(&g.rrn, m.told(f.RRN))
 	fill(&g.tid, f.TID)
 	fill(&g.batch, f.Batch)
-	fill(&g.stan, f.STAN)
-	fill(&g.auth, f.AuthCode)
+	fill(&g.stan, m.told(f.STAN))
+	fill(&g.auth, m.told(f.AuthCode))
 	fill(&g.pan, f.PAN)
 	if !g.hasAmount {
 		g.amount, g.hasAmount = f.Amount()

@@ -17,6 +17,46 @@ type hosts struct {
 	// that do not know their retrieval reference, which are all that a line
 	// with one can mean.
 	weak map[weakTable]map[classedKey][]int32
+	// byTrace and byCode find charges by trace number and by approval code;
+	// made when first asked for.
+	byTrace, byCode map[evidence.Word][]int32
+}
+
+// traced gives the charges with a trace number, in order of time but for those
+// that lines have founded.
+func (h *hosts) traced(m *matcher, stan evidence.Word) []int32 {
+	if h.byTrace == nil {
+		h.byTrace, h.byCode = map[evidence.Word][]int32{}, map[evidence.Word][]int32{}
+		var standing []int32
+		for i := range m.groups {
+			if g := &m.groups[i]; g.parent == g.at && g.class == charge && (g.stan != 0 || g.auth != 0) {
+				standing = append(standing, g.at)
+			}
+		}
+		m.byTime(standing)
+		for _, at := range standing {
+			h.trace(&m.groups[at])
+		}
+	}
+	return h.byTrace[stan]
+}
+
+// approved gives the charges with an approval code.
+func (h *hosts) approved(m *matcher, code evidence.Word) []int32 {
+	h.traced(m, 0)
+	return h.byCode[code]
+}
+
+// trace makes a charge findable by its trace number and approval code.
+func (h *hosts) trace(g *group) {
+	for _, k := range []struct {
+		to  map[evidence.Word][]int32
+		key evidence.Word
+	}{{h.byTrace, g.stan}, {h.byCode, g.auth}} {
+		if list := k.to[k.key]; k.key != 0 && (len(list) == 0 || list[len(list)-1] != g.at) {
+			k.to[k.key] = append(list, g.at)
+		}
+	}
 }
 
 type weakTable struct {
@@ -71,6 +111,9 @@ func (h *hosts) add(m *matcher, g *group) {
 	note(h.byRef, g.ref)
 	note(h.byOrder, g.order)
 	note(h.byRRN, g.rrn)
+	if h.byTrace != nil && g.class == charge {
+		h.trace(g)
+	}
 	for l, table := range h.weak {
 		if l.bare && g.rrn != 0 {
 			continue
@@ -126,7 +169,7 @@ func (m *matcher) keysOf(i int32) lineKeys {
 	if f.Date != 0 { // a line with only a date is about all of that date
 		k.bound = max(k.bound, m.book.At(m.mid, f.Time, f.Offset).EndOf(f.Date))
 	}
-	k.ref, k.order, k.rrn, k.tid, k.batch, k.stan, k.auth, k.pan = f.Ref, f.OrderID, f.RRN, f.TID, f.Batch, f.STAN, f.AuthCode, f.PAN
+	k.ref, k.order, k.rrn, k.tid, k.batch, k.stan, k.auth, k.pan = f.Ref, f.OrderID, m.told(f.RRN), f.TID, f.Batch, m.told(f.STAN), m.told(f.AuthCode), f.PAN
 	k.amount, k.hasAmount = f.Amount()
 	return k
 }
@@ -167,10 +210,12 @@ func (m *matcher) placeLines(files []int32) {
 	}
 	// Lines that found nothing by a strong key wait for those that did.
 	var waiting []int32
-	for _, i := range files {
+	for n, i := range files {
+		m.near(files, n)
 		c := classOf(m.fact(i))
 		m.count(m.facts[i])
 		if c == chargebackAct || c == deduction {
+			m.deduct = append(m.deduct, i)
 			continue
 		}
 		h := table(c)
@@ -194,13 +239,10 @@ func (m *matcher) placeLines(files []int32) {
 
 // placeDeductions gives the lines that take something away to the payments they
 // name, once acts have found theirs: a line may name a payment's completion.
-func (m *matcher) placeDeductions(files []int32) {
+func (m *matcher) placeDeductions() {
 	var h, completions *hosts
-	for _, i := range files {
+	for _, i := range m.deduct {
 		c := classOf(m.fact(i))
-		if c != chargebackAct && c != deduction {
-			continue
-		}
 		if h == nil {
 			h, completions = m.newHosts(charge), m.newHosts(completionAct)
 		}
@@ -292,6 +334,9 @@ func (m *matcher) pick(list []int32, k *lineKeys, l level) *group {
 // of several, the only one that has not failed, has the amount and has no such
 // line yet.
 func (m *matcher) pickByOrder(list []int32, k *lineKeys, slot witness) *group {
+	if len(list) > bucketBound { // a placeholder that every payment carries
+		return nil
+	}
 	var fit []*group
 	for _, at := range list {
 		if g := m.root(at); before(g, k) && agree(g, &k.group, byOrder) && !slices.Contains(fit, g) {
@@ -580,9 +625,9 @@ func (m *matcher) findCharge(h *hosts, k *lineKeys, inFile bool) *group {
 	// Terminal and trace number alone, the latest within the batch's window.
 	if k.tid != 0 && k.stan != 0 {
 		var latest *group
-		for n := range m.groups {
-			g := &m.groups[n]
-			if g.parent == g.at && g.class == charge && g.tid == k.tid && g.stan == k.stan && before(g, k) &&
+		for _, at := range h.traced(m, k.stan) {
+			g := m.root(at)
+			if g.tid == k.tid && before(g, k) &&
 				k.bound.Sub(g.time) <= batchWindow && agree(g, &k.group, byBatch) && (latest == nil || compareGroups(latest, g) < 0) {
 				latest = g
 			}

@@ -24,12 +24,26 @@ const (
 // ahead is how many facts are brought near at a time before they are worked on.
 const ahead = 64
 
+// near brings the facts of a list near that are worked on next; it is called with
+// every place of the list in turn.
+func (m *matcher) near(list []int32, at int) {
+	if at%ahead != 0 {
+		return
+	}
+	refs := m.room.refs[:0]
+	for _, i := range list[at:min(at+ahead, len(list))] {
+		refs = append(refs, m.facts[i])
+	}
+	m.room.refs = refs
+	m.v.Touch(refs)
+}
+
 func (m *matcher) run() {
 	swipes, files := m.divide()
 	m.groupSwipes(swipes)
 	m.placeLines(files)
 	m.placeActs()
-	m.placeDeductions(files)
+	m.placeDeductions()
 	m.attachRest()
 	m.collect()
 	m.room.groups = m.groups[:0]
@@ -67,7 +81,8 @@ type classedKey struct {
 
 // groupSwipes groups terminal and gateway facts, strongest key first.
 func (m *matcher) groupSwipes(swipes []int32) {
-	for _, i := range swipes {
+	for n, i := range swipes {
+		m.near(swipes, n)
 		m.found(i, classOf(m.fact(i)))
 	}
 	made := len(m.groups)
@@ -172,7 +187,7 @@ func (m *matcher) joinOrders(made int) {
 	for i := range made {
 		g := &m.groups[i]
 		bucket := byOrderID[g.order]
-		if g.order == 0 || len(bucket) < 2 || bucket[0] != g.at {
+		if g.order == 0 || len(bucket) < 2 || len(bucket) > bucketBound || bucket[0] != g.at {
 			continue
 		}
 		one := true
