@@ -9,7 +9,11 @@ const (
 	// bulkGC is the growth, in percent of what is live, after which the
 	// collector runs on the bulk path. Facts hold no pointers, so that a cycle
 	// costs a few milliseconds whatever the heap's size.
-	bulkGC = 10
+	bulkGC = 25
+	// large is how much must have been read before every percent is many pages,
+	// and largeGC the growth from then on.
+	large   = 1 << 30
+	largeGC = 8
 )
 
 // thrift lowers the collector's growth once much has been read. It is told the
@@ -17,8 +21,11 @@ const (
 func thrift() (read func(done int64), back func()) {
 	before := 0
 	return func(done int64) {
-			if before == 0 && done > bulk {
+			switch {
+			case before == 0 && done > bulk:
 				before = debug.SetGCPercent(bulkGC)
+			case done > large:
+				debug.SetGCPercent(largeGC)
 			}
 		}, func() {
 			if before != 0 {

@@ -148,7 +148,9 @@ func (c *Context) amounts(j *Journey) {
 // dates finds the business date and the due times.
 func (c *Context) dates(j *Journey) {
 	captured := j.captureTime()
-	j.Terms = c.Book.At(j.Keys.MID, captured, j.Offset)
+	if approved := j.Swipe.ApprovedAt; captured != approved || approved == 0 { // else readBatch has them
+		j.Terms = c.Book.At(j.Keys.MID, captured, j.Offset)
+	}
 	j.BusinessDate = j.Terms.BusinessDate(captured)
 	open := j.needsUpload() && j.BatchFact == 0
 	j.Legs = j.Terms.Due(j.Swipe.Tendered, captured, j.BusinessDate, open)
