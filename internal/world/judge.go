@@ -332,6 +332,14 @@ func (s *sim) underWay(p *payment, st int, asOf int64, v *verdict) {
 	if t := s.keeper(p, next, asOf); t != nil {
 		v.status = "held"
 		v.blame(t, asOf)
+		if t.code == "payout.not_sent" {
+			// Held without a reason of its own: that of the account may be it.
+			for _, o := range m.troubles {
+				if o.held && o.from <= asOf && asOf < o.to {
+					v.ok.cause, v.ok.party, v.incident = append(v.ok.cause, o.code), append(v.ok.party, o.party), ""
+				}
+			}
+		}
 		return
 	}
 	if st >= 5 && p.payout.confirmed(asOf) {
@@ -373,6 +381,24 @@ func (s *sim) underWay(p *payment, st int, asOf int64, v *verdict) {
 		}
 	}
 	s.transitCause(p, next, legDue, d, base, asOf, v)
+	if p.payout == nil || next != credit {
+		return
+	}
+	if v.cause == "payout.returned" && v.status == "in_transit" {
+		v.ok.status = append(v.ok.status, "overdue") // whether the payout's leg is judged again is left open
+	}
+	some := false
+	for _, a := range p.payout.again {
+		some = some || a.entry.seen(asOf)
+	}
+	if some {
+		// A part of what was sent instead has come; where the parts are equal
+		// and nothing tells them apart, it may be of either.
+		v.ok.status = append(v.ok.status, "short", "unproven", "overdue")
+		v.ok.stage = append(v.ok.stage, "paid_out")
+		v.ok.cause = append(v.ok.cause, "unknown", "record.ambiguous")
+		v.ok.party = append(v.ok.party, "platform", "bank")
+	}
 }
 
 func (s *sim) arrivedCause(p *payment, asOf int64, v *verdict) {
