@@ -99,21 +99,19 @@ type Scorer struct {
 	// OnMiss, where set, is told of every wrong field.
 	OnMiss func(Miss)
 
-	fields            map[string]*Ratio
-	enough, lacking   Ratio
-	confident         Ratio // wrong causes said with 0.8 and more, where the evidence does not suffice
-	perCause          map[string]*Ratio
-	confusion         map[[2]string]int
-	falseArrived      int
-	arrivedNoEntry    int
-	missedOverdue     int
-	transit, other    interval
-	bins              [10]bin
-	brier             float64
-	calibrated        int
-	unmatched, absent int
-	incidents         Ratio
-	purity            Ratio
+	fields          map[string]*Ratio
+	enough, lacking Ratio
+	confident       Ratio // wrong causes said with 0.8 and more, where the evidence does not suffice
+	perCause        map[string]*Ratio
+	confusion       map[[2]string]int
+	falseArrived    int
+	arrivedNoEntry  int
+	missedOverdue   int
+	transit, other  interval
+	bins            [10]bin
+	brier           float64
+	calibrated      int
+	unmatched       int
 }
 
 // Ratio counts how many of all were right.

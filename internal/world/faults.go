@@ -656,6 +656,16 @@ func (s *sim) emptyThreat() {
 	bk := pick(s, reg.banks)
 	from := clockAt(s.dateIn(reg, s.now).Add(1), 60, reg.zone)
 	s.notice("bank/"+bk.name, "maintenance", "platform-bank/"+bk.name, "Night maintenance", from, from+3*3600, false)
+	if s.permille(500) {
+		// Announced for the day and called off in time.
+		from = clockAt(s.dateIn(reg, s.now).Add(1), 540, reg.zone)
+		s.notice("bank/"+bk.name, "maintenance", "platform-bank/"+bk.name, "Maintenance", from, from+30*3600, false)
+		id := s.noticeNo
+		s.at(from-7200, func() {
+			s.fact("notice", "notices/bank/"+bk.name, s.now, s.zone).str("notice", fmt.Sprintf("N%04d", id)).str("issuer", "bank/"+bk.name).str("what", "cancelled").
+				list("affects", "platform-bank/"+bk.name).str("title", "Maintenance called off").emit()
+		})
+	}
 }
 
 // harmless is a fault that stops nothing: a degraded printer at a shop that

@@ -18,7 +18,7 @@ import (
 // what only the platform sees (requests, answers, the networks' lines) is left
 // out. It streams: one file per kind, or per account or merchant and day.
 func Files(evidence io.Reader, dir string) (err error) {
-	x := &exporter{dir: dir, open: map[string]*exported{}, zones: map[string]*time.Location{}, terms: map[string]termsData{}, entries: map[string][]entryData{}}
+	x := &exporter{dir: dir, open: map[string]*exported{}, terms: map[string]termsData{}, entries: map[string][]entryData{}}
 	defer func() {
 		if cerr := x.close(); err == nil {
 			err = cerr
@@ -133,7 +133,6 @@ type entryData struct {
 type exporter struct {
 	dir     string
 	open    map[string]*exported
-	zones   map[string]*time.Location
 	terms   map[string]termsData
 	bills   map[[3]string][]exportFact // wallets' bills by network, merchant and day, written at the end
 	entries map[string][]entryData     // by account and date, until the statement comes
@@ -327,7 +326,7 @@ func (x *exporter) unionpay(f *exportFact) error {
 
 // adyen writes a row of the settlement details of a merchant account.
 func (x *exporter) adyen(f *exportFact) error {
-	d, t := &f.Data, x.terms[f.Data.MID]
+	d := &f.Data
 	w, err := x.to("adyen/settlement_detail_"+d.MID+"_"+d.Payout+".csv", "Company Account,Merchant Account,Merchant Reference,Psp Reference,Payment Method,Creation Date,TimeZone,Booking Date,Booking Date TimeZone,Type,Modification Reference,Gross Currency,Gross Debit (GC),Gross Credit (GC),Exchange Rate,Net Currency,Net Debit (NC),Net Credit (NC),Commission (NC),Markup (NC),Scheme Fees (NC),Interchange (NC),Payment Method Variant,Batch Number")
 	if err != nil {
 		return err
@@ -360,7 +359,6 @@ func (x *exporter) adyen(f *exportFact) error {
 	batch := d.Payout[strings.LastIndexByte(d.Payout, '-')+1:]
 	_, err = fmt.Fprintf(w, "Company,%s,%s,%s,%s,%s,CET,%s,CET,%s,%s,%s,%s,%s,1,%s,%s,%s,%s,,,,%s,%s\n", d.MID, d.OrderID, ref, strings.ToLower(d.Network),
 		inCET(sold), inCET(f.Time), kinds[d.Kind], ref, d.Currency, gd, gc, d.Currency, nd, nc, decimal(d.Fee), d.CardType, batch)
-	_ = t
 	return err
 }
 

@@ -163,8 +163,7 @@ func (s *sim) notCharged(p *payment, asOf int64, v *verdict) bool {
 	aborted := p.result == "aborted" && p.term.seen(asOf)
 	// A time-out without a request is over once the gateway has declared that
 	// hour complete.
-	d, sec := localIn(p.tender, s.zone)
-	_ = d
+	_, sec := localIn(p.tender, s.zone)
 	covered := p.tender - int64(sec%3600) + 3600 + 300
 	timeout := p.noRequest && p.result == "timeout" && p.term.seen(asOf) && asOf >= covered
 	switch {

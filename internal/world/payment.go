@@ -136,13 +136,3 @@ func (m *merchant) dueFrom(t int64) due {
 	d.captured = t
 	return d
 }
-
-// since is the time the due times count from.
-func (p *payment) since(asOf int64) int64 {
-	if p.captured != 0 && p.captured <= asOf {
-		return p.captured
-	}
-	return p.approvedAt()
-}
-
-func (p *payment) approvedAt() int64 { return p.tender + 2 }

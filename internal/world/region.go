@@ -27,7 +27,6 @@ type network struct {
 	fault    *trouble // authorizations do not get through
 	troubles []*trouble
 	clearOff int64 // no clearing before this time
-	off      *trouble
 }
 
 // issuer answers authorizations.
@@ -131,7 +130,6 @@ type merchant struct {
 	visible         int  // entries and statements seen so far
 
 	net        *trouble // the shop's own line is down
-	netMode    string
 	troubles   []*trouble
 	hold       *trouble // keeps all its money
 	holdStage  leg      // settlement or payoutLeg
@@ -160,7 +158,6 @@ type terminal struct {
 	mode     string
 	line     *trouble
 	sync     *trouble
-	orders   bool
 }
 
 // batch is what a terminal with capture by upload has collected.

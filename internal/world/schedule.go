@@ -10,7 +10,6 @@ import (
 func (s *sim) begin() {
 	s.makeRegions()
 	s.makeMerchants()
-	s.fileLost = map[string]bool{}
 	start := clockAt(s.cfg.From, 0, s.zone)
 	s.last = start + int64(s.cfg.Days+DrainDays)*86400
 	s.now = start - 3600
@@ -62,7 +61,11 @@ func (s *sim) cover(of string, seconds, to int64) {
 // them is kept.
 func (s *sim) sales() {
 	total := uint64(0)
-	s.cells(func(_ *merchant, _, _ int, w uint64) { total += w })
+	before := make([]uint64, s.cfg.Days) // the weight of all days before
+	for day := range before {
+		before[day] = total
+		s.cells(day, func(_ *merchant, _ int, w uint64) { total += w })
+	}
 	if total == 0 {
 		return
 	}
@@ -73,18 +76,17 @@ func (s *sim) sales() {
 	}
 	for day := range s.cfg.Days {
 		d := s.cfg.From.Add(day)
-		s.at(clockAt(d, 0, s.zone)-8*3600, func() { s.salesOf(d, day, share) })
+		s.at(clockAt(d, 0, s.zone)-8*3600, func() { s.salesOf(d, day, before[day], share) })
 	}
 }
 
 // salesOf schedules one day's sales, hour by hour. Each hour draws its own.
-func (s *sim) salesOf(d calendar.Date, day int, share func(uint64) int) {
-	sum := uint64(0)
-	s.cells(func(m *merchant, dd, hour int, w uint64) {
-		before := share(sum)
+func (s *sim) salesOf(d calendar.Date, day int, sum uint64, share func(uint64) int) {
+	s.cells(day, func(m *merchant, hour int, w uint64) {
+		first := share(sum)
 		sum += w
-		n := share(sum) - before
-		if dd != day || n == 0 {
+		n := share(sum) - first
+		if n == 0 {
 			return
 		}
 		from := clockAt(d, hour*60, m.reg.zone)
@@ -100,23 +102,21 @@ func (s *sim) salesOf(d calendar.Date, day int, share func(uint64) int) {
 	})
 }
 
-// cells visits every merchant, day and hour in which it sells, with a weight
-// that chance varies by the seed alone.
-func (s *sim) cells(visit func(m *merchant, day, hour int, weight uint64)) {
-	for day := range s.cfg.Days {
-		d := s.cfg.From.Add(day)
-		for _, m := range s.merchants {
-			w := uint64(m.weight) * 100
-			if wd := d.Weekday(); wd == 0 || wd == 6 {
-				w = w * uint64(m.tr.weekend) / 100
+// cells visits every merchant and hour of a day in which it sells, with a
+// weight that chance varies by the seed alone.
+func (s *sim) cells(day int, visit func(m *merchant, hour int, weight uint64)) {
+	d := s.cfg.From.Add(day)
+	for _, m := range s.merchants {
+		w := uint64(m.weight) * 100
+		if wd := d.Weekday(); wd == 0 || wd == 6 {
+			w = w * uint64(m.tr.weekend) / 100
+		}
+		for hour, share := range m.tr.open {
+			if share == 0 || m.byTerminal && hour >= 22 {
+				continue
 			}
-			for hour, share := range m.tr.open {
-				if share == 0 || m.byTerminal && hour >= 22 {
-					continue
-				}
-				noise := 60 + mix(s.cfg.Seed, uint64(day), uint64(m.index), uint64(hour))%80
-				visit(m, day, hour, w*uint64(share)*noise)
-			}
+			noise := 60 + mix(s.cfg.Seed, uint64(day), uint64(m.index), uint64(hour))%80
+			visit(m, hour, w*uint64(share)*noise)
 		}
 	}
 }

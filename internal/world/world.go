@@ -123,13 +123,12 @@ type sim struct {
 	queue queue
 	seq   uint64 // of events, so that simultaneous ones keep their order
 
-	sources  map[string]uint32
-	names    []string
-	factSeq  uint32
-	buf      []byte
-	line     []byte
-	held     [][]byte // lines written a little later than they came
-	fileLost map[string]bool
+	sources map[string]uint32
+	names   []string
+	factSeq uint32
+	buf     []byte
+	line    []byte
+	held    [][]byte // lines written a little later than they came
 
 	regions   []*region
 	merchants []*merchant
