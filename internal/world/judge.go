@@ -630,6 +630,13 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		v.ok.party = append(v.ok.party, "nobody", "merchant", "platform")
 		v.incident = ""
 	}
+	if next == payoutLeg && v.cause == "platform.limit" && v.status == "in_transit" && legDue <= asOf {
+		// Over the limit on the day that was due, within it today: whether the
+		// due rests until today's run is left open.
+		v.ok.status = append(v.ok.status, "overdue")
+		v.ok.cause = append(v.ok.cause, "payout.not_sent")
+		v.ok.party = append(v.ok.party, "platform")
+	}
 	if next == payoutLeg && p.payout.reached(asOf) {
 		// The minimum has been reached since: the next run pays.
 		v.ok.status = append(v.ok.status, "in_transit", "overdue")
