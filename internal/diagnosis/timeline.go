@@ -89,7 +89,6 @@ type faults struct {
 	// usage of daily limits, see limit.go
 	usage map[usageKey][]use
 	words *evidence.Words
-	names map[evidence.Word]string
 }
 
 type partKey struct {

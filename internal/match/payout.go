@@ -65,17 +65,6 @@ func (p *Payout) resends(other *Payout) bool {
 	return false
 }
 
-// sends reports whether a payout is another, or sends it again: a chain never
-// comes back to itself.
-func (p *Payout) sends(other *Payout) bool {
-	for ; p != nil; p = p.Replaces {
-		if p == other {
-			return true
-		}
-	}
-	return false
-}
-
 // Current gives what stands for the payout now: itself, or of those that send it
 // again the one that is still open, else the last.
 func (p *Payout) Current() *Payout {
