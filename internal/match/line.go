@@ -416,27 +416,51 @@ func (m *matcher) placeLevel(table func(class) *hosts, waiting []int32, l level)
 		}
 		seekers = append(seekers, seeker{i, k, fit})
 	}
-	// Lines compete for a payment: those that share candidates are looked at
-	// together.
+	// Lines of one witness compete for a payment: those that share candidates
+	// are looked at together.
+	type rivalry struct {
+		seen witness
+		at   int32
+	}
+	rivals := make(map[rivalry][]int, len(seekers))
+	for n := range seekers {
+		for _, g := range seekers[n].fit {
+			k := rivalry{seekers[n].keys.seen, g.at}
+			rivals[k] = append(rivals[k], n)
+		}
+	}
+	// inOrder puts lines in order of time, and reports whether each fits the
+	// payment in its place.
+	inOrder := func(part []int, members []*group) bool {
+		slices.SortStableFunc(part, func(a, b int) int { return cmp.Compare(seekers[a].keys.time, seekers[b].keys.time) })
+		for x, p := range part {
+			if !slices.Contains(seekers[p].fit, members[x]) {
+				return false
+			}
+		}
+		return true
+	}
 	taken := make([]bool, len(seekers))
+	reached := make(map[rivalry]bool, len(seekers))
 	for n := range seekers {
 		if taken[n] {
 			continue
 		}
 		taken[n] = true
 		part := []int{n}
-		members := slices.Clone(seekers[n].fit)
-		for grown := true; grown; {
-			grown = false
-			for o := range seekers {
-				if taken[o] || seekers[o].keys.seen != seekers[n].keys.seen || !shareAny(members, seekers[o].fit) {
+		var members []*group
+		for next := 0; next < len(part); next++ {
+			for _, g := range seekers[part[next]].fit {
+				k := rivalry{seekers[n].keys.seen, g.at}
+				if reached[k] {
 					continue
 				}
-				taken[o], grown = true, true
-				part = append(part, o)
-				for _, g := range seekers[o].fit {
-					if !slices.Contains(members, g) {
-						members = append(members, g)
+				reached[k] = true
+				members = append(members, g)
+				for _, o := range rivals[k] {
+					if !taken[o] {
+						taken[o] = true
+						part = append(part, o)
 					}
 				}
 			}
@@ -448,8 +472,7 @@ func (m *matcher) placeLevel(table func(class) *hosts, waiting []int32, l level)
 		switch {
 		case len(part) == 1 && len(members) == 1:
 			m.give(h, members[0], seekers[n].line, slot)
-		case len(part) == len(members) && m.alike(members):
-			slices.SortFunc(part, func(a, b int) int { return cmp.Compare(seekers[a].keys.time, seekers[b].keys.time) })
+		case len(part) == len(members) && m.alike(members) && inOrder(part, members):
 			for x, p := range part {
 				m.give(h, members[x], seekers[p].line, slot)
 			}
@@ -472,15 +495,6 @@ func (m *matcher) placeLevel(table func(class) *hosts, waiting []int32, l level)
 	}
 	slices.Sort(left)
 	return left
-}
-
-func shareAny(a, b []*group) bool {
-	for _, g := range b {
-		if slices.Contains(a, g) {
-			return true
-		}
-	}
-	return false
 }
 
 // fitting gives the payments without such a line that a line fits at a level.
