@@ -28,6 +28,7 @@ type Context struct {
 	// Files and the lines counted for them.
 	ClearingFiles   map[FileKey]evidence.FactRef
 	SettlementFiles map[FileKey]evidence.FactRef
+	settlementParts map[FileKey][]evidence.FactRef // all files of a key, the latest of each source
 	clearingLines   map[FileKey]lineCount
 	settlementLines map[FileKey]lineCount
 	limits          []evidence.FactRef
@@ -81,7 +82,7 @@ func NewContext(res *match.Result) *Context {
 		View: res.View, Match: res, Book: res.Book, AsOf: res.View.AsOf,
 		facts: map[evidence.Word]*merchantFacts{}, common: &merchantFacts{},
 		batches: map[batchKey][]evidence.FactRef{}, coverage: map[string][]Span{}, statements: map[string][]statement{},
-		ClearingFiles: map[FileKey]evidence.FactRef{}, SettlementFiles: map[FileKey]evidence.FactRef{},
+		ClearingFiles: map[FileKey]evidence.FactRef{}, SettlementFiles: map[FileKey]evidence.FactRef{}, settlementParts: map[FileKey][]evidence.FactRef{},
 		clearingLines: map[FileKey]lineCount{}, settlementLines: map[FileKey]lineCount{},
 		orders: map[orderKey]orderSum{}, direct: map[directKey]*match.Entry{}, contested: map[directKey]bool{},
 		unpaid: map[moneyKey]int64{}, actions: map[evidence.Word][]evidence.FactRef{},
@@ -118,7 +119,7 @@ func (c *Context) readCircumstances() {
 			c.ClearingFiles[FileKey{f.Network, f.Date}] = r
 			c.legOf(f.MID).legs[Clearing] = true
 		case evidence.SettlementFile:
-			c.SettlementFiles[FileKey{f.MID, f.Date}] = r
+			c.addSettlementFile(FileKey{f.MID, f.Date}, r, f)
 			c.legOf(f.MID).legs[Settlement] = true
 		case evidence.BankStatement:
 			account := accountKey(v.Text(r, evidence.Account))
@@ -143,6 +144,34 @@ func (c *Context) readCircumstances() {
 			c.actions[f.TID] = append(c.actions[f.TID], r)
 		}
 	}
+}
+
+// addSettlementFile notes a file. A source that states a date again corrects
+// itself; several sources, such as the bills of a weekend that is due on Monday,
+// add up.
+func (c *Context) addSettlementFile(k FileKey, r evidence.FactRef, f *evidence.Fact) {
+	c.SettlementFiles[k] = r
+	parts := c.settlementParts[k]
+	for i, other := range parts {
+		if c.View.At(other).Source == f.Source {
+			parts[i] = r
+			return
+		}
+	}
+	c.settlementParts[k] = append(parts, r)
+}
+
+// stated gives the count and the total that the files of a key state together;
+// said is false where one of them does not say.
+func (c *Context) stated(k FileKey, field evidence.Field) (sum int64, said bool) {
+	for _, r := range c.settlementParts[k] {
+		n, ok := c.View.Num(r, field)
+		if !ok {
+			return 0, false
+		}
+		sum += n
+	}
+	return sum, true
 }
 
 // legOf gives the facts of a merchant, or those declared for all.
@@ -224,12 +253,12 @@ type FileGap struct {
 // their own count, or whose sum differs from their own total.
 func (c *Context) FileGaps() []FileGap {
 	var out []FileGap
-	check := func(r evidence.FactRef, have lineCount) {
+	check := func(r evidence.FactRef, have lineCount, stated func(evidence.Field) (int64, bool)) {
 		g := FileGap{File: r, Lines: have.n, Count: -1, Sum: have.sum}
-		if count, ok := c.View.Num(r, evidence.Count); ok {
+		if count, ok := stated(evidence.Count); ok {
 			g.Count = int(count)
 		}
-		total, said := c.View.Num(r, evidence.Total)
+		total, said := stated(evidence.Total)
 		g.Total, g.TotalDiffers = total, said && total != have.sum
 		if g.Count >= 0 && g.Count != g.Lines || g.TotalDiffers {
 			out = append(out, g)
@@ -241,10 +270,10 @@ func (c *Context) FileGaps() []FileGap {
 			more := c.clearingLines[FileKey{0, k.Date}]
 			have.n, have.sum = have.n+more.n, have.sum+more.sum
 		}
-		check(r, have)
+		check(r, have, func(f evidence.Field) (int64, bool) { return c.View.Num(r, f) })
 	}
 	for k, r := range c.SettlementFiles {
-		check(r, c.settlementLines[k])
+		check(r, c.settlementLines[k], func(f evidence.Field) (int64, bool) { return c.stated(k, f) })
 	}
 	slices.SortFunc(out, func(a, b FileGap) int { return c.View.CompareTime(a.File, b.File) })
 	return out
@@ -375,7 +404,7 @@ func (c *Context) SettlementFile(mid evidence.Word, date calendar.Date) (r evide
 			return 0, false
 		}
 	}
-	count, said := c.View.Num(r, evidence.Count)
+	count, said := c.stated(k, evidence.Count)
 	return r, !said || c.settlementLines[k].n >= int(count)
 }
 

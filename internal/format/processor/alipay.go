@@ -224,9 +224,9 @@ func (bill *alipayBill) state(doc *format.Doc, out *format.Out) {
 	zone := doc.In.ZoneOr("Asia/Shanghai")
 	if bill.from != calendar.None && bill.to-bill.from < longestBill {
 		for day := bill.from; day <= bill.to; day++ {
-			p := part{bill.mid, day.Add(1), c}
+			p := part{bill.mid, dueAfter(day), c}
 			bill.of(p)
-			bill.known[p.due] = midnight(p.due, zone)
+			bill.known[p.due] = midnight(day.Add(1), zone)
 		}
 	}
 	source := alipayDetailName + "/" + doc.Source
@@ -275,6 +275,6 @@ func (bill *alipayBill) stateSummary(doc *format.Doc, out *format.Out) {
 		out.Warn(doc.Line, "the total's numbers of trades cannot be right")
 		return
 	}
-	p := part{bill.mid, bill.from.Add(1), c}
-	declareFile(out, doc.Line, alipaySummaryName+"/"+doc.Source, p, &sum{count: count, total: t.net}, midnight(p.due, doc.In.ZoneOr("Asia/Shanghai")))
+	p := part{bill.mid, dueAfter(bill.from), c}
+	declareFile(out, doc.Line, alipaySummaryName+"/"+doc.Source, p, &sum{count: count, total: t.net}, midnight(bill.from.Add(1), doc.In.ZoneOr("Asia/Shanghai")))
 }

@@ -125,13 +125,22 @@ func (t dated) date() calendar.Date {
 	return calendar.DateOf(t.at.Unix(), int(t.offset)*60)
 }
 
-// dayAfter is the due day of a sale in a bill by the day of sale, and when
-// that bill is known at the earliest.
+// dayAfter is the due day of a sale in a Chinese bill by the day of sale, and
+// when that bill is known at the earliest. The bills do not state the due day;
+// it is the business day after, the usual T1, so that what is sold from Friday
+// to Sunday is due together on Monday.
 func dayAfter(row *format.Row, day calendar.Date) (calendar.Date, dated) {
-	due := day.Add(1)
-	at, offset := row.Moment(due)
-	return due, dated{at, offset}
+	at, offset := row.Moment(day.Add(1))
+	return dueAfter(day), dated{at, offset}
 }
+
+// dueAfter is the business day after a day, in China.
+func dueAfter(day calendar.Date) calendar.Date { return china.AddBusinessDays(day, 1) }
+
+var china = func() *calendar.Calendar {
+	c, _ := calendar.Builtin("CN")
+	return c
+}()
 
 // schemes are the names that files give to card networks and wallets.
 var schemes = map[string]string{

@@ -135,7 +135,7 @@ func wechatTradeRow(row *format.Row, out *format.Out) {
 	if !out.Commit(d, row.Line) {
 		return
 	}
-	p := part{wechatMID(row), day.Add(1), row.Currency()}
+	p := part{wechatMID(row), dueAfter(day), row.Currency()}
 	bill.of(p).add(a.net)
 	bill.known[p.due], bill.days[p.due] = known, day
 }
