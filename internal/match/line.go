@@ -104,8 +104,8 @@ func (m *matcher) newHosts(c class) *hosts {
 // add makes a group that a line has founded findable.
 func (h *hosts) add(m *matcher, g *group) {
 	note := func(to map[evidence.Word][]int32, key evidence.Word) {
-		if key != 0 && !slices.Contains(to[key], g.at) {
-			to[key] = append(to[key], g.at)
+		if list := to[key]; key != 0 && !recently(list, g.at) {
+			to[key] = append(list, g.at)
 		}
 	}
 	note(h.byRef, g.ref)
@@ -118,10 +118,16 @@ func (h *hosts) add(m *matcher, g *group) {
 		if l.bare && g.rrn != 0 {
 			continue
 		}
-		if k, ok := m.weakKey(g, l.level); ok && !slices.Contains(table[k], g.at) {
+		if k, ok := m.weakKey(g, l.level); ok && !recently(table[k], g.at) {
 			table[k] = append(table[k], g.at)
 		}
 	}
+}
+
+// recently reports whether a group is among the last of a list. One that stands
+// in it twice does no harm, but looking through all that share a key would.
+func recently(list []int32, at int32) bool {
+	return slices.Contains(list[max(0, len(list)-bucketBound):], at)
 }
 
 // weakly gives the table of a weak level, made when it is first asked for.

@@ -149,6 +149,9 @@ func (m *matcher) joinStrong(made int, l level, key func(*group) evidence.Word, 
 		}
 		joined := false
 		for c := charge; c <= completionAct && !joined; c++ {
+			if c == reversalAct && g.seen == byGateway {
+				continue // a time-out or an error is of what was reversed
+			}
 			at, ok := latest[strongKey{k, c}]
 			if !ok {
 				continue
