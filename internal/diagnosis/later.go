@@ -57,12 +57,9 @@ func (e *Engine) readCapture(j *journey.Journey, s *Signals, f *findings) {
 	fl.uploadErrors(j, key, s, f)
 	for _, r := range e.ctx.Batch(key.mid, key.tid, key.batch) {
 		fact := v.At(r)
-		if fact.Time < j.Time {
-			continue
-		}
 		switch fact.State {
 		case evidence.Closed:
-			s.BatchClosed = true
+			s.BatchClosed = s.BatchClosed || fact.Time >= j.Time
 		case evidence.OutOfBalance:
 			s.OutOfBalance = true
 			f[fBatch] = finding{refs: []evidence.FactRef{r}, from: fact.Time, subject: tid + "/" + fl.name(j.Keys.Batch)}
@@ -80,11 +77,21 @@ func (e *Engine) readCapture(j *journey.Journey, s *Signals, f *findings) {
 	for _, r := range fl.prompts[j.Keys.TID] {
 		fact := v.At(r)
 		p := v.Text(r, evidence.Prompt)
-		if (p == "settle_batch" || p == "reprint") && fact.Time >= j.Time && (fact.Batch == 0 || fact.Batch == j.Keys.Batch) && fact.Time.Sub(j.Time) <= staleAfter {
+		if (p == "settle_batch" || p == "reprint") && near(fact, j) {
 			s.Prompt = p
 			f[fPrompt] = finding{refs: []evidence.FactRef{r}, from: fact.Time, subject: tid + "/" + fl.name(j.Keys.Batch)}
 		}
 	}
+}
+
+// near reports whether a fact about a terminal concerns the batch of a payment:
+// it names the batch, which holds all its payments, those sold later too; or it
+// came after the payment, within the time in which a state holds.
+func near(f *evidence.Fact, j *journey.Journey) bool {
+	if f.Batch != 0 {
+		return f.Batch == j.Keys.Batch
+	}
+	return f.Time >= j.Time && f.Time.Sub(j.Time) <= staleAfter
 }
 
 // lags gives the stretches in which a terminal held transactions back.
@@ -121,9 +128,6 @@ func (f *faults) uploadErrors(j *journey.Journey, key batchKey, s *Signals, foun
 	for _, k := range []batchKey{key, {0, key.tid, key.batch}} {
 		for _, r := range f.errors[k] {
 			fact := v.At(r)
-			if fact.Time < j.Time {
-				continue
-			}
 			s.UploadError = v.Text(r, evidence.Detail)
 			s.Code = fact.Code.String()
 			found[fUploadError] = finding{refs: []evidence.FactRef{r}, from: fact.Time, subject: f.name(key.tid)}
@@ -131,7 +135,7 @@ func (f *faults) uploadErrors(j *journey.Journey, key batchKey, s *Signals, foun
 	}
 	for _, r := range f.software[key.tid] {
 		fact := v.At(r)
-		if fact.State == evidence.ProtocolError && fact.Time >= j.Time && fact.Time.Sub(j.Time) <= staleAfter && (fact.Batch == 0 || fact.Batch == key.batch) {
+		if fact.State == evidence.ProtocolError && near(fact, j) {
 			s.UploadError = "protocol"
 			refs := append(found[fUploadError].refs, r)
 			from := fact.Time
@@ -176,10 +180,15 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 	switch leg {
 	case journey.Clearing:
 		e.clearingFile(j, s, f)
+		// What is paid out within minutes is settled before it is cleared: what
+		// stops settlement stops it.
+		if j.Legs.Immediate && s.Platform == "" {
+			s.Platform = f.fault(fPlatform, during(fl.links["platform"], j, journey.Settlement), "platform")
+		}
 	case journey.Settlement:
 		e.settlementFile(j, s, f)
 	}
-	if s.Due && (leg == journey.Settlement || leg == journey.Payout) && j.Status == journey.Overdue {
+	if s.Due && (leg == journey.Settlement || leg == journey.Payout || j.Legs.Immediate) && j.Status == journey.Overdue {
 		e.readPastHold(j, s, f)
 	}
 	if bank != "" && (leg == journey.Payout || leg == journey.Credit) {
@@ -343,7 +352,7 @@ func (e *Engine) clearingFile(j *journey.Journey, s *Signals, f *findings) {
 		s.File = "whole"
 	case r != 0:
 		s.File = "short"
-	case s.Due && j.AsOf > j.Legs.ClearingFile && (e.ctx.CoveredSpan("clearing/"+network, startOf(j, date), j.Legs.ClearingFile) || e.hasFilesAround(true, j.Keys.Network, date)):
+	case s.Due && j.AsOf > j.Legs.ClearingFile && !j.Legs.Immediate && (e.ctx.CoveredSpan("clearing/"+network, startOf(j, date), j.Legs.ClearingFile) || e.hasFilesAround(true, j.Keys.Network, date)):
 		s.File = "absent"
 	}
 	subject := "platform-network/" + network
