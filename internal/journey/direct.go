@@ -155,20 +155,21 @@ func (c *Context) wanted(run []day, e *match.Entry, open []*match.Entry, days ma
 func (c *Context) doubtDays(e *match.Entry, found [][]day) {
 	e.Ambiguous = true
 	a := match.Ambiguity{Fact: e.Fact, Why: "fits the net of several business dates equally"}
+	fits := map[directKey]bool{}
 	for _, run := range found {
 		for _, d := range run {
-			c.contested[d.key] = true
-			for _, m := range c.Match.Merchants {
-				if m.MID != d.key.mid {
-					continue
-				}
-				var j Journey
-				for i := range m.Payments {
-					c.Compute(m, &m.Payments[i], &j)
-					if j.BusinessDate == d.key.date && j.Currency == d.key.currency && j.countsDirectly() && !slices.Contains(a.Payments, &m.Payments[i]) {
-						a.Payments = append(a.Payments, &m.Payments[i])
-					}
-				}
+			c.contested[d.key], fits[d.key] = true, true
+		}
+	}
+	var j Journey
+	for _, m := range c.Match.Merchants {
+		if !slices.ContainsFunc(found, func(run []day) bool { return run[0].key.mid == m.MID }) {
+			continue
+		}
+		for i := range m.Payments {
+			c.Compute(m, &m.Payments[i], &j)
+			if fits[directKey{m.MID, j.BusinessDate, j.Currency}] && j.countsDirectly() {
+				a.Payments = append(a.Payments, &m.Payments[i])
 			}
 		}
 	}
