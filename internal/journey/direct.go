@@ -37,12 +37,10 @@ func (c *Context) proveDirectly() {
 		if m.HasPayouts {
 			continue
 		}
-		c.addDays(m, days)
-		for k := range days {
-			if k.mid == m.MID {
-				order = append(order, k)
-				accounts[k] = accountKey(c.accountOf(m))
-			}
+		for k, list := range c.daysOf(m) {
+			days[k] = list
+			order = append(order, k)
+			accounts[k] = accountKey(c.accountOf(m))
 		}
 	}
 	slices.SortFunc(order, func(a, b moneyKey) int {
@@ -82,8 +80,8 @@ func (c *Context) accountOf(m *match.Merchant) string {
 	return ""
 }
 
-// addDays sums the nets of a merchant's business dates.
-func (c *Context) addDays(m *match.Merchant, days map[moneyKey][]day) {
+// daysOf sums the nets of a merchant's business dates, in order of date.
+func (c *Context) daysOf(m *match.Merchant) map[moneyKey][]day {
 	var j Journey
 	sums := map[directKey]*day{}
 	for i := range m.Payments {
@@ -101,13 +99,15 @@ func (c *Context) addDays(m *match.Merchant, days map[moneyKey][]day) {
 			d.net = sum
 		}
 	}
+	days := map[moneyKey][]day{}
 	for k, d := range sums {
 		mk := moneyKey{m.MID, k.currency}
 		days[mk] = append(days[mk], *d)
 	}
-	for mk := range days {
-		slices.SortFunc(days[mk], func(a, b day) int { return cmp.Compare(a.key.date, b.key.date) })
+	for _, list := range days {
+		slices.SortFunc(list, func(a, b day) int { return cmp.Compare(a.key.date, b.key.date) })
 	}
+	return days
 }
 
 // runs gives the runs of consecutive dates, not proven yet, whose net an entry
