@@ -6,6 +6,8 @@ package investigation
 import (
 	"cmp"
 	"io"
+	"math"
+	"math/bits"
 	"runtime"
 	"slices"
 	"strconv"
@@ -121,38 +123,49 @@ func Investigate(set *evidence.Set, asOf evidence.Instant, offset int16, opts Op
 // IDOf gives the id of a matched payment.
 func (a *Answer) IDOf(p *match.Payment) string { return a.View.Words.Text(p.ID) }
 
-// sortPayments puts the payments in order of time then id. Each merchant's are
-// in order of time already, so that their runs need only be merged, pair by
-// pair, on all processors.
+// sortPayments puts the payments in order of time then id: into buckets of equal
+// stretches of time first, of which each is then sorted by itself.
 func (a *Answer) sortPayments() {
 	merchants := a.Match.Merchants
-	ends := []int{0} // of the runs
+	n := 0
+	first, last := evidence.Instant(math.MaxInt64), evidence.Instant(math.MinInt64)
 	for _, m := range merchants {
-		ends = append(ends, ends[len(ends)-1]+len(m.Payments))
-	}
-	from, to := make([]place, ends[len(ends)-1]), make([]place, ends[len(ends)-1])
-	eachOf(len(merchants), func(i int) {
-		run := from[ends[i]:ends[i+1]]
-		for k := range run {
-			run[k] = place{merchants[i].Payments[k].Time, uint32(i), uint32(k)}
+		if k := len(m.Payments); k > 0 { // in order of time
+			n += k
+			first, last = min(first, m.Payments[0].Time), max(last, m.Payments[k-1].Time)
 		}
-		slices.SortFunc(run, a.comparePlaces) // those of one moment, by id
+	}
+	if n == 0 {
+		return
+	}
+	buckets := 1 << max(0, bits.Len(uint(n))-4) // of about eight to sixteen payments
+	shift := max(0, bits.Len64(uint64(last-first))-bits.Len(uint(buckets))+1)
+	bucket := func(p *match.Payment) int { return int(uint64(p.Time-first) >> shift) }
+	begin := make([]int, buckets+2)
+	for _, m := range merchants {
+		for k := range m.Payments {
+			begin[bucket(&m.Payments[k])+2]++
+		}
+	}
+	for i := 2; i < len(begin); i++ {
+		begin[i] += begin[i-1]
+	}
+	// begin[b+1] is where the next payment of bucket b goes, and in the end where
+	// the bucket ends.
+	a.order = make([]place, n)
+	for i, m := range merchants {
+		for k := range m.Payments {
+			to := &begin[bucket(&m.Payments[k])+1]
+			a.order[*to] = place{m.Payments[k].Time, uint32(i), uint32(k)}
+			*to++
+		}
+	}
+	const share = 1024 // buckets
+	eachOf((buckets+share-1)/share, func(part int) {
+		for b := part * share; b < min((part+1)*share, buckets); b++ {
+			slices.SortFunc(a.order[begin[b]:begin[b+1]], a.comparePlaces)
+		}
 	})
-	for len(ends) > 2 {
-		half := []int{0}
-		for n := 2; n < len(ends); n += 2 {
-			half = append(half, ends[n])
-		}
-		if len(ends)%2 == 0 {
-			half = append(half, ends[len(ends)-1])
-		}
-		eachOf(len(half)-1, func(n int) {
-			last := min(2*n+2, len(ends)-1)
-			merge(to[ends[2*n]:ends[last]], from[ends[2*n]:ends[2*n+1]], from[ends[2*n+1]:ends[last]], a.comparePlaces)
-		})
-		from, to, ends = to, from, half
-	}
-	a.order = from
 }
 
 // eachOf calls do for 0 to n-1 on all processors.
@@ -175,17 +188,6 @@ func (a *Answer) comparePlaces(x, y place) int {
 	}
 	merchants := a.Match.Merchants
 	return a.View.Words.Compare(merchants[x.merchant].Payments[x.payment].ID, merchants[y.merchant].Payments[y.payment].ID)
-}
-
-// merge merges two sorted runs into one of their length together.
-func merge[T any](into, x, y []T, compare func(T, T) int) {
-	for n := range into {
-		if len(y) == 0 || len(x) > 0 && compare(x[0], y[0]) <= 0 {
-			into[n], x = x[0], x[1:]
-		} else {
-			into[n], y = y[0], y[1:]
-		}
-	}
 }
 
 // Len counts the payments.
