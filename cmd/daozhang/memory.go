@@ -13,7 +13,7 @@ const (
 	// large is how much must have been read before every percent is many pages,
 	// and largeGC the growth from then on.
 	large   = 1 << 30
-	largeGC = 8
+	largeGC = 20
 )
 
 // thrift lowers the collector's growth once much has been read. It is told the
