@@ -78,8 +78,7 @@ type Rule struct {
 	// Fault names the finding whose interval and subject the incident has.
 	Fault string `yaml:"fault"`
 	// Party overrides who acts.
-	Party string `yaml:"party"`
-	// Near orders causes of one rank by how near in time their fault is.
+	Party   string `yaml:"party"`
 	program *vm.Program
 	legs    [journey.Credit + 1]bool
 }

@@ -415,5 +415,5 @@ func (f *faults) addUnprinted() {
 
 func (f *faults) name(w evidence.Word) string { return f.words.Text(w) }
 
-// dueDay is a date's start in a merchant's zone.
+// startOf gives a date's start in a merchant's zone.
 func startOf(j *journey.Journey, d calendar.Date) evidence.Instant { return j.Terms.StartOf(d) }

@@ -62,7 +62,6 @@ const (
 	printedYes
 	printedNo
 	wrongClock // recordedtime long before time: Time was set to it
-	listedPAN  // reserved for the masked form kept as text
 )
 
 // Fact is one fact in compact form: what nearly every fact has stands in the

@@ -132,7 +132,7 @@ func (c *Context) amounts(j *Journey) {
 	case swiped && presented >= 0 && presented > j.Amount && j.Kind != evidence.Preauth &&
 		presented-j.Amount <= j.Amount/5 && (cleared < 0 || settled < 0 || cleared == settled):
 		// A tip added after the approval.
-		j.Amount, j.Tipped = presented, true
+		j.Amount = presented
 	case j.Kind == evidence.Preauth || j.Kind == evidence.Completion:
 	case !line(cleared):
 		j.AmountMismatch = j.ClearingLine

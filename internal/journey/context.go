@@ -341,14 +341,6 @@ func cover(list []statement, date calendar.Date) (evidence.FactRef, bool) {
 	return 0, false
 }
 
-// HasStatements reports whether any statement of an account is on record.
-func (c *Context) HasStatements(account string) bool {
-	if account = accountKey(account); account != "" {
-		return len(c.statements[account]) > 0
-	}
-	return len(c.statements) > 0
-}
-
 // Batch gives the facts of a terminal's batch in order of time; what a terminal
 // said without its merchant counts too.
 func (c *Context) Batch(mid, tid, batch evidence.Word) []evidence.FactRef {

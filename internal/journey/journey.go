@@ -176,11 +176,8 @@ type Journey struct {
 	HeldBy evidence.FactRef
 	// AmountMismatch is a fact whose amount nothing explains.
 	AmountMismatch evidence.FactRef
-	// Contradicted is the statement that covers the day of a credit the bank
-	// claims, and lacks it; Covered tells that a statement covers the due day.
+	// Covered tells that a statement covers the due day.
 	Covered bool
-	// Tipped marks a presented amount up to a fifth above the approved one.
-	Tipped  bool
 	AsOf    evidence.Instant
 	refunds [4]Refund
 	apart   int64 // taken by lines of their own, minor units

@@ -272,14 +272,6 @@ func negativeOnly(sum int64) int64 {
 	return math.MaxInt64
 }
 
-// UnpaidTotal gives what is settled for a payment's merchant and not paid out.
-func (c *Context) UnpaidTotal(j *Journey) int64 {
-	if j.Payout == nil {
-		return 0
-	}
-	return c.unpaid[moneyKey{j.Keys.MID, j.Payout.Currency}]
-}
-
 // PayoutLimitFact gives the payout policy of a merchant; 0 for none.
 func (c *Context) PayoutLimitFact(mid evidence.Word) evidence.FactRef {
 	_, fact := c.payoutLimit(mid)

@@ -362,7 +362,7 @@ func (res *Result) doubt(e *Entry, payouts []*Payout, why string) {
 	for _, p := range payouts {
 		p.Contested = true
 	}
-	res.Ambiguous = append(res.Ambiguous, Ambiguity{Fact: e.Fact, Payouts: payouts, Why: why, entryMoney: true})
+	res.Ambiguous = append(res.Ambiguous, Ambiguity{Fact: e.Fact, Payouts: payouts, Why: why})
 }
 
 // joinBySet joins an entry to the only set of payouts, and a payout to the only

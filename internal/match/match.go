@@ -44,12 +44,11 @@ type Result struct {
 
 // Ambiguity is a fact that fits several payments or payouts equally.
 type Ambiguity struct {
-	Fact       evidence.FactRef
-	Payments   []*Payment
-	Payouts    []*Payout
-	Why        string
-	Merchant   *Merchant
-	entryMoney bool
+	Fact     evidence.FactRef
+	Payments []*Payment
+	Payouts  []*Payout
+	Why      string
+	Merchant *Merchant
 }
 
 // Unplaced is a fact that belongs to no payment and no payout.
