@@ -156,10 +156,12 @@ var (
 	ErrExceedsPending = errors.New("more than was pending")
 	// ErrOverflow is a balance past what 63 bits hold.
 	ErrOverflow = errors.New("the balance would overflow")
-	errUnbalanced = errors.New("debits and credits differ")
 	// ErrOverdrawn is an account that would go below zero and may not.
 	ErrOverdrawn = errors.New("the account would go below zero")
 )
+
+// errUnbalanced is a trial balance that does not balance.
+var errUnbalanced = errors.New("debits and credits differ")
 
 // refuse gives a reason its kind, subject and hint. Keys and merchants are not
 // card data, so the subject may name them.

@@ -259,7 +259,7 @@ func (s *Standing) differ(o *Standing) (string, bool) {
 			}
 		}
 		for id, t := range two[0].open {
-			if p, ok := two[1].open[id]; !ok || p != t {
+			if p, ok := two[1].open[id]; !ok || p.ID != t.ID || !p.Same(&t) || !p.At.Equal(t.At) {
 				return t.Key, true
 			}
 		}
