@@ -128,8 +128,8 @@ type State uint8
 const (
 	// NoState is the zero value.
 	NoState State = iota
-	// Received has come in and was not sent to any network: an offline upload
-	// not yet delivered.
+	// Received has come in and nothing is decided. No row is ever kept in it: the
+	// first step of a transaction already decides to send, approve or decline.
 	Received
 	// Sent has been handed to a link, or is about to be: whether the issuer saw
 	// it is open until it answers. After a restart it counts as unanswered.

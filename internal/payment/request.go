@@ -70,6 +70,9 @@ type Request struct {
 	// Reason is why a Reversal was sent (field 39): 98 no answer, 96 could not be
 	// completed, A0 wrong MAC, 06 other.
 	Reason evidence.Code
+	// Reverses is what a Reversal takes back, as its processing code says;
+	// NoOperation if it does not.
+	Reverses Operation
 	// Totals are what a Settlement claims for its batch.
 	Totals Totals
 	// Items are the lines of a BatchUpload; Last marks its final message.

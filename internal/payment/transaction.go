@@ -58,6 +58,14 @@ type Transaction struct {
 	// BusinessDate is the merchant's: of the approval, or of the request while
 	// there is none.
 	BusinessDate calendar.Date
+	OrderID      string // the merchant's own reference; "" for none
+	// Booked is true while its effect stands in the ledger.
+	Booked bool
+	// Held keeps its money from settlement until risk releases it.
+	Held bool
+	// Memo counts the pending transfers that a preauthorization has had: n while
+	// the n-th is open, -n when that is released, 0 for none.
+	Memo int8
 	// Risk is the decision of the door as compact JSON: the rules that fired and
 	// the values they saw. Empty where no rule was asked.
 	Risk []byte
