@@ -41,6 +41,7 @@ var order = []struct{ name, reason string }{
 	{"risk", "rules, limits and holds decide before a payment goes on"},
 	{"payment", "the state machine of a payment, pure: no link, no database"},
 	{"settlement", "cut-off, netting, fees and payouts follow from payments"},
+	{"keyring", "keys stay behind one interface; MACs, PIN blocks and sealed card numbers are made inside"},
 	{"iso8583", "message dialects as data; the wire's only vocabulary"},
 	{"store", "SQL for all of the above; an edge"},
 	{"gateway", "links to terminals and networks; an edge"},
