@@ -37,12 +37,8 @@ const (
 // readEntries joins the messages of one entry: those with equal account and
 // entry_ref; and, where one has none, of the same account, date, amount,
 // direction and text in another document.
-func (res *Result) readEntries() {
+func (res *Result) readEntries(refs []evidence.FactRef) {
 	v := res.View
-	var refs []evidence.FactRef
-	for r := range v.Of(evidence.BankEntry) {
-		refs = append(refs, r)
-	}
 	slices.SortFunc(refs, v.CompareTime)
 	// The amount too: banks put one reference on several movements.
 	type named struct {
@@ -100,13 +96,18 @@ func (res *Result) readEntries() {
 			e.Fact, e.Date, e.Amount = r, date, amount
 		}
 	}
-	slices.SortStableFunc(res.Entries, func(a, b *Entry) int { return cmp.Or(cmp.Compare(a.Date, b.Date), v.CompareTime(a.Fact, b.Fact)) })
+	slices.SortStableFunc(res.Entries, res.CompareEntries)
+}
+
+// CompareEntries orders entries by date, then by the fact that tells.
+func (res *Result) CompareEntries(a, b *Entry) int {
+	return cmp.Or(cmp.Compare(a.Date, b.Date), res.View.CompareTime(a.Fact, b.Fact))
 }
 
 // joinEntries joins booked entries to payouts: by the payout's id, by exact
 // amount within the window, by the only set that sums exactly.
-func (res *Result) joinEntries() {
-	res.readEntries()
+func (res *Result) joinEntries(refs []evidence.FactRef) {
+	res.readEntries(refs)
 	byID := map[string][]*Payout{}
 	for _, p := range res.Payouts {
 		if p.ID != 0 {

@@ -147,7 +147,11 @@ func Run(v *evidence.View, book *terms.Book, infer func([]*Merchant) (moved bool
 		res, statuses = matchPayments(v, book)
 	}
 	res.joinPayouts(statuses)
-	res.joinEntries()
+	var entries []evidence.FactRef
+	for r := range v.Of(evidence.BankEntry) {
+		entries = append(entries, r)
+	}
+	res.joinEntries(entries)
 	slices.SortFunc(res.Unplaced, func(a, b Unplaced) int { return v.CompareTime(a.Fact, b.Fact) })
 	slices.SortStableFunc(res.Ambiguous, func(a, b Ambiguity) int { return v.CompareTime(a.Fact, b.Fact) })
 	return res

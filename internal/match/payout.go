@@ -106,6 +106,7 @@ type payoutSum struct {
 	net      int64
 	date     calendar.Date
 	currency money.Currency
+	first    evidence.FactRef // of them in time, where lines come and go
 }
 
 // joinPayouts makes the payouts from settlement lines and payout.status facts.
@@ -180,10 +181,13 @@ func (res *Result) joinPayouts(statuses []evidence.FactRef) {
 		}
 	}
 	res.payoutsByKey = byKey
-	slices.SortFunc(res.Payouts, func(a, b *Payout) int {
-		return cmp.Or(v.Words.Compare(a.MID, b.MID), cmp.Compare(a.Date, b.Date), v.Words.Compare(a.ID, b.ID), strings.Compare(a.Currency.String(), b.Currency.String()))
-	})
+	slices.SortFunc(res.Payouts, res.comparePayouts)
 	res.adoptLines()
+}
+
+func (res *Result) comparePayouts(a, b *Payout) int {
+	words := res.View.Words
+	return cmp.Or(words.Compare(a.MID, b.MID), cmp.Compare(a.Date, b.Date), words.Compare(a.ID, b.ID), strings.Compare(a.Currency.String(), b.Currency.String()))
 }
 
 // adoptLines gives the lines of a settlement date that name no payout to the
