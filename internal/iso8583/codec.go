@@ -166,8 +166,8 @@ func (m *Message) decodeField(f *Field, b []byte, at int) (next int, bad *Error)
 			if f.left {
 				skip, pad = 1, raw[0]>>4
 			}
-			if pad != 0 && pad != 15 {
-				return 0, &Error{Offset: at, What: "the half byte that fills up an odd number of digits is neither 0 nor F", Err: ErrFormat}
+			if pad != 0 { // some terminals fill up with F, or with what was there
+				m.setPad(f.Number, pad)
 			}
 		}
 		for i := range n {
@@ -348,7 +348,7 @@ func (m *Message) append(dst []byte) (out []byte, macAt int, err error) {
 			macAt = len(dst)
 		}
 		var bad *Error
-		if dst, bad = d.appendField(dst, f, m.Bytes(n)); bad != nil {
+		if dst, bad = d.appendField(dst, f, m.Bytes(n), m.pad(n)); bad != nil {
 			bad.Offset, bad.Field = -1, n
 			return dst, 0, bad
 		}
@@ -356,7 +356,9 @@ func (m *Message) append(dst []byte) (out []byte, macAt int, err error) {
 	return dst, macAt, nil
 }
 
-func (d *Dialect) appendField(dst []byte, f *Field, value []byte) ([]byte, *Error) {
+// appendField writes a field; pad is the half byte that fills up an odd number of
+// digits.
+func (d *Dialect) appendField(dst []byte, f *Field, value []byte, pad byte) ([]byte, *Error) {
 	n := len(value)
 	if n > f.max {
 		return dst, &Error{What: fmt.Sprintf("the value has %d, at most %d are allowed", n, f.max), Err: ErrTooLong}
@@ -376,7 +378,7 @@ func (d *Dialect) appendField(dst []byte, f *Field, value []byte) ([]byte, *Erro
 	switch f.as {
 	case asBCD:
 		total := n + fill
-		var half byte
+		half := pad
 		odd := total%2 == 1 && f.left // whether half a byte is pending
 		put := func(v byte) {
 			if odd {
@@ -400,7 +402,7 @@ func (d *Dialect) appendField(dst []byte, f *Field, value []byte) ([]byte, *Erro
 			put(v)
 		}
 		if odd {
-			dst = append(dst, half<<4)
+			dst = append(dst, half<<4|pad)
 		}
 	case asHex:
 		for _, c := range value {

@@ -27,7 +27,7 @@ func (m *Message) Sign(keys keyring.Keyring, owner keyring.Owner) ([]byte, error
 		return nil, err
 	}
 	m.SetBytes(field, mac[:])
-	out, bad := d.appendField(out[:macAt], d.fields[field], mac[:])
+	out, bad := d.appendField(out[:macAt], d.fields[field], mac[:], 0)
 	if bad != nil {
 		return nil, bad
 	}

@@ -13,6 +13,7 @@ import (
 	"iter"
 	"log/slog"
 	"math/bits"
+	"slices"
 )
 
 // The fields by their numbers in ISO 8583:1987, the same in every dialect.
@@ -72,7 +73,12 @@ type Message struct {
 	buf     []byte
 	wire    int // how much of buf is the message as received, from the MTI on
 	macAt   int // where in it the MAC field begins; 0 without one
+	// pads are the half bytes, other than 0, that filled up an odd number of
+	// digits when the message was received: encoding gives the same bytes.
+	pads []pad
 }
+
+type pad struct{ field, value byte }
 
 type span struct{ from, to uint32 }
 
@@ -148,7 +154,23 @@ func (m *Message) grow(field, n int) int {
 	s.to = s.from + uint32(n)
 	m.at[field] = s
 	m.present[(field-1)>>6] |= 1 << (63 - uint(field-1)&63)
+	if len(m.pads) > 0 {
+		m.pads = slices.DeleteFunc(m.pads, func(p pad) bool { return int(p.field) == field })
+	}
 	return int(s.from)
+}
+
+func (m *Message) pad(field int) byte {
+	for _, p := range m.pads {
+		if int(p.field) == field {
+			return p.value
+		}
+	}
+	return 0
+}
+
+func (m *Message) setPad(field int, value byte) {
+	m.pads = append(m.pads, pad{byte(field), value})
 }
 
 // Unset removes fields; the memory of their values is cleared.
@@ -179,7 +201,7 @@ func (m *Message) Fields() iter.Seq[int] {
 // Wipe clears the memory of all values. The message is empty afterwards.
 func (m *Message) Wipe() {
 	clear(m.buf[:cap(m.buf)])
-	m.buf, m.present, m.wire, m.macAt = m.buf[:0], [2]uint64{}, 0, 0
+	m.buf, m.present, m.pads, m.wire, m.macAt = m.buf[:0], [2]uint64{}, nil, 0, 0
 }
 
 // Clone copies the message as if it had been built, without the bytes it was
@@ -189,6 +211,7 @@ func (m *Message) Clone() *Message {
 	for f := range m.Fields() {
 		c.SetBytes(f, m.Bytes(f))
 	}
+	c.pads = slices.Clone(m.pads)
 	return c
 }
 
