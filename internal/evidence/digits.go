@@ -31,6 +31,27 @@ func eightDigits(x uint64) uint64 {
 	return (x&0x000000ff000000ff*0x000f424000000064 + x>>16&0x000000ff000000ff*0x0000271000000001) >> 32
 }
 
+// digitsText is eightDigits backwards: the text of a number below 10^8 as eight
+// digits, the first lowest.
+func digitsText(v uint64) uint64 {
+	x := v/10_000 | v%10_000<<32 // below 10,000 each
+	q := x * 10_486 >> 20 & 0x0000007f0000007f
+	x = q | (x-q*100)<<16 // below 100 each
+	q = x * 103 >> 10 & 0x000f000f000f000f
+	return q | (x-q*10)<<8 | zeros
+}
+
+// hexText gives the text of 32 bits as eight lower-case hex digits, the first
+// lowest.
+func hexText(v uint32) uint64 {
+	x := uint64(bits.ReverseBytes32(v))
+	x = (x | x<<16) & 0x0000ffff0000ffff
+	x = (x | x<<8) & 0x00ff00ff00ff00ff
+	x = x>>4&0x000f000f000f000f | x&0x000f000f000f000f<<8
+	letters := (x + 6*ones) >> 4 & ones
+	return x + letters*('a'-'0'-10) + zeros
+}
+
 // parseInt reads digits with or without a minus; false beyond int64.
 func parseInt(b []byte) (int64, bool) {
 	neg := len(b) > 0 && b[0] == '-'

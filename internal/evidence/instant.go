@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"encoding/binary"
 	"errors"
 
 	"daozhang/internal/calendar"
@@ -108,12 +109,8 @@ func AppendInstant(dst []byte, at Instant, offset int16) []byte {
 	date := calendar.DateOf(at.Unix(), int(offset)*60)
 	second := int(local - int64(date)*secondsPerDay)
 	dst, _ = date.AppendText(dst)
-	dst = append(dst, 'T')
-	dst = appendTwo(dst, second/3600)
-	dst = append(dst, ':')
-	dst = appendTwo(dst, second/60%60)
-	dst = append(dst, ':')
-	dst = appendTwo(dst, second%60)
+	hms := digitsText(uint64(second/3600)*1e6 + uint64(second/60%60)*1e3 + uint64(second%60))
+	dst = binary.LittleEndian.AppendUint64(append(dst, 'T'), hms&0xffff00ffff00ffff|':'<<16|':'<<40)
 	if nanos := int64(at) - at.Unix()*nanosPerSecond; nanos != 0 {
 		dst = append(dst, '.')
 		for unit := int64(nanosPerSecond / 10); nanos > 0; unit /= 10 {

@@ -302,31 +302,23 @@ func (ws *Words) Append(dst []byte, w Word) []byte {
 	case formDigits:
 		n := int(v >> lenShift & 63)
 		v &= valueMask
-		dst = append(dst, "0000000000000000"[:n]...)
-		for i := len(dst) - 1; v > 0; i-- {
-			dst[i] = byte('0' + v%10)
-			v /= 10
+		if n > 8 {
+			dst = appendLast(dst, digitsText(v/1e8), n-8)
+			v, n = v%1e8, 8
 		}
+		dst = appendLast(dst, digitsText(v), n)
 	case formSixBit:
 		n := int(v >> lenShift & 63)
 		for i := n - 1; i >= 0; i-- {
 			dst = append(dst, sixBit[v>>(6*i)&63])
 		}
 	case formHash:
-		for i := 14; i >= 0; i-- {
-			dst = append(dst, "0123456789abcdef"[v>>(4*i)&15])
-		}
+		dst = appendLast(dst, hexText(uint32(v>>28)), 8)
+		dst = appendLast(dst, hexText(uint32(v&(1<<28-1))), 7)
 	case formPAN:
-		first, last := v>>14&(1<<20-1), v&(1<<14-1)
-		for div := uint64(100000); div > 0; div /= 10 {
-			dst = append(dst, byte('0'+first/div%10))
-		}
-		for i := v >> 34 & 63; i > 0; i-- {
-			dst = append(dst, '*')
-		}
-		for div := uint64(1000); div > 0; div /= 10 {
-			dst = append(dst, byte('0'+last/div%10))
-		}
+		dst = appendLast(dst, digitsText(v>>14&(1<<20-1)), 6)
+		dst = append(dst, "****************************************************************"[:v>>34&63]...)
+		dst = appendLast(dst, digitsText(v&(1<<14-1)), 4)
 	case formInterned:
 		sh := &ws.shards[v&(1<<shardBits-1)]
 		if ws.settled.Load() {
@@ -337,6 +329,11 @@ func (ws *Words) Append(dst []byte, w Word) []byte {
 		sh.mu.Unlock()
 	}
 	return dst
+}
+
+// appendLast appends the last n of eight bytes, the first of which is lowest.
+func appendLast(dst []byte, x uint64, n int) []byte {
+	return binary.LittleEndian.AppendUint64(dst, x>>(64-8*n))[:len(dst)+n]
 }
 
 // Text gives the string of a Word.

@@ -141,25 +141,41 @@ func (a *Answer) sortPayments() {
 	buckets := 1 << max(0, bits.Len(uint(n))-4) // of about eight to sixteen payments
 	shift := max(0, bits.Len64(uint64(last-first))-bits.Len(uint(buckets))+1)
 	bucket := func(p *match.Payment) int { return int(uint64(p.Time-first) >> shift) }
-	begin := make([]int, buckets+2)
-	for _, m := range merchants {
-		for k := range m.Payments {
-			begin[bucket(&m.Payments[k])+2]++
+	// Each worker takes some merchants: counts their payments in each bucket, and
+	// once it is known where those of each worker begin, puts them there.
+	workers := min(runtime.GOMAXPROCS(0), len(merchants))
+	part := func(w int) (from, to int) { return w * len(merchants) / workers, (w + 1) * len(merchants) / workers }
+	places := make([][]uint32, workers) // of each worker's next payment of a bucket
+	eachOf(workers, func(w int) {
+		counts := make([]uint32, buckets)
+		from, to := part(w)
+		for _, m := range merchants[from:to] {
+			for k := range m.Payments {
+				counts[bucket(&m.Payments[k])]++
+			}
+		}
+		places[w] = counts
+	})
+	begin := make([]uint32, buckets+1)
+	at := uint32(0)
+	for b := range buckets {
+		begin[b] = at
+		for w := range places {
+			at, places[w][b] = at+places[w][b], at
 		}
 	}
-	for i := 2; i < len(begin); i++ {
-		begin[i] += begin[i-1]
-	}
-	// begin[b+1] is where the next payment of bucket b goes, and in the end where
-	// the bucket ends.
+	begin[buckets] = at
 	a.order = make([]place, n)
-	for i, m := range merchants {
-		for k := range m.Payments {
-			to := &begin[bucket(&m.Payments[k])+1]
-			a.order[*to] = place{m.Payments[k].Time, uint32(i), uint32(k)}
-			*to++
+	eachOf(workers, func(w int) {
+		from, to := part(w)
+		for i, m := range merchants[from:to] {
+			for k := range m.Payments {
+				next := &places[w][bucket(&m.Payments[k])]
+				a.order[*next] = place{m.Payments[k].Time, uint32(from + i), uint32(k)}
+				*next++
+			}
 		}
-	}
+	})
 	const share = 1024 // buckets
 	eachOf((buckets+share-1)/share, func(part int) {
 		for b := part * share; b < min((part+1)*share, buckets); b++ {

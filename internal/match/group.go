@@ -118,6 +118,7 @@ type matcher struct {
 	noReference, noTrace evidence.Word
 	mid                  evidence.Word
 	facts                []evidence.FactRef // in order of time
+	types                []evidence.Type    // of the facts
 	next                 []int32
 	// groups of all classes. Joined ones stay in place and point to the other.
 	groups    []group
@@ -144,7 +145,9 @@ type workroom struct {
 	groups []group
 	next   []int32
 	facts  []evidence.FactRef
+	types  []evidence.Type
 	order  []timed
+	sorted []timed
 	refs   []evidence.FactRef
 	text   []byte
 	own    []int32
@@ -158,6 +161,7 @@ type timed struct {
 	at  evidence.Instant
 	id  evidence.Word
 	ref evidence.FactRef
+	typ evidence.Type
 }
 
 // compare is Set.CompareTime.
@@ -203,15 +207,20 @@ func (m *matcher) sortFacts(facts []evidence.FactRef) {
 			m.v.Touch(facts[i:min(i+ahead, len(facts))])
 		}
 		f := m.v.At(r)
-		order = append(order, timed{f.Time, f.ID, r})
+		order = append(order, timed{f.Time, f.ID, r, f.Type})
 	}
-	slices.SortFunc(order, func(a, b timed) int { return a.compare(b, m.v) })
 	m.room.order = order
-	m.facts = m.room.facts[:0]
-	for _, t := range order {
-		m.facts = append(m.facts, t.ref)
+	sorted := evidence.SortByTime(order, m.room.sorted, func(t *timed) evidence.Instant { return t.at },
+		func(a, b timed) int { return a.compare(b, m.v) })
+	if len(sorted) > 0 && &sorted[0] != &order[0] {
+		m.room.sorted = sorted
 	}
-	m.room.facts = m.facts
+	m.facts, m.types = m.room.facts[:0], m.room.types[:0]
+	for _, t := range sorted {
+		m.facts = append(m.facts, t.ref)
+		m.types = append(m.types, t.typ)
+	}
+	m.room.facts, m.room.types = m.facts, m.types
 }
 
 func (m *matcher) fact(i int32) *evidence.Fact { return m.v.At(m.facts[i]) }

@@ -14,7 +14,20 @@ type share struct {
 	refs    []evidence.FactRef // facts of payments
 	general []evidence.FactRef
 	payouts []evidence.FactRef // payout.status
-	offset  int16
+	first   timed              // the first of refs
+}
+
+// add takes a fact of a payment.
+func (s *share) add(r evidence.FactRef, f *evidence.Fact, v *evidence.View) {
+	s.refs = append(s.refs, r)
+	s.begin(timed{f.Time, f.ID, r, f.Type}, v)
+}
+
+// begin notes a fact that may be the first.
+func (s *share) begin(t timed, v *evidence.View) {
+	if s.first.ref == 0 || t.compare(s.first, v) < 0 {
+		s.first = t
+	}
 }
 
 // sorter gives each merchant its facts, and the Result the rest. One sorter
@@ -74,8 +87,7 @@ func (s *sorter) payment(r evidence.FactRef, f *evidence.Fact) {
 		s.homeless = append(s.homeless, r)
 		return
 	}
-	sh := s.of(f.MID)
-	sh.refs = append(sh.refs, r)
+	s.of(f.MID).add(r, f, s.v)
 }
 
 // join takes over what another sorter found.
@@ -87,6 +99,9 @@ func (s *sorter) join(o *sorter) {
 			continue
 		}
 		have.refs = append(have.refs, sh.refs...)
+		if sh.first.ref != 0 {
+			have.begin(sh.first, s.v)
+		}
 		have.general = append(have.general, sh.general...)
 		have.payouts = append(have.payouts, sh.payouts...)
 	}
@@ -123,10 +138,11 @@ func sortByMerchant(res *Result) []*share {
 	}
 	slices.SortFunc(shares, func(a, b *share) int { return v.Words.Compare(a.mid, b.mid) })
 	for _, s := range shares {
-		if len(s.refs) > 0 {
-			s.offset = v.At(slices.MinFunc(s.refs, v.CompareTime)).Offset
+		offset := int16(0)
+		if s.first.ref != 0 {
+			offset = v.At(s.first.ref).Offset
 		}
-		res.Book.Prepare(s.mid, s.offset)
+		res.Book.Prepare(s.mid, offset)
 	}
 	return shares
 }
@@ -170,7 +186,6 @@ func (res *Result) settleHomeless(homeless []evidence.FactRef, of func(evidence.
 		if !ok || mid == several {
 			mid = 0
 		}
-		s := of(mid)
-		s.refs = append(s.refs, r)
+		of(mid).add(r, f, v)
 	}
 }

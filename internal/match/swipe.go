@@ -54,11 +54,8 @@ func (m *matcher) run() {
 // m.attached.
 func (m *matcher) divide() (swipes, files []int32) {
 	swipes = make([]int32, 0, len(m.facts))
-	for i := range m.facts {
-		if i%ahead == 0 {
-			m.v.Touch(m.facts[i:min(i+ahead, len(m.facts))])
-		}
-		switch m.fact(int32(i)).Type {
+	for i, typ := range m.types {
+		switch typ {
 		case evidence.ClearingLine, evidence.SettlementLine:
 			files = append(files, int32(i))
 		case evidence.SaleOrder, evidence.OperatorAction, evidence.CaseOpened, evidence.CaseClosed, evidence.RiskDecision:

@@ -3,9 +3,11 @@ package report
 import (
 	"bufio"
 	"cmp"
+	"encoding/binary"
 	"io"
 	"slices"
 	"strconv"
+	"sync"
 	"unicode/utf8"
 
 	"daozhang/internal/calendar"
@@ -106,11 +108,12 @@ type encoder struct {
 	words *evidence.Words
 	o     Options
 	// alike are account tails that several accounts share: they get a token.
-	alike map[string]bool
+	alike  map[string]bool
+	stands *standings
 }
 
 func newEncoder(a *investigation.Answer, o Options) *encoder {
-	e := &encoder{a: a, words: a.View.Words, o: o, alike: map[string]bool{}}
+	e := &encoder{a: a, words: a.View.Words, o: o, alike: map[string]bool{}, stands: allStandings()}
 	seen := map[string]string{}
 	for _, entry := range a.Match.Entries {
 		tail := card.AccountTail(entry.Account)
@@ -171,17 +174,7 @@ func (e *encoder) payment(b []byte, p *investigation.Payment) []byte {
 		b = append(b, `,"order_difference":`...)
 		b = strconv.AppendInt(b, p.OrderDifference, 10)
 	}
-	b = append(b, `,"stage":"`...)
-	b = append(b, p.Stage.String()...)
-	b = append(b, `","status":"`...)
-	b = append(b, p.Status.String()...)
-	b = append(b, `","cardholder":"`...)
-	b = append(b, p.Cardholder.String()...)
-	if p.Terms.Stated {
-		b = append(b, `","terms":"stated"`...)
-	} else {
-		b = append(b, `","terms":"assumed"`...)
-	}
+	b = append(b, e.standing(p)...)
 	v := &p.Verdict
 	if v.Cause != nil {
 		b = e.cause(b, v)
@@ -232,6 +225,34 @@ func (e *encoder) payment(b []byte, p *investigation.Payment) []byte {
 	}
 	return append(b, '}')
 }
+
+// standing gives the fields that say where a payment stands. There are few of
+// them and millions of payments, so that each is put together once.
+func (e *encoder) standing(p *investigation.Payment) string {
+	said := &e.stands[p.Stage][p.Status][p.Cardholder]
+	if p.Terms.Stated {
+		return said.stated
+	}
+	return said.assumed
+}
+
+// standings are the texts of encoder.standing.
+type standings [journey.Credited + 1][journey.Overdue + 1][journey.CardUnknown + 1]struct{ stated, assumed string }
+
+var allStandings = sync.OnceValue(func() *standings {
+	var t standings
+	for stage := range t {
+		for status := range t[stage] {
+			for holder := range t[stage][status] {
+				text := `,"stage":"` + journey.Stage(stage).String() + `","status":"` + journey.Status(status).String() +
+					`","cardholder":"` + journey.Cardholder(holder).String() + `","terms":`
+				t[stage][status][holder].stated = text + `"stated"`
+				t[stage][status][holder].assumed = text + `"assumed"`
+			}
+		}
+	}
+	return &t
+})
 
 // offset gives the merchant's zone at a payment, in minutes.
 func (e *encoder) offset(p *investigation.Payment) int16 {
@@ -494,6 +515,9 @@ func (e *encoder) word(b []byte, key string, w evidence.Word) []byte {
 		return b
 	}
 	b = append(append(b, key...), '"')
+	if w.Plain() {
+		return append(e.words.Append(b, w), '"')
+	}
 	start := len(b)
 	return quoted(e.words.Append(b, w), start)
 }
@@ -510,12 +534,29 @@ func (e *encoder) name(b []byte, r evidence.FactRef) []byte {
 // quoted ends a JSON string whose text has been appended from start on, and
 // escapes it where it needs to be.
 func quoted(b []byte, start int) []byte {
-	for _, c := range b[start:] {
-		if c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+	text := b[start:]
+	for ; len(text) >= 8; text = text[8:] {
+		if special(binary.LittleEndian.Uint64(text)) {
+			return appendString(b[:start-1], string(b[start:]))
+		}
+	}
+	for _, c := range text {
+		if special(plainBytes | uint64(c)) {
 			return appendString(b[:start-1], string(b[start:]))
 		}
 	}
 	return append(b, '"')
+}
+
+// plainBytes are seven bytes that need no escaping, above one that may.
+const plainBytes = 0x2020202020202000
+
+// special reports whether one of eight bytes is a control character, a quote, a
+// backslash or beyond ASCII.
+func special(x uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, slash := x^'"'*ones, x^'\\'*ones
+	return ((x-' '*ones)|(quote-ones)&^quote|(slash-ones)&^slash|x)&highs != 0
 }
 
 func appendTime(b []byte, at evidence.Instant, offset int16) []byte {
