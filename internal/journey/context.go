@@ -78,7 +78,18 @@ type merchantFacts struct {
 
 // NewContext indexes a match result.
 func NewContext(res *match.Result) *Context {
-	c := &Context{
+	c := emptyContext(res)
+	for _, r := range res.Circumstances {
+		c.hear(r, c.View.At(r))
+	}
+	c.readMerchants()
+	c.proveDirectly()
+	c.readOrders()
+	return c
+}
+
+func emptyContext(res *match.Result) *Context {
+	return &Context{
 		View: res.View, Match: res, Book: res.Book, AsOf: res.View.AsOf,
 		facts: map[evidence.Word]*merchantFacts{}, common: &merchantFacts{},
 		batches: map[batchKey][]evidence.FactRef{}, coverage: map[string][]Span{}, statements: map[string][]statement{},
@@ -87,11 +98,24 @@ func NewContext(res *match.Result) *Context {
 		orders: map[orderKey]orderSum{}, direct: map[directKey]*match.Entry{}, contested: map[directKey]bool{},
 		unpaid: map[moneyKey]int64{}, actions: map[evidence.Word][]evidence.FactRef{},
 	}
-	c.readCircumstances()
-	c.readMerchants()
-	c.proveDirectly()
-	c.readOrders()
-	return c
+}
+
+// inOrder adds a fact to a list in order of time; it is the last unless it came
+// late.
+func (c *Context) inOrder(list []evidence.FactRef, r evidence.FactRef) []evidence.FactRef {
+	at := len(list)
+	for at > 0 && c.View.CompareTime(list[at-1], r) > 0 {
+		at--
+	}
+	return slices.Insert(list, at, r)
+}
+
+// later gives the later of two facts, of which the first may be none.
+func (c *Context) later(a, b evidence.FactRef) evidence.FactRef {
+	if a != 0 && c.View.CompareTime(a, b) > 0 {
+		return a
+	}
+	return b
 }
 
 func (c *Context) of(mid evidence.Word) *merchantFacts {
@@ -103,46 +127,50 @@ func (c *Context) of(mid evidence.Word) *merchantFacts {
 	return m
 }
 
-func (c *Context) readCircumstances() {
+// hear takes a circumstance. They come in order of time, or late.
+func (c *Context) hear(r evidence.FactRef, f *evidence.Fact) {
 	v := c.View
-	for _, r := range c.Match.Circumstances {
-		f := v.At(r)
-		switch f.Type {
-		case evidence.TerminalBatch:
-			c.batches[batchKey{f.MID, f.TID, f.Batch}] = append(c.batches[batchKey{f.MID, f.TID, f.Batch}], r)
+	switch f.Type {
+	case evidence.TerminalBatch:
+		k := batchKey{f.MID, f.TID, f.Batch}
+		c.batches[k] = c.inOrder(c.batches[k], r)
+		c.of(f.MID).legs[Capture] = true
+	case evidence.TerminalSoftware:
+		if f.MID != 0 && (f.State == evidence.SyncLag || f.State == evidence.SyncDone) {
 			c.of(f.MID).legs[Capture] = true
-		case evidence.TerminalSoftware:
-			if f.MID != 0 && (f.State == evidence.SyncLag || f.State == evidence.SyncDone) {
-				c.of(f.MID).legs[Capture] = true
-			}
-		case evidence.ClearingFile:
-			c.ClearingFiles[FileKey{f.Network, f.Date}] = r
-			c.legOf(f.MID).legs[Clearing] = true
-		case evidence.SettlementFile:
-			c.addSettlementFile(FileKey{f.MID, f.Date}, r, f)
-			c.legOf(f.MID).legs[Settlement] = true
-		case evidence.BankStatement:
-			account := accountKey(v.Text(r, evidence.Account))
-			c.statements[account] = append(c.statements[account], c.statementOf(r, f))
-		case evidence.Coverage:
-			of := v.Text(r, evidence.Of)
-			span := c.span(r, f)
-			c.coverage[of] = append(c.coverage[of], span)
-			switch {
-			case strings.HasPrefix(of, "terminal"):
-				c.legOf(f.MID).legs[Capture] = true
-			case strings.HasPrefix(of, "clearing"):
-				c.legOf(f.MID).legs[Clearing] = true
-			case of == "settlement":
-				c.legOf(f.MID).legs[Settlement] = true
-			case of == "payouts":
-				c.legOf(f.MID).legs[Payout] = true
-			}
-		case evidence.LimitPolicy:
-			c.limits = append(c.limits, r)
-		case evidence.OperatorAction:
-			c.actions[f.TID] = append(c.actions[f.TID], r)
 		}
+	case evidence.ClearingFile:
+		k := FileKey{f.Network, f.Date}
+		c.ClearingFiles[k] = c.later(c.ClearingFiles[k], r)
+		c.legOf(f.MID).legs[Clearing] = true
+	case evidence.SettlementFile:
+		c.addSettlementFile(FileKey{f.MID, f.Date}, r, f)
+		c.legOf(f.MID).legs[Settlement] = true
+	case evidence.BankStatement:
+		account := accountKey(v.Text(r, evidence.Account))
+		list := c.statements[account]
+		at := len(list)
+		for at > 0 && v.CompareTime(list[at-1].ref, r) > 0 {
+			at--
+		}
+		c.statements[account] = slices.Insert(list, at, c.statementOf(r, f))
+	case evidence.Coverage:
+		of := v.Text(r, evidence.Of)
+		c.coverage[of] = append(c.coverage[of], c.span(r, f))
+		switch {
+		case strings.HasPrefix(of, "terminal"):
+			c.legOf(f.MID).legs[Capture] = true
+		case strings.HasPrefix(of, "clearing"):
+			c.legOf(f.MID).legs[Clearing] = true
+		case of == "settlement":
+			c.legOf(f.MID).legs[Settlement] = true
+		case of == "payouts":
+			c.legOf(f.MID).legs[Payout] = true
+		}
+	case evidence.LimitPolicy:
+		c.limits = c.inOrder(c.limits, r)
+	case evidence.OperatorAction:
+		c.actions[f.TID] = c.inOrder(c.actions[f.TID], r)
 	}
 }
 
@@ -150,11 +178,11 @@ func (c *Context) readCircumstances() {
 // itself; several sources, such as the bills of a weekend that is due on Monday,
 // add up.
 func (c *Context) addSettlementFile(k FileKey, r evidence.FactRef, f *evidence.Fact) {
-	c.SettlementFiles[k] = r
+	c.SettlementFiles[k] = c.later(c.SettlementFiles[k], r)
 	parts := c.settlementParts[k]
 	for i, other := range parts {
 		if c.View.At(other).Source == f.Source {
-			parts[i] = r
+			parts[i] = c.later(other, r)
 			return
 		}
 	}
@@ -233,10 +261,16 @@ func (c *Context) readMerchants() {
 		if len(p.Statuses) > 0 {
 			c.of(p.MID).legs[Payout] = true
 		}
-		if state, _ := p.State(v); p.Lines > 0 && p.Sent == 0 && len(p.Entries) == 0 && state != evidence.Rejected && state != evidence.Returned {
+		if c.awaits(p) {
 			c.unpaid[moneyKey{p.MID, p.Currency}] += p.Net
 		}
 	}
+}
+
+// awaits reports whether a payout's lines wait to be paid.
+func (c *Context) awaits(p *match.Payout) bool {
+	state, _ := p.State(c.View)
+	return p.Lines > 0 && p.Sent == 0 && len(p.Entries) == 0 && state != evidence.Rejected && state != evidence.Returned
 }
 
 // FileGap is a file whose lines on record do not make up what it says.
@@ -471,30 +505,34 @@ type directKey struct {
 
 // readOrders sums the payments that charge for each order.
 func (c *Context) readOrders() {
-	var j Journey
 	for _, m := range c.Match.Merchants {
-		if !m.Ordered {
+		c.readOrdersOf(m)
+	}
+}
+
+func (c *Context) readOrdersOf(m *match.Merchant) {
+	if !m.Ordered {
+		return
+	}
+	var j Journey
+	for i := range m.Payments {
+		p := &m.Payments[i]
+		ordered := false
+		for _, r := range m.Facts(p) {
+			ordered = ordered || c.View.At(r).Type == evidence.SaleOrder
+		}
+		if !ordered {
 			continue
 		}
-		for i := range m.Payments {
-			p := &m.Payments[i]
-			ordered := false
-			for _, r := range m.Facts(p) {
-				ordered = ordered || c.View.At(r).Type == evidence.SaleOrder
-			}
-			if !ordered {
-				continue
-			}
-			c.Compute(m, p, &j)
-			if !j.Charging() {
-				continue
-			}
-			k := orderKey{m.MID, j.Keys.OrderID}
-			o := c.orders[k]
-			o.sum += j.Amount
-			o.last = p
-			c.orders[k] = o
+		c.Compute(m, p, &j)
+		if !j.Charging() {
+			continue
 		}
+		k := orderKey{m.MID, j.Keys.OrderID}
+		o := c.orders[k]
+		o.sum += j.Amount
+		o.last = p
+		c.orders[k] = o
 	}
 }
 

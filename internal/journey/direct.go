@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"daozhang/internal/calendar"
+	"daozhang/internal/evidence"
 	"daozhang/internal/match"
 	"daozhang/internal/money"
 )
@@ -24,24 +25,38 @@ type day struct {
 // merchants of which no payout or settlement facts exist: the entry whose
 // amount is exactly the net of one date, or of consecutive ones.
 func (c *Context) proveDirectly() {
-	open := slices.DeleteFunc(slices.Clone(c.Match.Entries), func(e *match.Entry) bool {
-		return !e.Booked || e.Placed || e.Ambiguous || e.Amount <= 0
-	})
+	open := c.openEntries()
 	if len(open) == 0 {
 		return
 	}
 	days := map[moneyKey][]day{}
-	var order []moneyKey
 	accounts := map[moneyKey]string{}
+	parts := map[evidence.Word][]*match.Merchant{}
 	for _, m := range c.Match.Merchants {
 		if m.HasPayouts {
 			continue
 		}
+		parts[m.MID] = []*match.Merchant{m}
 		for k, list := range c.daysOf(m) {
 			days[k] = list
-			order = append(order, k)
-			accounts[k] = accountKey(c.accountOf(m))
+			accounts[k] = accountKey(c.accountOf(m.MID))
 		}
+	}
+	c.proveDays(open, days, accounts, func(mid evidence.Word) []*match.Merchant { return parts[mid] })
+}
+
+// openEntries gives the booked credits that no payout explains.
+func (c *Context) openEntries() []*match.Entry {
+	return slices.DeleteFunc(slices.Clone(c.Match.Entries), func(e *match.Entry) bool {
+		return !e.Booked || e.Placed || e.Ambiguous || e.Amount <= 0
+	})
+}
+
+// proveDays tries open entries against the days of merchants.
+func (c *Context) proveDays(open []*match.Entry, days map[moneyKey][]day, accounts map[moneyKey]string, parts func(evidence.Word) []*match.Merchant) {
+	var order []moneyKey
+	for k := range days {
+		order = append(order, k)
 	}
 	slices.SortFunc(order, func(a, b moneyKey) int {
 		return cmp.Or(c.View.Words.Compare(a.mid, b.mid), cmp.Compare(a.currency.String(), b.currency.String()))
@@ -65,14 +80,14 @@ func (c *Context) proveDirectly() {
 					c.direct[d.key] = e
 				}
 			case len(found) > 0:
-				c.doubtDays(e, found)
+				c.doubtDays(e, found, parts)
 			}
 		}
 	}
 }
 
-func (c *Context) accountOf(m *match.Merchant) string {
-	for _, t := range c.Book.All(m.MID) {
+func (c *Context) accountOf(mid evidence.Word) string {
+	for _, t := range c.Book.All(mid) {
 		if t.Account != "" {
 			return t.Account
 		}
@@ -152,7 +167,7 @@ func (c *Context) wanted(run []day, e *match.Entry, open []*match.Entry, days ma
 	return false
 }
 
-func (c *Context) doubtDays(e *match.Entry, found [][]day) {
+func (c *Context) doubtDays(e *match.Entry, found [][]day, parts func(evidence.Word) []*match.Merchant) {
 	e.Ambiguous = true
 	a := match.Ambiguity{Fact: e.Fact, Why: "fits the net of several business dates equally"}
 	fits := map[directKey]bool{}
@@ -161,15 +176,21 @@ func (c *Context) doubtDays(e *match.Entry, found [][]day) {
 			c.contested[d.key], fits[d.key] = true, true
 		}
 	}
-	var j Journey
-	for _, m := range c.Match.Merchants {
-		if !slices.ContainsFunc(found, func(run []day) bool { return run[0].key.mid == m.MID }) {
-			continue
+	var mids []evidence.Word
+	for _, run := range found {
+		if mid := run[0].key.mid; !slices.Contains(mids, mid) {
+			mids = append(mids, mid)
 		}
-		for i := range m.Payments {
-			c.Compute(m, &m.Payments[i], &j)
-			if fits[directKey{m.MID, j.BusinessDate, j.Currency}] && j.countsDirectly() {
-				a.Payments = append(a.Payments, &m.Payments[i])
+	}
+	slices.SortFunc(mids, c.View.Words.Compare)
+	var j Journey
+	for _, mid := range mids {
+		for _, m := range parts(mid) {
+			for i := range m.Payments {
+				c.Compute(m, &m.Payments[i], &j)
+				if fits[directKey{mid, j.BusinessDate, j.Currency}] && j.countsDirectly() {
+					a.Payments = append(a.Payments, &m.Payments[i])
+				}
 			}
 		}
 	}

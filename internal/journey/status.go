@@ -81,7 +81,7 @@ func (c *Context) status(j *Journey) {
 		j.notCharged()
 		return
 	}
-	if j.OpenPreauth && j.Status != Refunded && j.AsOf > j.Swipe.ApprovedAt.Add(time.Duration(j.Terms.PreauthDays)*24*time.Hour) && j.Swipe.Outcome == WasApproved {
+	if j.OpenPreauth && j.Status != Refunded && j.AsOf > j.preauthEnd() && j.Swipe.Outcome == WasApproved {
 		j.notCharged()
 		return
 	}
@@ -115,6 +115,11 @@ func (c *Context) status(j *Journey) {
 		return
 	}
 	c.judge(j)
+}
+
+// preauthEnd is when a preauthorization that nobody completed ends by itself.
+func (j *Journey) preauthEnd() evidence.Instant {
+	return j.Swipe.ApprovedAt.Add(time.Duration(j.Terms.PreauthDays) * 24 * time.Hour)
 }
 
 func (j *Journey) notCharged() {
