@@ -1,0 +1,216 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	driver "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"daozhang/internal/fault"
+)
+
+// sqlite is the embedded database: one directory with daozhang.db.
+type sqlite struct{ dir string }
+
+// The file names within the directory.
+const (
+	sqliteFile = "daozhang.db"
+	lockFile   = "daozhang.lock"
+)
+
+func (d *sqlite) String() string           { return filepath.Join(d.dir, sqliteFile) }
+func (d *sqlite) goose() goose.Dialect     { return goose.DialectSQLite3 }
+func (d *sqlite) snapshot() *sql.TxOptions { return nil }
+func (d *sqlite) dsn(file, mode string, pragmas ...string) string {
+	q := url.Values{"mode": {mode}, "_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	// The path is escaped: a question mark in it must not begin the parameters.
+	return "file:" + (&url.URL{Path: filepath.ToSlash(filepath.Join(d.dir, file))}).EscapedPath() + "?" + q.Encode()
+}
+
+// writing are the settings of a connection that writes. A commit is durable
+// before it returns (synchronous FULL syncs the log at each). A cache of 64 MB
+// holds the upper pages of the indexes of some millions of payments; a
+// checkpoint after 32 MB of log rather than 4 copies each hot page once
+// instead of eight times.
+var writing = []string{"journal_mode(WAL)", "synchronous(FULL)", "cache_size(-65536)", "wal_autocheckpoint(8192)", "temp_store(MEMORY)"}
+
+func (d *sqlite) admin(ctx context.Context, create bool) (*sql.DB, error) {
+	mode := "rw"
+	if create {
+		mode = "rwc"
+		if err := os.MkdirAll(d.dir, 0o700); err != nil {
+			return nil, fault.New(fault.Internal, "create", d.dir, err, "choose a directory that may be written")
+		}
+	}
+	if _, err := os.Stat(d.String()); err != nil && !create {
+		return nil, d.missing(err)
+	}
+	db, err := sql.Open("sqlite", d.dsn(sqliteFile, mode, writing...))
+	if err != nil {
+		return nil, trouble(d, "open", err)
+	}
+	db.SetMaxOpenConns(1)
+	if err := db.PingContext(ctx); err != nil {
+		db.Close()
+		return nil, trouble(d, "open", err)
+	}
+	return db, nil
+}
+
+func (d *sqlite) missing(err error) error {
+	if os.IsNotExist(err) {
+		return fault.New(fault.NotFound, "open database", d.String(), errors.New("there is none"), "`daozhang migrate --database "+d.dir+"` makes it")
+	}
+	return fault.New(fault.Internal, "open database", d.String(), err, "")
+}
+
+func (d *sqlite) readers(context.Context) (*sql.DB, error) {
+	if _, err := os.Stat(d.String()); err != nil {
+		return nil, d.missing(err)
+	}
+	// Not mode=ro: where no other connection is open, the log's index has to be
+	// made, and a reader makes it too.
+	db, err := sql.Open("sqlite", d.dsn(sqliteFile, "rw", "query_only(1)", "cache_size(-16384)"))
+	if err != nil {
+		return nil, trouble(d, "open", err)
+	}
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
+	return db, nil
+}
+
+// exclude takes the lock of the directory: an exclusive transaction on a file of
+// its own. The system gives it up when the process ends, however it ends. One
+// process writes to a directory, whatever its node is called.
+func (d *sqlite) exclude(string) (func(), error) {
+	db, err := sql.Open("sqlite", d.dsn(lockFile, "rwc", "busy_timeout(200)", "journal_mode(MEMORY)"))
+	if err == nil {
+		db.SetMaxOpenConns(1)
+		_, err = db.Exec("BEGIN EXCLUSIVE")
+	}
+	if err == nil {
+		return func() { db.Close() }, nil
+	}
+	db.Close()
+	if d.classify(err) == busy {
+		return nil, fault.New(fault.Conflict, "open database", d.dir, errors.New("another process writes to it"),
+			"stop the other process first; reading it (doctor, trace) needs no lock")
+	}
+	return nil, trouble(d, "lock", err)
+}
+
+func (d *sqlite) writer(ctx context.Context, _ string) (session, error) {
+	if _, err := os.Stat(d.String()); err != nil {
+		return nil, d.missing(err)
+	}
+	db, err := sql.Open("sqlite", d.dsn(sqliteFile, "rw", writing...))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return &sqliteSession{db: db, conn: conn, statements: map[*table]*[remove + 1]*sql.Stmt{}}, nil
+}
+
+func (d *sqlite) classify(err error) class {
+	e, ok := errors.AsType[*driver.Error](err)
+	if !ok {
+		if errors.Is(err, sql.ErrConnDone) {
+			return gone
+		}
+		return other
+	}
+	switch e.Code() & 0xff {
+	case lib.SQLITE_CONSTRAINT:
+		return constraint
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		return busy
+	case lib.SQLITE_FULL:
+		return full
+	case lib.SQLITE_CANTOPEN:
+		return gone
+	case lib.SQLITE_IOERR, lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
+		return damaged
+	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_AUTH:
+		return denied
+	}
+	return other
+}
+
+type sqliteSession struct {
+	db         *sql.DB
+	conn       *sql.Conn
+	statements map[*table]*[remove + 1]*sql.Stmt
+}
+
+func (s *sqliteSession) begin(ctx context.Context) error { return s.exec(ctx, "BEGIN IMMEDIATE") }
+
+func (s *sqliteSession) exec(ctx context.Context, statement string) error {
+	_, err := s.conn.ExecContext(ctx, statement)
+	return err
+}
+
+func (s *sqliteSession) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.conn.QueryContext(ctx, query, args...)
+}
+
+func (s *sqliteSession) write(ctx context.Context, works []work) error {
+	for _, w := range works {
+		st := s.statements[w.table]
+		if st == nil {
+			st = &[remove + 1]*sql.Stmt{}
+			s.statements[w.table] = st
+		}
+		if st[w.verb] == nil {
+			prepared, err := s.conn.PrepareContext(ctx, w.table.one(w.verb))
+			if err != nil {
+				return err
+			}
+			st[w.verb] = prepared
+		}
+		for _, r := range w.rows {
+			result, err := st[w.verb].ExecContext(ctx, r...)
+			if err != nil {
+				return err
+			}
+			if w.verb == replace {
+				if n, err := result.RowsAffected(); err != nil || n != 1 {
+					return fmt.Errorf("%w: %s", errStale, w.table.name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (s *sqliteSession) commit(ctx context.Context) error { return s.exec(ctx, "COMMIT") }
+
+func (s *sqliteSession) rollback() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return s.exec(ctx, "ROLLBACK")
+}
+
+func (s *sqliteSession) close() {
+	for _, st := range s.statements {
+		for _, p := range st {
+			if p != nil {
+				p.Close()
+			}
+		}
+	}
+	s.conn.Close()
+	s.db.Close()
+}
