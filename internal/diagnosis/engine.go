@@ -20,6 +20,8 @@ type Engine struct {
 	faults *faults
 	cat    *Catalogue
 	memo   sync.Map // Signals → *verdictShape
+	live   *live    // nil for an Engine that is made once
+	rests  sync.Map // restKey → whether a merchant's payout rested then
 }
 
 // NewEngine indexes the circumstances of a context for a catalogue.
@@ -39,7 +41,7 @@ type fit struct {
 }
 
 // maxAlternatives is how many other causes an answer names.
-const maxAlternatives = 4
+const maxAlternatives = 6
 
 // Judge finds cause, party and expected arrival of a payment.
 func (e *Engine) Judge(j *journey.Journey, v *Verdict) {

@@ -39,6 +39,7 @@ func (e *Engine) readCapture(j *journey.Journey, s *Signals, f *findings) {
 		f.set(fFunction, latest(j.Swipe.WrongFunction, j.OrderFact))
 	}
 	s.ReportsHealth = fl.reporting[j.Keys.TID]
+	s.TerminalCovered = s.Due && e.ctx.CoveredSpan("terminal/"+tid, j.Time, j.LegDue)
 	// A printer that printed another slip since is no excuse for the slip that
 	// is missing: it holds the batch until the printer is reported well.
 	s.Printer = f.fault(fPrinter, during(fl.reported[partKey{j.Keys.TID, "printer"}], j, journey.Capture), tid)
@@ -163,18 +164,11 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 	if j.Status == journey.Short || j.Status == journey.Refunded {
 		return
 	}
-	before := lateBefore(j, leg)
-	s.LateBefore = before != 0
-	inForce := func(t timeline) *interval {
-		if i := during(t, j, leg); i != nil || before == 0 {
-			return i
-		}
-		return t.at(before, before, lateLeg(j, leg))
-	}
-	s.Platform = f.fault(fPlatform, inForce(fl.links["platform"]), "platform")
-	if leg == journey.Clearing || leg == journey.Settlement || s.LateBefore {
-		for _, link := range fl.networkOf(fl.name(j.Keys.Network), "") {
-			s.NetworkLink = f.fault(fNetworkLink, inForce(fl.links[link]), link)
+	s.Platform = f.fault(fPlatform, stopping(fl.links["platform"], j, leg), "platform")
+	networks := fl.networkOf(fl.name(j.Keys.Network), "")
+	if leg == journey.Clearing || leg == journey.Settlement {
+		for _, link := range networks {
+			s.NetworkLink = f.fault(fNetworkLink, stopping(fl.links[link], j, leg), link)
 		}
 	}
 	switch leg {
@@ -188,11 +182,8 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 	case journey.Settlement:
 		e.settlementFile(j, s, f)
 	}
-	if s.Due && (leg == journey.Settlement || leg == journey.Payout || j.Legs.Immediate) && j.Status == journey.Overdue {
-		e.readPastHold(j, s, f)
-	}
 	if bank != "" && (leg == journey.Payout || leg == journey.Credit) {
-		s.BankLink = f.fault(fBankLink, during(fl.links["platform-bank/"+bank], j, leg), "platform-bank/"+bank)
+		s.BankLink = f.fault(fBankLink, stopping(fl.links["platform-bank/"+bank], j, leg), "platform-bank/"+bank)
 	}
 	if leg == journey.Settlement || leg == journey.Payout {
 		e.readHolds(j, s, f)
@@ -205,6 +196,9 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 			f[fPayout] = finding{refs: []evidence.FactRef{r}, from: v.At(r).Time, subject: fl.name(p.ID)}
 		} else {
 			f[fPayout] = finding{subject: fl.name(p.ID)}
+		}
+		if leg == journey.Payout && j.Status == journey.Overdue && len(p.Statuses) == 0 {
+			s.SuspendedThen = e.suspendedAt(j, j.LegDue)
 		}
 		if r := fl.payoutPolicy(j, bank); r != 0 && leg == journey.Payout {
 			s.PayoutPolicy = true
@@ -223,35 +217,72 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 	if leg == journey.Payout && j.LegDue != 0 {
 		s.PayoutsKnown = e.ctx.Covered("payouts", j.LegDue)
 	}
+	if leg != journey.Credit && s.Account == "" && s.Held == "" {
+		e.readPastHold(j, s, f)
+	}
+	if s.Platform == "" && s.NetworkLink == "" && s.BankLink == "" {
+		// Nothing stops it now, or did when it was due: it is late because of what
+		// made an earlier leg late.
+		if before, at := lateBefore(j, leg); at != 0 {
+			s.LateBefore = true
+			s.Platform = f.fault(fPlatform, fl.links["platform"].at(at, at, before), "platform")
+			for _, link := range networks {
+				s.NetworkLink = f.fault(fNetworkLink, fl.links[link].at(at, at, before), link)
+			}
+		}
+	}
 	f[fStatement].subject = j.Account()
 	if r, ok := e.ctx.Statement(j.Account(), j.CreditDay); ok {
 		f[fStatement].refs = []evidence.FactRef{r}
 	}
 }
 
-// lateBefore gives the due time of an earlier leg that came late; 0 where none
-// did. What is late since then is late because of what delayed that leg.
-func lateBefore(j *journey.Journey, leg journey.Leg) evidence.Instant {
+// stopping gives the fault that stops a leg: one in force when it was due (or,
+// before that, will be); for a leg that is late without such a one, one in force
+// now, since what is late is tried again until it succeeds.
+func stopping(t timeline, j *journey.Journey, leg journey.Leg) *interval {
+	i := during(t, j, leg)
+	if i == nil && j.LegDue != 0 && j.AsOf > j.LegDue {
+		i = t.at(j.AsOf, j.AsOf, leg)
+	}
+	return i
+}
+
+// lateBefore gives an earlier leg that came late and when it was due; 0 where
+// none did. What is late since then is late because of what delayed that leg.
+func lateBefore(j *journey.Journey, leg journey.Leg) (journey.Leg, evidence.Instant) {
 	switch {
 	case leg > journey.Clearing && j.ClearedAt > j.Legs.ClearingFile && j.ClearingLine != 0:
-		return j.Legs.ClearingFile
+		return journey.Clearing, j.Legs.ClearingFile
 	case leg > journey.Settlement && j.SettledAt > j.Legs.Settlement && j.SettlementLine != 0:
-		return j.Legs.Settlement
+		return journey.Settlement, j.Legs.Settlement
 	}
-	return 0
+	return journey.NoLeg, 0
 }
 
-func lateLeg(j *journey.Journey, leg journey.Leg) journey.Leg {
-	if lateBefore(j, leg) == j.Legs.ClearingFile {
-		return journey.Clearing
-	}
-	return journey.Settlement
-}
-
-// readPastHold reads a hold that was in force when the leg was due and has been
-// released since: what it delayed is late because of it.
+// readPastHold reads a hold that was in force when the leg was due, or when the
+// day's file was made without the payment, and has been released since: what it
+// delayed is late because of it. What is paid within minutes is settled before
+// it is cleared: there a hold that still lasts counts on the clearing leg.
 func (e *Engine) readPastHold(j *journey.Journey, s *Signals, f *findings) {
-	r := e.ctx.HeldAt(j, j.LegDue)
+	var r evidence.FactRef
+	if j.Legs.Immediate {
+		r = e.ctx.HeldAt(j, j.AsOf)
+	} else if j.Next == journey.Clearing {
+		return
+	}
+	now := func(at int) bool { return len(f[at].refs) > 0 && f[at].to > j.AsOf }
+	if r == 0 && (now(fBankLink) || now(fPlatform) || now(fNetworkLink)) {
+		return // that is what stops it now
+	}
+	if r == 0 && s.Due {
+		r = e.ctx.HeldAt(j, j.LegDue)
+	}
+	if r == 0 && (j.SettlementLine == 0 || j.SettledAt > j.Legs.Settlement) {
+		if file, _ := e.ctx.SettlementFile(j.Keys.MID, j.Legs.Day); file != 0 {
+			r = e.ctx.HeldAt(j, e.view.At(file).Time)
+		}
+	}
 	if r == 0 {
 		return
 	}

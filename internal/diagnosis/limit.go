@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"slices"
 	"strings"
 
 	"daozhang/internal/calendar"
@@ -29,13 +30,7 @@ type use struct {
 
 // addUsage sums approved payments where a daily limit is on record.
 func (f *faults) addUsage() {
-	daily := false
-	for _, r := range f.c.Limits() {
-		_, amount := f.c.View.Num(r, evidence.DailyAmount)
-		_, count := f.c.View.Num(r, evidence.DailyCount)
-		daily = daily || amount || count
-	}
-	if !daily {
+	if !f.daily() {
 		return
 	}
 	var j journey.Journey
@@ -45,24 +40,38 @@ func (f *faults) addUsage() {
 			if j.Swipe.Outcome != journey.WasApproved {
 				continue
 			}
-			date := j.Terms.LocalDate(j.Time)
-			add := func(of evidence.Word, kind uint8) {
-				if of != 0 {
-					k := usageKey{of, kind, date}
+			for _, k := range usageKeys(&j) {
+				if k.of != 0 {
 					f.usage[k] = append(f.usage[k], use{j.Time, j.Amount})
 				}
 			}
-			add(m.MID, usageMID)
-			add(j.Keys.TID, usageTID)
-			add(j.Keys.PAN, usagePAN)
 		}
 	}
+}
+
+// daily reports whether a daily limit is on record.
+func (f *faults) daily() bool {
+	for _, r := range f.c.Limits() {
+		_, amount := f.c.View.Num(r, evidence.DailyAmount)
+		_, count := f.c.View.Num(r, evidence.DailyCount)
+		if amount || count {
+			return true
+		}
+	}
+	return false
+}
+
+// usageKeys gives what a payment counts to; those without a name count nothing.
+func usageKeys(j *journey.Journey) [3]usageKey {
+	date := j.Terms.LocalDate(j.Time)
+	return [3]usageKey{{j.Merchant.MID, usageMID, date}, {j.Keys.TID, usageTID, date}, {j.Keys.PAN, usagePAN, date}}
 }
 
 // policy gives the limit that a declined payment broke, and whose it is:
 // "issuer", "mid", "tid", "platform" or "".
 func (f *faults) policy(j *journey.Journey) (string, evidence.FactRef) {
 	v := f.c.View
+	var stated []policyKey
 	issuer, mid, tid := f.name(j.Keys.Issuer), f.name(j.Keys.MID), f.name(j.Keys.TID)
 	for n := len(f.c.Limits()) - 1; n >= 0; n-- {
 		r := f.c.Limits()[n]
@@ -86,17 +95,32 @@ func (f *faults) policy(j *journey.Journey) (string, evidence.FactRef) {
 		default:
 			continue
 		}
-		if f.breaks(j, r, usageKey{of, kind, j.Terms.LocalDate(j.Time)}) {
-			return whose, r
+		// Of what several policies of one scope and kind say, the latest stands.
+		said := policyKey{v.Text(r, evidence.Scope), fact.Kind, 0}
+		for _, field := range []evidence.Field{evidence.MaxAmount, evidence.DailyAmount, evidence.DailyCount} {
+			said.field = field
+			if _, ok := v.Num(r, field); !ok || slices.Contains(stated, said) {
+				continue
+			}
+			stated = append(stated, said)
+			if f.breaks(j, r, field, usageKey{of, kind, j.Terms.LocalDate(j.Time)}) {
+				return whose, r
+			}
 		}
 	}
 	return "", 0
 }
 
-func (f *faults) breaks(j *journey.Journey, r evidence.FactRef, k usageKey) bool {
-	v := f.c.View
-	if limit, ok := v.Num(r, evidence.MaxAmount); ok && j.Amount > limit {
-		return true
+type policyKey struct {
+	scope string
+	kind  evidence.Kind
+	field evidence.Field
+}
+
+func (f *faults) breaks(j *journey.Journey, r evidence.FactRef, field evidence.Field, k usageKey) bool {
+	limit, _ := f.c.View.Num(r, field)
+	if field == evidence.MaxAmount {
+		return j.Amount > limit
 	}
 	sum, count := int64(0), int64(0)
 	for _, u := range f.usage[k] {
@@ -105,11 +129,61 @@ func (f *faults) breaks(j *journey.Journey, r evidence.FactRef, k usageKey) bool
 			count++
 		}
 	}
-	if limit, ok := v.Num(r, evidence.DailyAmount); ok && sum+j.Amount > limit {
-		return true
+	if field == evidence.DailyAmount {
+		return sum+j.Amount > limit
 	}
-	limit, ok := v.Num(r, evidence.DailyCount)
-	return ok && count+1 > limit
+	return count+1 > limit
+}
+
+// suspendedAt says whether a merchant's payout rested at a moment that has
+// passed, by the lines on record then: "minimum", "negative" or "".
+func (e *Engine) suspendedAt(j *journey.Journey, at evidence.Instant) string {
+	m := j.Merchant
+	if m == nil {
+		return ""
+	}
+	key := restKey{m.MID, at}
+	if known, ok := e.rests.Load(key); ok {
+		return known.(string)
+	}
+	waiting := map[evidence.Word]bool{}
+	for _, p := range e.faults.payouts[m.MID] {
+		if p.Currency == j.Currency && (p.Sent == 0 || p.Sent > at) {
+			waiting[p.ID] = true
+		}
+	}
+	sum := int64(0)
+	add := func(refs []evidence.FactRef) {
+		for _, r := range refs {
+			fact := e.view.At(r)
+			if fact.Type == evidence.SettlementLine && fact.Time <= at && waiting[fact.Payout] {
+				net, _ := e.view.Num(r, evidence.Net)
+				sum += net
+			}
+		}
+	}
+	for i := range m.Payments {
+		p := &m.Payments[i]
+		add(m.Facts(p))
+		for _, a := range m.Acts(p) {
+			add(m.ActFacts(&a))
+		}
+	}
+	add(m.Deductions)
+	out := ""
+	switch {
+	case sum < 0:
+		out = "negative"
+	case sum < j.Terms.MinimumPayout && sum > 0:
+		out = "minimum"
+	}
+	e.rests.Store(key, out)
+	return out
+}
+
+type restKey struct {
+	mid evidence.Word
+	at  evidence.Instant
 }
 
 // payoutPolicy gives a bank's limit on payouts that a payment's payout breaks.

@@ -63,10 +63,13 @@ type Signals struct {
 	BatchClosed   bool `expr:"batch_closed"`   //
 	OutOfBalance  bool `expr:"out_of_balance"` //
 	ReportsHealth bool `expr:"reports_health"` // the terminal reports its health
-	OpenPreauth   bool `expr:"open_preauth"`   //
-	MeantAsSale   bool `expr:"meant_as_sale"`  //
-	MistakenVoid  bool `expr:"mistaken_void"`  // a later order or action shows that the void was a mistake
-	Voided        bool `expr:"voided"`         //
+	// TerminalCovered: all that the terminal said from the sale to the due time is
+	// declared to be on record.
+	TerminalCovered bool `expr:"terminal_covered"`
+	OpenPreauth     bool `expr:"open_preauth"`  //
+	MeantAsSale     bool `expr:"meant_as_sale"` //
+	MistakenVoid    bool `expr:"mistaken_void"` // a later order or action shows that the void was a mistake
+	Voided          bool `expr:"voided"`        //
 
 	// Clearing and settlement.
 	File string `expr:"file"` // whole (and lacks it), short, absent (and expected), "" (nobody declared any)
@@ -82,6 +85,7 @@ type Signals struct {
 	Payout        string `expr:"payout"`         // its latest state
 	PayoutReason  string `expr:"payout_reason"`  // amount, account, other or ""
 	Suspended     string `expr:"suspended"`      // minimum, negative, limit or ""
+	SuspendedThen string `expr:"suspended_then"` // minimum or negative: the payout rested when it was due, and no longer does
 	PayoutsKnown  bool   `expr:"payouts_known"`  // the due time is covered
 	Covered       bool   `expr:"covered"`        // a statement covers the credit's day
 	Contested     bool   `expr:"contested"`      // an entry fits several ways

@@ -8,6 +8,7 @@ import (
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
 	"daozhang/internal/journey"
+	"daozhang/internal/match"
 )
 
 // Windows of the contract.
@@ -86,9 +87,17 @@ type faults struct {
 	prompts   map[evidence.Word][]evidence.FactRef
 	networks  []string // subjects under platform-network/
 	unprinted map[batchKey]evidence.FactRef
+	payouts   map[evidence.Word][]*match.Payout // by merchant
 	// usage of daily limits, see limit.go
 	usage map[usageKey][]use
 	words *evidence.Words
+
+	// What the timelines are made of, in order of time.
+	byLink     map[string][]evidence.FactRef
+	byPart     map[partKey][]evidence.FactRef
+	notices    []evidence.FactRef
+	errorTimes []evidence.FactRef  // of the platform's interface
+	noticed    map[string]timeline // by link
 }
 
 type partKey struct {
@@ -99,57 +108,86 @@ type partKey struct {
 type batchKey struct{ mid, tid, batch evidence.Word }
 
 func newFaults(c *journey.Context) *faults {
-	f := &faults{
-		c: c, links: map[string]timeline{}, health: map[partKey]timeline{}, reported: map[partKey]timeline{}, software: map[evidence.Word][]evidence.FactRef{},
-		reporting: map[evidence.Word]bool{}, errors: map[batchKey][]evidence.FactRef{}, prompts: map[evidence.Word][]evidence.FactRef{},
-		unprinted: map[batchKey]evidence.FactRef{}, usage: map[usageKey][]use{}, words: c.View.Words,
-	}
-	v := c.View
-	byLink := map[string][]evidence.FactRef{}
-	byPart := map[partKey][]evidence.FactRef{}
-	var notices []evidence.FactRef
-	var errorTimes []evidence.FactRef
+	f := emptyFaults(c)
 	for _, r := range c.Match.Circumstances { // in order of time
-		fact := v.At(r)
-		switch fact.Type {
-		case evidence.LinkStatus:
-			link := v.Text(r, evidence.Link)
-			byLink[link] = append(byLink[link], r)
-		case evidence.Notice:
-			notices = append(notices, r)
-		case evidence.TerminalHealth:
-			f.reporting[fact.TID] = true
-			k := partKey{fact.TID, v.Text(r, evidence.Component)}
-			byPart[k] = append(byPart[k], r)
-		case evidence.TerminalSoftware:
-			f.software[fact.TID] = append(f.software[fact.TID], r)
-		case evidence.OperatorAction:
-			if fact.State == evidence.PromptIgnored {
-				f.prompts[fact.TID] = append(f.prompts[fact.TID], r)
-			}
-		case evidence.GatewayError:
-			if d := v.Text(r, evidence.Detail); d == "5xx" || d == "connection" {
-				errorTimes = append(errorTimes, r)
-			}
-			if fact.STAN == 0 && fact.RRN == 0 && fact.Batch != 0 {
-				k := batchKey{fact.MID, fact.TID, fact.Batch}
-				f.errors[k] = append(f.errors[k], r)
-			}
+		f.hear(r)
+	}
+	f.noticed = f.readNotices(f.notices)
+	for link := range f.byLink {
+		f.relink(link)
+	}
+	for link := range f.noticed {
+		if f.byLink[link] == nil {
+			f.relink(link)
 		}
 	}
-	for link, refs := range byLink {
-		f.links[link] = f.linkIntervals(refs)
-		if strings.HasPrefix(link, "platform-network/") {
-			f.networks = append(f.networks, link)
-		}
-	}
-	slices.Sort(f.networks)
-	f.addNotices(notices)
-	f.addHealth(byPart)
-	f.addBursts(errorTimes)
+	f.addHealth(f.byPart)
+	f.addBursts(f.errorTimes)
 	f.addUnprinted()
 	f.addUsage()
 	return f
+}
+
+func emptyFaults(c *journey.Context) *faults {
+	return &faults{
+		c: c, links: map[string]timeline{}, health: map[partKey]timeline{}, reported: map[partKey]timeline{}, software: map[evidence.Word][]evidence.FactRef{},
+		reporting: map[evidence.Word]bool{}, errors: map[batchKey][]evidence.FactRef{}, prompts: map[evidence.Word][]evidence.FactRef{},
+		unprinted: map[batchKey]evidence.FactRef{}, usage: map[usageKey][]use{}, words: c.View.Words,
+		byLink: map[string][]evidence.FactRef{}, byPart: map[partKey][]evidence.FactRef{},
+	}
+}
+
+// hear takes a circumstance. They come in order of time, or late.
+func (f *faults) hear(r evidence.FactRef) {
+	v := f.c.View
+	switch fact := v.At(r); fact.Type {
+	case evidence.LinkStatus:
+		link := v.Text(r, evidence.Link)
+		f.byLink[link] = f.inOrder(f.byLink[link], r)
+	case evidence.Notice:
+		f.notices = f.inOrder(f.notices, r)
+	case evidence.TerminalHealth:
+		f.reporting[fact.TID] = true
+		k := partKey{fact.TID, v.Text(r, evidence.Component)}
+		f.byPart[k] = f.inOrder(f.byPart[k], r)
+	case evidence.TerminalSoftware:
+		f.software[fact.TID] = f.inOrder(f.software[fact.TID], r)
+	case evidence.OperatorAction:
+		if fact.State == evidence.PromptIgnored {
+			f.prompts[fact.TID] = f.inOrder(f.prompts[fact.TID], r)
+		}
+	case evidence.GatewayError:
+		if d := v.Text(r, evidence.Detail); d == "5xx" || d == "connection" {
+			f.errorTimes = f.inOrder(f.errorTimes, r)
+		}
+		if fact.STAN == 0 && fact.RRN == 0 && fact.Batch != 0 {
+			k := batchKey{fact.MID, fact.TID, fact.Batch}
+			f.errors[k] = f.inOrder(f.errors[k], r)
+		}
+	}
+}
+
+// inOrder adds a fact to a list in order of time; it is the last unless it came
+// late.
+func (f *faults) inOrder(list []evidence.FactRef, r evidence.FactRef) []evidence.FactRef {
+	at := len(list)
+	for at > 0 && f.c.View.CompareTime(list[at-1], r) > 0 {
+		at--
+	}
+	return slices.Insert(list, at, r)
+}
+
+// relink makes the timeline of a link of what it showed itself and what notices
+// said of it.
+func (f *faults) relink(link string) {
+	t := append(f.linkIntervals(f.byLink[link]), f.noticed[link]...)
+	slices.SortFunc(t, func(a, b interval) int { return f.c.View.CompareTime(a.ref, b.ref) })
+	f.links[link] = t
+	if strings.HasPrefix(link, "platform-network/") {
+		if at, known := slices.BinarySearch(f.networks, link); !known {
+			f.networks = slices.Insert(f.networks, at, link)
+		}
+	}
 }
 
 // linkIntervals turns the states of one link into intervals: each holds until
@@ -173,9 +211,11 @@ func (f *faults) linkIntervals(refs []evidence.FactRef) timeline {
 	return t
 }
 
-// addNotices puts maintenance and incident notices on the links they concern.
-func (f *faults) addNotices(refs []evidence.FactRef) {
+// readNotices gives the stretches of maintenance and incident notices by the links
+// they concern.
+func (f *faults) readNotices(refs []evidence.FactRef) map[string]timeline {
 	v := f.c.View
+	noticed := map[string]timeline{}
 	ends := map[string][]evidence.FactRef{}
 	for _, r := range refs {
 		if s := v.At(r).State; s == evidence.Resolved || s == evidence.Cancelled {
@@ -206,17 +246,10 @@ func (f *faults) addNotices(refs []evidence.FactRef) {
 			continue
 		}
 		for link, legs := range f.concerned(r) {
-			f.links[link] = append(f.links[link], interval{from: from, to: to, known: known, state: fact.State.String(), ref: r, legs: legs})
+			noticed[link] = append(noticed[link], interval{from: from, to: to, known: known, state: fact.State.String(), ref: r, legs: legs})
 		}
 	}
-	for link, t := range f.links {
-		slices.SortFunc(t, func(a, b interval) int { return v.CompareTime(a.ref, b.ref) })
-		f.links[link] = t
-		if strings.HasPrefix(link, "platform-network/") && !slices.Contains(f.networks, link) {
-			f.networks = append(f.networks, link)
-		}
-	}
-	slices.Sort(f.networks)
+	return noticed
 }
 
 func (f *faults) moment(r evidence.FactRef, field evidence.Field, end bool) (evidence.Instant, bool) {
@@ -284,34 +317,38 @@ func (f *faults) addHealth(byPart map[partKey][]evidence.FactRef) {
 	if len(byPart) == 0 {
 		return
 	}
-	v := f.c.View
 	works := f.successes(byPart)
 	for k, refs := range byPart {
-		var t timeline
-		for _, r := range refs {
-			fact := v.At(r)
-			if n := len(t); n > 0 && !t[n-1].known && fact.Time < t[n-1].to {
-				if fact.State != evidence.OK {
-					t[n-1].to = fact.Time.Add(staleAfter)
-					continue
-				}
-				t[n-1].to, t[n-1].known = fact.Time, true
-			}
-			if fact.State == evidence.Failed || fact.State == evidence.Degraded {
-				t = append(t, interval{from: fact.Time, to: fact.Time.Add(staleAfter), state: fact.State.String(), ref: r})
-			}
-		}
-		f.reported[k] = slices.Clone(t)
-		for i := range t {
-			for _, at := range works[k] {
-				if at > t[i].from && at < t[i].to {
-					t[i].to, t[i].known = at, true
-					break
-				}
-			}
-		}
-		f.health[k] = t
+		f.judgePart(k, refs, works[k])
 	}
+}
+
+// judgePart makes the timelines of a part of what was reported of it and of when
+// it was seen to work.
+func (f *faults) judgePart(k partKey, refs []evidence.FactRef, works []evidence.Instant) {
+	v := f.c.View
+	var t timeline
+	for _, r := range refs {
+		fact := v.At(r)
+		if n := len(t); n > 0 && !t[n-1].known && fact.Time < t[n-1].to {
+			if fact.State != evidence.OK {
+				t[n-1].to = fact.Time.Add(staleAfter)
+				continue
+			}
+			t[n-1].to, t[n-1].known = fact.Time, true
+		}
+		if fact.State == evidence.Failed || fact.State == evidence.Degraded {
+			t = append(t, interval{from: fact.Time, to: fact.Time.Add(staleAfter), state: fact.State.String(), ref: r})
+		}
+	}
+	f.reported[k] = slices.Clone(t)
+	for i := range t {
+		at, _ := slices.BinarySearch(works, t[i].from+1)
+		if at < len(works) && works[at] < t[i].to {
+			t[i].to, t[i].known = works[at], true
+		}
+	}
+	f.health[k] = t
 }
 
 // successes gives, for each part that ever failed, when it was seen to work.
@@ -335,14 +372,15 @@ func (f *faults) successes(byPart map[partKey][]evidence.FactRef) map[partKey][]
 				if fact.Type != evidence.TerminalTransaction || !watched[fact.TID] {
 					continue
 				}
-				if printed, _ := fact.Printed(); printed {
+				printer, reader, board := worked(fact)
+				if printer {
 					note(fact.TID, "printer", fact.Time)
 				}
-				if fact.Result == evidence.Approved || fact.Result == evidence.Declined && fact.Code != (evidence.Code{}) || fact.Result == evidence.OfflineApproved {
+				if reader {
 					note(fact.TID, readerOf(fact.Entry), fact.Time)
 				}
-				if fact.Result == evidence.Approved || fact.Result == evidence.Declined && fact.Code != (evidence.Code{}) {
-					for _, part := range []string{"mainboard", "battery", "sim"} {
+				if board {
+					for _, part := range boardParts {
 						note(fact.TID, part, fact.Time)
 					}
 				}
@@ -353,6 +391,16 @@ func (f *faults) successes(byPart map[partKey][]evidence.FactRef) map[partKey][]
 		slices.Sort(list)
 	}
 	return out
+}
+
+// boardParts are those without which a terminal does nothing.
+var boardParts = []string{"mainboard", "battery", "sim"}
+
+// worked tells which parts a terminal's transaction shows to work.
+func worked(fact *evidence.Fact) (printer, reader, board bool) {
+	printer, _ = fact.Printed()
+	board = fact.Result == evidence.Approved || fact.Result == evidence.Declined && fact.Code != (evidence.Code{})
+	return printer, board || fact.Result == evidence.OfflineApproved, board
 }
 
 // readerOf names the part that reads a card in one way.
@@ -371,18 +419,23 @@ func readerOf(e evidence.Entry) string {
 // addBursts finds where errors of the platform's interface come in bursts:
 // three or more in five minutes.
 func (f *faults) addBursts(refs []evidence.FactRef) {
-	v := f.c.View
 	for i := 0; i+burstErrors <= len(refs); i++ {
-		first, last := v.At(refs[i]).Time, v.At(refs[i+burstErrors-1]).Time
-		if last.Sub(first) > burstWindow {
-			continue
-		}
-		if n := len(f.bursts); n > 0 && first <= f.bursts[n-1].to {
-			f.bursts[n-1].to = last + 1
-			continue
-		}
-		f.bursts = append(f.bursts, interval{from: first, to: last + 1, known: true, state: "burst", ref: refs[i]})
+		f.addBurst(refs[i : i+burstErrors])
 	}
+}
+
+// addBurst looks at as many errors as make a burst: those before have been looked
+// at.
+func (f *faults) addBurst(refs []evidence.FactRef) {
+	first, last := f.c.View.At(refs[0]).Time, f.c.View.At(refs[len(refs)-1]).Time
+	if last.Sub(first) > burstWindow {
+		return
+	}
+	if n := len(f.bursts); n > 0 && first <= f.bursts[n-1].to {
+		f.bursts[n-1].to = last + 1
+		return
+	}
+	f.bursts = append(f.bursts, interval{from: first, to: last + 1, known: true, state: "burst", ref: refs[0]})
 }
 
 // addUnprinted notes the batches held open by a slip that was not printed.
@@ -399,10 +452,7 @@ func (f *faults) addUnprinted() {
 		for i := range m.Payments {
 			for _, r := range m.Facts(&m.Payments[i]) {
 				fact := v.At(r)
-				if fact.Type != evidence.TerminalTransaction || fact.Batch == 0 {
-					continue
-				}
-				if printed, said := fact.Printed(); said && !printed && fact.Result == evidence.Approved {
+				if isUnprinted(fact) {
 					k := batchKey{m.MID, fact.TID, fact.Batch}
 					if f.unprinted[k] == 0 {
 						f.unprinted[k] = r
@@ -411,6 +461,12 @@ func (f *faults) addUnprinted() {
 			}
 		}
 	}
+}
+
+// isUnprinted reports whether a fact shows that a slip of a batch was not printed.
+func isUnprinted(fact *evidence.Fact) bool {
+	printed, said := fact.Printed()
+	return fact.Type == evidence.TerminalTransaction && fact.Batch != 0 && said && !printed && fact.Result == evidence.Approved
 }
 
 func (f *faults) name(w evidence.Word) string { return f.words.Text(w) }
