@@ -35,20 +35,30 @@ func (a *Answer) inferTerms(book *terms.Book, merchants []*match.Merchant) (move
 	}
 	wg.Wait()
 	for i, m := range open {
-		t := book.Infer(m.MID, histories[i])
+		t, other := inferFrom(book, m, histories[i])
 		if t == nil {
 			continue
 		}
-		before := book.Assumed(m.MID, 0)
-		for _, s := range histories[i] {
-			moved = moved || m.Dated && before.BusinessDate(s.Captured) != t.BusinessDate(s.Captured)
-		}
-		// Lines without a transaction time are matched by the due day.
-		moved = moved || m.Dated && (before.Days != t.Days || before.CalendarDays != t.CalendarDays || before.Calendar != t.Calendar)
-		book.Assume(t)
+		moved = moved || other
 		a.Inferred = append(a.Inferred, t)
 	}
 	return moved
+}
+
+// inferFrom assumes for a merchant the terms that its history shows; nil where it
+// shows too little. moved is as of inferTerms.
+func inferFrom(book *terms.Book, m *match.Merchant, history []terms.Settled) (t *terms.Terms, moved bool) {
+	if t = book.Infer(m.MID, history); t == nil {
+		return nil, false
+	}
+	before := book.Assumed(m.MID, 0)
+	for _, s := range history {
+		moved = moved || m.Dated && before.BusinessDate(s.Captured) != t.BusinessDate(s.Captured)
+	}
+	// Lines without a transaction time are matched by the due day.
+	moved = moved || m.Dated && (before.Days != t.Days || before.CalendarDays != t.CalendarDays || before.Calendar != t.Calendar)
+	book.Assume(t)
+	return t, moved
 }
 
 // history gathers the settled sales of a merchant: of many, every n-th.

@@ -14,14 +14,28 @@ import (
 // warn gathers what the evidence itself shows to be wrong.
 func (a *Answer) warn(book *terms.Book) {
 	v := a.View
+	var contradicted, clocks []evidence.FactRef
 	for _, versions := range v.Conflicts() {
 		for _, r := range versions {
 			if f := v.At(r); f.KnownAt() <= a.AsOf && v.Counts(r, f) {
-				a.Warnings = append(a.Warnings, Warning{Fact: r, Why: "conflicting content: the same source and id were given with different facts; one of them stands, correct it at its source"})
+				contradicted = append(contradicted, r)
 			}
 		}
 	}
 	for r := range v.WrongClocks {
+		clocks = append(clocks, r)
+	}
+	a.warnOf(book, contradicted, clocks)
+}
+
+// warnOf warns of facts of which other versions were given, of facts of wrong
+// clocks, and of what terms and files show.
+func (a *Answer) warnOf(book *terms.Book, contradicted, clocks []evidence.FactRef) {
+	v := a.View
+	for _, r := range contradicted {
+		a.Warnings = append(a.Warnings, Warning{Fact: r, Why: "conflicting content: the same source and id were given with different facts; one of them stands, correct it at its source"})
+	}
+	for _, r := range clocks {
 		a.Warnings = append(a.Warnings, Warning{Fact: r, Why: "wrong clock: recorded more than ten minutes before the time it gives; the time of recording is used"})
 	}
 	for _, p := range book.Problems {

@@ -28,7 +28,6 @@ type Problem struct {
 // Read gathers the terms and holidays of a view. Of two holiday facts for one
 // date the later one holds.
 func Read(v *evidence.View) *Book {
-	b := &Book{byMID: map[evidence.Word][]*Terms{}, holds: map[evidence.Word]*Terms{}, overrides: map[string]map[calendar.Date]bool{}, calendars: map[string]*calendar.Calendar{}}
 	var terms, holidays []evidence.FactRef
 	for r := range v.Of(evidence.MerchantTerms) {
 		terms = append(terms, r)
@@ -36,8 +35,14 @@ func Read(v *evidence.View) *Book {
 	for r := range v.Of(evidence.CalendarHoliday) {
 		holidays = append(holidays, r)
 	}
-	byTime := func(a, b evidence.FactRef) int { return v.CompareTime(a, b) }
-	slices.SortFunc(holidays, byTime)
+	return ReadFacts(v, terms, holidays)
+}
+
+// ReadFacts is Read of these facts, the merchant.terms and the calendar.holiday
+// that count.
+func ReadFacts(v *evidence.View, terms, holidays []evidence.FactRef) *Book {
+	b := &Book{byMID: map[evidence.Word][]*Terms{}, holds: map[evidence.Word]*Terms{}, overrides: map[string]map[calendar.Date]bool{}, calendars: map[string]*calendar.Calendar{}}
+	slices.SortFunc(holidays, v.CompareTime)
 	for _, r := range holidays {
 		name := calendarName(v.Text(r, evidence.CalendarField))
 		if b.overrides[name] == nil {
@@ -45,7 +50,14 @@ func Read(v *evidence.View) *Book {
 		}
 		b.overrides[name][v.At(r).Date] = v.At(r).State == evidence.Workday
 	}
-	slices.SortFunc(terms, byTime)
+	b.state(v, terms)
+	return b
+}
+
+// state takes merchant.terms facts of merchants that have none in the book yet.
+func (b *Book) state(v *evidence.View, terms []evidence.FactRef) {
+	slices.SortFunc(terms, v.CompareTime)
+	stated := map[evidence.Word]bool{}
 	for _, r := range terms {
 		t, problems := parse(v.Set, r, b.Calendar)
 		for _, why := range problems {
@@ -53,11 +65,11 @@ func Read(v *evidence.View) *Book {
 		}
 		t.settle()
 		b.byMID[t.MID] = append(b.byMID[t.MID], t)
+		stated[t.MID] = true
 	}
-	for _, list := range b.byMID {
-		slices.SortStableFunc(list, func(x, y *Terms) int { return int(x.ValidFrom) - int(y.ValidFrom) })
+	for mid := range stated {
+		slices.SortStableFunc(b.byMID[mid], func(x, y *Terms) int { return int(x.ValidFrom) - int(y.ValidFrom) })
 	}
-	return b
 }
 
 // Calendar gives a calendar by name with the holidays that facts state; false
