@@ -1,10 +1,13 @@
 package payment
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/ledger"
 )
 
 // Respond decides about a network's answer to what was sent for a transaction.
@@ -332,13 +335,51 @@ func (b *Book) Repeat(now time.Time, id ID, kind MessageKind, link, stan string,
 // Release ends a hold: the money can be settled. by is who decided.
 func (b *Book) Release(now time.Time, id ID, by string) Decision {
 	t := b.txs[id]
-	if t == nil || !t.Held {
+	if t == nil || !t.Held || t.State != Approved {
 		return Decision{Outcome: OutcomeIgnored}
 	}
 	f, _ := b.start(t, now)
 	row := t.next()
 	row.Held = false
 	f.risk(&row, evidence.Release, "released by "+by, 0, now)
+	f.step.Transactions = append(f.step.Transactions, row)
+	return Decision{Step: f.step, Outcome: OutcomeServed, Urgent: true}
+}
+
+// LapsedPreauths lists, in order, the preauthorizations that nobody completed in
+// their time.
+func (b *Book) LapsedPreauths(now time.Time) []ID {
+	var ids []ID
+	for id, t := range b.txs {
+		if t.Operation == Preauth && t.State == Approved && t.Claimed == 0 && !now.Before(b.lapses(t)) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(x, y ID) int { return bytes.Compare(x[:], y[:]) })
+	return ids
+}
+
+func (b *Book) lapses(t *Transaction) time.Time {
+	days := 30
+	if p := b.directory.Terminal(t.TID); p != nil && p.PreauthDays > 0 {
+		days = p.PreauthDays
+	}
+	return t.Received.AddDate(0, 0, days)
+}
+
+// Lapse ends a preauthorization that nobody completed: the memo is released. The
+// issuer lets its reservation lapse by itself.
+func (b *Book) Lapse(now time.Time, id ID) Decision {
+	t := b.txs[id]
+	if t == nil || t.Operation != Preauth || t.State != Approved || t.Claimed != 0 || now.Before(b.lapses(t)) {
+		return Decision{Outcome: OutcomeIgnored}
+	}
+	f, _ := b.start(t, now)
+	row := t.next()
+	row.State, row.Booked = Expired, false
+	if row.Memo > 0 {
+		f.step.Transfers = append(f.step.Transfers, closeMemo(&row, ledger.ReasonExpiry, now))
+	}
 	f.step.Transactions = append(f.step.Transactions, row)
 	return Decision{Step: f.step, Outcome: OutcomeServed, Urgent: true}
 }

@@ -182,3 +182,20 @@ func (f *facts) batch(bt *Batch, what evidence.State, totals Totals, currency st
 	f.str("mid", bt.MID).str("tid", bt.TID).str("batch", bt.Number).str("what", what.String())
 	f.num("count", int64(totals.DebitCount+totals.CreditCount)).num("total", totals.DebitAmount-totals.CreditAmount).str("currency", currency).end()
 }
+
+// LinkStatus is a step that only tells of a link: "platform-network/UnionPay",
+// "network-issuer/ICBC". The error rate lies between 0 and 1.
+func (b *Book) LinkStatus(now time.Time, link string, state evidence.State, latency time.Duration, errorRate float64) *Step {
+	s := &Step{At: now}
+	f := b.facts(s, nil)
+	f.begin(evidence.LinkStatus, link, strconv.FormatInt(now.UnixMicro(), 36), now, "")
+	f.str("link", link).str("state", state.String()).num("latency_ms", latency.Milliseconds())
+	f.name("error_rate")
+	f.buf = strconv.AppendFloat(f.buf, errorRate, 'f', 3, 64)
+	f.end()
+	return s
+}
+
+// Profile is the directory's answer about a terminal; nil if it is not
+// registered.
+func (b *Book) Profile(tid string) *Profile { return b.directory.Terminal(tid) }

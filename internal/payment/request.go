@@ -188,3 +188,9 @@ func (p *Profile) BusinessDate(at time.Time) calendar.Date {
 	}
 	return date
 }
+
+// Profiles is a Directory in memory, by terminal number.
+type Profiles map[string]*Profile
+
+// Terminal returns the profile of a number, nil where there is none.
+func (p Profiles) Terminal(tid string) *Profile { return p[tid] }
