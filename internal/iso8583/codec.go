@@ -27,19 +27,23 @@ var toASCII, toEBCDIC = func() (a, e [256]byte) {
 
 // Decode reads one message, header included, without the length before it. The
 // bytes are copied. The *Error says at which byte what is wrong.
-func (d *Dialect) Decode(frame []byte) (*Message, error) {
+func (d *Dialect) Decode(frame []byte) (*Message, error) { return d.decodeAfter(frame, d.headerSize) }
+
+// decodeAfter decodes a message whose header has another size than the dialect's.
+func (d *Dialect) decodeAfter(frame []byte, header int) (*Message, error) {
 	if len(frame) > maxMessage {
 		return nil, &Error{Offset: 0, What: fmt.Sprintf("a message of %d bytes", len(frame)), Err: ErrTooLong}
 	}
-	if len(frame) < d.headerSize {
-		return nil, &Error{Offset: len(frame), What: fmt.Sprintf("the header is %d bytes, here are %d", d.headerSize, len(frame)), Err: ErrFormat}
+	if len(frame) < header {
+		return nil, &Error{Offset: len(frame), What: fmt.Sprintf("the header is %d bytes, here are %d", header, len(frame)), Err: ErrFormat}
 	}
-	m := &Message{dialect: d, wire: len(frame) - d.headerSize, buf: make([]byte, len(frame)-d.headerSize, 2*len(frame)+32)}
-	m.header = make([]byte, d.headerSize)
-	copy(m.header, frame)
-	copy(m.buf, frame[d.headerSize:])
+	m := &Message{dialect: d, wire: len(frame) - header}
+	// One piece of memory for header, message and what is unpacked of it.
+	all := make([]byte, len(frame), 2*len(frame)+32)
+	copy(all, frame)
+	m.header, m.buf = all[:header:header], all[header:]
 	if err := m.decode(); err != nil {
-		err.Offset += d.headerSize
+		err.Offset += header
 		m.Wipe()
 		return nil, err
 	}
@@ -99,15 +103,14 @@ func (m *Message) decode() *Error {
 		}
 		m.present[w] = set
 		at += size
-		if w == 0 && set>>63 == 0 {
+		if w == 0 && set>>63 == 0 && !d.twoBitmaps {
 			break
 		}
+		m.second = w == 1
 	}
-	if m.present[0]>>63 == 1 {
-		m.present[0] &^= 1 << 63
-		if m.present[1]>>63 == 1 {
-			return &Error{Offset: at - size, Field: 65, What: "a third bitmap is not supported", Err: ErrFormat}
-		}
+	m.present[0] &^= 1 << 63
+	if m.present[1]>>63 == 1 {
+		return &Error{Offset: at - size, Field: 65, What: "a third bitmap is not supported", Err: ErrFormat}
 	}
 	for n := range m.Fields() {
 		f := d.fields[n]
@@ -322,8 +325,11 @@ func (m *Message) append(dst []byte) (out []byte, macAt int, err error) {
 	}
 	words := 1
 	first := m.present[0]
-	if m.present[1] != 0 {
-		words, first = 2, first|1<<63
+	if m.present[1] != 0 || m.second || d.twoBitmaps {
+		words = 2
+		if !d.twoBitmaps {
+			first |= 1 << 63
+		}
 	}
 	for w := range words {
 		set := m.present[w]

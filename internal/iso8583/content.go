@@ -132,8 +132,14 @@ func (m *Message) Batch() string { return m.role(roleBatch) }
 func (m *Message) SetBatch(batch string) error { return m.setRole(roleBatch, batch) }
 
 // UUID gives the transaction's UUID from the private field that carries it, ""
-// without one.
-func (m *Message) UUID() string { return m.role(roleUUID) }
+// without one or where the field holds something else.
+func (m *Message) UUID() string {
+	v := m.role(roleUUID)
+	if len(v) != 36 || v[8] != '-' || v[13] != '-' || v[18] != '-' || v[23] != '-' {
+		return ""
+	}
+	return v
+}
 
 // SetUUID sets it; a dialect without a place for it leaves it out.
 func (m *Message) SetUUID(uuid string) error { return m.setRole(roleUUID, uuid) }

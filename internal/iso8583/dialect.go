@@ -41,6 +41,8 @@ type Dialect struct {
 	required   map[Operation][]int
 	echo       []int
 	reversal   []int
+	variant    bool
+	twoBitmaps bool
 }
 
 // Text is a text in the two languages of the product.
@@ -146,7 +148,10 @@ type dialectFile struct {
 	Header     []Part            `yaml:"header"`
 	MTI        string            `yaml:"mti"`
 	Bitmap     string            `yaml:"bitmap"`
+	Bitmaps    int               `yaml:"bitmaps"` // 2: always both, whatever bit 1 says
 	Prefix     string            `yaml:"prefix"`
+	Text       string            `yaml:"text"`    // ebcdic: what is ascii in the fields is EBCDIC here
+	Variant    bool              `yaml:"variant"` // looks like the one it extends, so that content cannot tell
 	MAC        string            `yaml:"mac"`
 	Fields     map[int]fieldFile `yaml:"fields"`
 	Roles      map[string]string `yaml:"roles"`
@@ -285,6 +290,7 @@ func (f dialectFile) over(base dialectFile) dialectFile {
 		own.EN, own.ZH = pick(own.EN, was.EN), pick(own.ZH, was.ZH)
 		own.Format, own.As, own.Hide = pick(own.Format, was.Format), pick(own.As, was.As), pick(own.Hide, was.Hide)
 		own.Content = pick(own.Content, was.Content)
+		own.Left = own.Left || was.Left
 		if own.Parts == nil {
 			own.Parts = was.Parts
 		}
@@ -335,7 +341,11 @@ func (f dialectFile) compile() (*Dialect, error) {
 		d.initial = append(d.initial, b...)
 		d.headerSize += p.Length
 	}
+	d.variant, d.twoBitmaps = f.Variant, f.Bitmaps == 2
 	for n, ff := range f.Fields {
+		if f.Text != "" && ff.As == "ascii" {
+			ff.As = f.Text
+		}
 		field, err := ff.compile(n)
 		if err != nil {
 			return nil, fmt.Errorf("field %d: %w", n, err)

@@ -67,12 +67,12 @@ func (c *codes) messageType(k Kind) string {
 // from response and a reversal from others.
 func (m *Message) Kind() (Kind, error) {
 	k := Kind{Reversal: m.mti[1] == '4', Response: (m.mti[2]-'0')&1 == 1, Repeat: (m.mti[3]-'0')&1 == 1}
-	if name := m.role(roleOperation); name != "" {
-		if o, ok := ParseOperation(name); ok {
-			if c := m.dialect.codesOf(o); c != nil && c.fitsType(m.mti, k) {
-				k.Operation = o
-				return k, nil
-			}
+	// Our own private field names the operation; that of another network may hold
+	// anything, which is then no operation's name.
+	if o, ok := ParseOperation(m.role(roleOperation)); ok {
+		if c := m.dialect.codesOf(o); c != nil && c.fitsType(m.mti, k) {
+			k.Operation = o
+			return k, nil
 		}
 		return k, &Error{Offset: -1, Field: m.dialect.roles[roleOperation].field, What: "operation and message type contradict each other", Err: ErrOperation}
 	}

@@ -68,7 +68,8 @@ type Message struct {
 	dialect *Dialect
 	header  []byte
 	mti     [4]byte
-	present [2]uint64 // bit 63 of the first word is field 1
+	present [2]uint64 // bit 63 of the first word is field 1, always 0
+	second  bool      // the second bitmap was there, whether or not it has fields
 	at      [maxField + 1]span
 	buf     []byte
 	wire    int // how much of buf is the message as received, from the MTI on
@@ -207,7 +208,7 @@ func (m *Message) Wipe() {
 // Clone copies the message as if it had been built, without the bytes it was
 // received as.
 func (m *Message) Clone() *Message {
-	c := &Message{dialect: m.dialect, header: append([]byte(nil), m.header...), mti: m.mti}
+	c := &Message{dialect: m.dialect, second: m.second, header: append([]byte(nil), m.header...), mti: m.mti}
 	for f := range m.Fields() {
 		c.SetBytes(f, m.Bytes(f))
 	}

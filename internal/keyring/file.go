@@ -221,7 +221,7 @@ func (k *file) append(r record) error {
 }
 
 // stale reports whether most lines have been replaced by later ones.
-func (k *file) stale(live int) bool { return k.lines > uint64(2*live+64) }
+func (k *file) stale(live int) bool { return k.lines > uint64(2*live+16) }
 
 // rewrite replaces the file by one with these changes, whole or not at all.
 func (k *file) rewrite(list []record) (err error) {

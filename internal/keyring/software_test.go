@@ -242,7 +242,7 @@ func TestKeptAcrossRestarts(t *testing.T) {
 	if err := host.RotateSeal(); err != nil {
 		t.Fatal(err)
 	}
-	for range 50 { // enough to have most lines replaced, so that opening rewrites
+	for range 30 { // enough to have most lines replaced, so that opening rewrites
 		w, err := host.NewWorking(zoneless(t, host))
 		if err != nil || len(w.MAC.Cipher) != 16 {
 			t.Fatal(err)
@@ -288,7 +288,7 @@ func TestKeptAcrossRestarts(t *testing.T) {
 func zoneless(t *testing.T, k *keyring.Software) keyring.Owner {
 	o := keyring.Terminal("898310058120001", "10000002")
 	if !k.HasMaster(o) {
-		for range 40 {
+		for range 20 {
 			if _, err := k.NewMaster(o); err != nil {
 				t.Fatal(err)
 			}
