@@ -207,29 +207,48 @@ func wholeAfter(rest []byte) bool {
 // Append keeps records, in order and beside each other. When it returns nil they
 // are on disk (under Always). After a failed write or fsync every further Append
 // fails: what reached the disk is known only by opening the journal again.
-func (j *Journal) Append(records ...any) error {
+func (j *Journal) Append(records ...any) error { return j.Enqueue(records...).Wait() }
+
+// Ticket stands for records that are being written.
+type Ticket struct{ g *group }
+
+// Wait returns when the records are kept, or why they are not. It may be called
+// any number of times, from several goroutines.
+func (t *Ticket) Wait() error {
+	<-t.g.done
+	return t.g.err
+}
+
+// Enqueue hands records over to be written in this order and returns at once: a
+// caller that decides under its own lock keeps the order of its decisions, and
+// waits for the disk after the lock.
+func (j *Journal) Enqueue(records ...any) *Ticket {
+	failed := func(err error) *Ticket {
+		t := &Ticket{newGroup()}
+		t.g.err = err
+		close(t.g.done)
+		return t
+	}
 	var b []byte
 	for _, r := range records {
 		line, err := seal(r)
 		if err != nil {
-			return fault.New(fault.Internal, "append to journal", j.file.Name(), err, "")
+			return failed(fault.New(fault.Internal, "append to journal", j.file.Name(), err, ""))
 		}
 		b = append(b, line...)
 	}
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.err != nil {
-		defer j.mu.Unlock()
-		return j.err
+		return failed(j.err)
 	}
 	j.pending = append(j.pending, b...)
-	g := j.group
+	t := &Ticket{j.group}
 	if !j.flushing {
 		j.flushing = true
 		go j.flush()
 	}
-	j.mu.Unlock()
-	<-g.done
-	return g.err
+	return t
 }
 
 // flush writes what is pending until nothing is.
