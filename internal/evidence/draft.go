@@ -40,6 +40,7 @@ type Draft struct {
 type Writer struct {
 	set       *Set
 	file      uint16
+	moved     bool // it has written for other files too
 	chunk     *chunk
 	sources   map[Word]bool // whose facts; true where an id was given
 	last      Word          // the last of them, and what sources says of it

@@ -125,6 +125,18 @@ func (f *Fact) Printed() (printed, said bool) {
 // more than ten minutes before the time it gave.
 func (f *Fact) WrongClock() bool { return f.flags&wrongClock != 0 }
 
+// Homeless reports a fact of a payment that names neither merchant nor terminal.
+func (f *Fact) Homeless() bool {
+	if f.MID != 0 || f.TID != 0 {
+		return false
+	}
+	switch f.Type {
+	case TerminalTransaction, GatewayRequest, GatewayResponse, ClearingLine, SettlementLine, SaleOrder:
+		return true
+	}
+	return false
+}
+
 // holds reports whether a field lies in the struct; it may lie in the details.
 func (f *Fact) holds(field Field) bool {
 	if w := f.word(field); w != nil {

@@ -13,6 +13,7 @@ import (
 // (the ordinals of equal rows) is forgotten. It goes on in the same memory.
 func (w *Writer) Next(file uint16) {
 	w.set.Words.stir()
+	w.moved = w.moved || w.file != file
 	w.file = file
 	clear(w.ordinals)
 	clear(w.sources)

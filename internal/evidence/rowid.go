@@ -40,3 +40,6 @@ func (s *Set) SetRowID(r FactRef, id Word) {
 	s.mu.Unlock()
 	c.facts[r&(chunkSize-1)].ID = id
 }
+
+// Homeless is [Fact.Homeless] of the fact at hand.
+func (d *Draft) Homeless() bool { return d.fact.Homeless() }

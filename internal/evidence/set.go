@@ -152,6 +152,22 @@ func (s *Set) All(yield func(FactRef, *Fact) bool) {
 	}
 }
 
+// From calls yield for every fact that was read from an input, by its number.
+func (s *Set) From(file uint16) func(yield func(FactRef, *Fact) bool) {
+	return func(yield func(FactRef, *Fact) bool) {
+		for n, c := range s.chunks {
+			if c.writer.file != file && !c.writer.moved {
+				continue
+			}
+			for i := range c.facts {
+				if f := &c.facts[i]; f.File == file && !yield(FactRef(n<<chunkBits|i)+1, f) {
+					return
+				}
+			}
+		}
+	}
+}
+
 func (s *Set) newChunk(w *Writer) (*chunk, FactRef) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,13 +12,15 @@ import (
 
 var errNoHeader = errors.New("the header was not found again")
 
+const contractName = "csv"
+
 // Contract is the CSV form of the evidence contract: a header with `type`,
 // `time` and names of fields, one fact a row. Without a type column the file is
 // of the type its columns tell, or that the person says. Amounts are in minor
 // units, times in RFC 3339, lists separated by semicolons; columns the contract
 // does not name are kept.
 func Contract() Format {
-	return Format{Name: "csv", Title: "evidence as CSV",
+	return Format{Name: contractName, Title: "evidence as CSV",
 		Detect: func(h *Head) bool { return findContract(h, h.hint) != nil },
 		Read: func(in *Input, out *Out) error {
 			c := findContract(&in.Head, in.Type)
@@ -224,7 +226,7 @@ func (c *contract) sheetOf(typ evidence.Type, name string) *sheet {
 
 func (c *contract) read(in *Input, out *Out) error {
 	c.in = in
-	out.SetFormat("csv")
+	out.SetFormat(contractName)
 	if c.typ != evidence.UnknownType {
 		out.SetFormat("csv:" + c.typ.String())
 		return c.sheetOf(c.typ, c.typ.String()).read(out)

@@ -206,6 +206,7 @@ type Out struct {
 	warnings []Note
 	ids      []blockIDs
 	forks    []*Out
+	homeless int // facts of payments that name neither merchant nor terminal
 }
 
 // NewOut makes an Out that adds facts to a Set, for tests.

@@ -36,6 +36,9 @@ func (o *Out) fork() *Out {
 // count takes a committed fact into the input's figures.
 func (o *Out) count(d *evidence.Draft) {
 	o.source.Facts++
+	if d.Homeless() {
+		o.homeless++
+	}
 	at := d.Time()
 	if o.source.From == 0 || at < o.source.From {
 		o.source.From = at
@@ -75,6 +78,7 @@ func (o *Out) settle() {
 	for _, f := range o.forks {
 		o.source.Facts += f.source.Facts
 		o.source.Rejected += f.source.Rejected
+		o.homeless += f.homeless
 		if f.source.From != 0 && (o.source.From == 0 || f.source.From < o.source.From) {
 			o.source.From = f.source.From
 		}

@@ -31,6 +31,9 @@ type Loaded struct {
 	Sources  []Source
 	Rejected []Note
 	Warnings []Note
+
+	files    map[uint16]int // places in Sources of those whose facts the input's Writer wrote, past the Out
+	homeless map[uint16]int // and of those with facts that name no merchant
 }
 
 // Load reads files, folders, globs and "-" (standard input) into the Set. Each
@@ -58,13 +61,20 @@ func Load(ctx context.Context, paths []string, opts Options, formats []Format, s
 	}
 	err := group.Wait()
 	stop()
-	all := &Loaded{}
+	all := &Loaded{files: map[uint16]int{}, homeless: map[uint16]int{}}
 	for i := range results {
+		for file, at := range results[i].files {
+			all.files[file] = len(all.Sources) + at
+		}
+		for file, at := range results[i].homeless {
+			all.homeless[file] = len(all.Sources) + at
+		}
 		all.Sources = append(all.Sources, results[i].Sources...)
 		all.Rejected = append(all.Rejected, results[i].Rejected...)
 		all.Warnings = append(all.Warnings, results[i].Warnings...)
 	}
-	countDirect(all, set)
+	all.countDirect(set)
+	all.adopt(set)
 	return all, err
 }
 
@@ -298,6 +308,18 @@ func (ld *loader) readAs(f *Format, in *Input) {
 		out.Reject(0, readError(err))
 	}
 	out.settle()
+	note := func(m *map[uint16]int) {
+		if *m == nil {
+			*m = map[uint16]int{}
+		}
+		(*m)[out.file] = len(ld.to.Sources)
+	}
+	if out.source.Facts == 0 {
+		note(&ld.to.files)
+	}
+	if out.homeless > 0 && f.Name != contractName {
+		note(&ld.to.homeless)
+	}
 	ld.to.Sources = append(ld.to.Sources, out.source)
 	ld.to.Rejected = append(ld.to.Rejected, out.rejected...)
 	ld.to.Warnings = append(ld.to.Warnings, out.warnings...)
@@ -319,31 +341,16 @@ func readError(err error) string {
 
 // countDirect counts the facts of sources whose format writes them by the
 // input's Writer, past the Out.
-func countDirect(all *Loaded, set *evidence.Set) {
-	direct := map[string]*Source{}
-	for i := range all.Sources {
-		if s := &all.Sources[i]; s.Facts == 0 {
-			direct[s.File] = s
+func (l *Loaded) countDirect(set *evidence.Set) {
+	for file, at := range l.files {
+		s := &l.Sources[at]
+		for _, f := range set.From(file) {
+			s.Facts++
+			if s.From == 0 || f.Time < s.From {
+				s.From = f.Time
+			}
+			s.To = max(s.To, f.Time)
 		}
-	}
-	if len(direct) == 0 {
-		return
-	}
-	byFile := map[uint16]*Source{}
-	for _, f := range set.All {
-		s, known := byFile[f.File]
-		if !known {
-			s = direct[set.FileName(f.File)]
-			byFile[f.File] = s
-		}
-		if s == nil {
-			continue
-		}
-		s.Facts++
-		if s.From == 0 || f.Time < s.From {
-			s.From = f.Time
-		}
-		s.To = max(s.To, f.Time)
 	}
 }
 

@@ -384,3 +384,35 @@ func TestSpreadsheet(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}
 }
+
+// A shop's own list names neither merchant nor terminal; where the rest of the
+// evidence knows one of each, the rows are theirs, and it is said.
+func TestAdopt(t *testing.T) {
+	const own = "交易日期,交易时间,交易金额,流水号\n2026-03-02,10:15:04,12.50,000001\n2026-03-02,10:16:04,9.00,000002\n"
+	for _, c := range []struct {
+		name, other, mid, tid string
+		warnings              int
+	}{
+		{"one merchant, one terminal", journal, "M1", "T1", 1},
+		{"one merchant, two terminals", journal + "2026-03-02T11:16:04+08:00,M1,T2,000002,sale,approved,900,CNY\n", "M1", "", 1},
+		{"two merchants", journal + "2026-03-02T11:16:04+08:00,M2,T2,000002,sale,approved,900,CNY\n", "", "", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := folder(t, map[string]string{"own.csv": own, "journal.csv": c.other})
+			l, set := load(t, dir, format.Options{}, "own.csv", "journal.csv")
+			rows := 0
+			for _, f := range set.All {
+				if !strings.HasSuffix(set.FileName(f.File), "own.csv") {
+					continue
+				}
+				rows++
+				if mid, tid := set.Words.Text(f.MID), set.Words.Text(f.TID); mid != c.mid || tid != c.tid {
+					t.Errorf("row of merchant %q, terminal %q; want %q, %q", mid, tid, c.mid, c.tid)
+				}
+			}
+			if rows != 2 || len(l.Warnings) != c.warnings {
+				t.Errorf("%d rows, warnings %v, rejected %v", rows, l.Warnings, l.Rejected)
+			}
+		})
+	}
+}
