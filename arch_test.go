@@ -44,6 +44,7 @@ var order = []struct{ name, reason string }{
 	{"keyring", "keys stay behind one interface; MACs, PIN blocks and sealed card numbers are made inside"},
 	{"iso8583", "message dialects as data; the wire's only vocabulary"},
 	{"store", "SQL for all of the above; an edge"},
+	{"store/*", "the suite that every database under it passes"},
 	{"gateway", "links to terminals and networks; an edge"},
 	{"score", "answers against the truth; two forms of JSON lines and nothing else"},
 	{"world", "a simulated world with its truth; an edge"},

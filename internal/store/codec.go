@@ -52,6 +52,10 @@ type transactionBody struct {
 	Answered     int64          `json:"answered,omitempty"`
 	Deadline     int64          `json:"deadline,omitempty"`
 	BusinessDate string         `json:"business_date,omitempty"`
+	OrderID      string         `json:"order_id,omitempty"`
+	Booked       bool           `json:"booked,omitempty"`
+	Held         bool           `json:"held,omitempty"`
+	Memo         int8           `json:"memo,omitempty"`
 	Risk         string         `json:"risk,omitempty"`
 }
 
@@ -371,7 +375,7 @@ func encodeTransaction(t *payment.Transaction) ([]byte, error) {
 		PAN: t.PAN, CardToken: t.CardToken, SealedPAN: t.SealedPAN, CardType: t.CardType.String(), Network: t.Network, Issuer: t.Issuer,
 		Entry: t.Entry.String(), Code: codeText(t.Code), Link: t.Link, NetworkSTAN: t.NetworkSTAN,
 		Received: nanos(t.Received), Answered: nanos(t.Answered), Deadline: nanos(t.Deadline),
-		BusinessDate: dateText(t.BusinessDate), Risk: string(t.Risk),
+		BusinessDate: dateText(t.BusinessDate), OrderID: t.OrderID, Booked: t.Booked, Held: t.Held, Memo: t.Memo, Risk: string(t.Risk),
 	}
 	if _, ok := payment.ParseOperation(b.Operation); !ok {
 		return nil, fmt.Errorf("operation %s", b.Operation)
@@ -393,6 +397,7 @@ func decodeTransaction(raw []byte) (t payment.Transaction, err error) {
 		RRN: b.RRN, AuthCode: b.AuthCode, Amount: b.Amount, Approved: b.Approved, Currency: b.Currency, Claimed: b.Claimed, Taken: b.Taken,
 		PAN: b.PAN, CardToken: b.CardToken, SealedPAN: b.SealedPAN, Network: b.Network, Issuer: b.Issuer, Code: codeOf(b.Code),
 		Link: b.Link, NetworkSTAN: b.NetworkSTAN, Received: moment(b.Received), Answered: moment(b.Answered), Deadline: moment(b.Deadline),
+		OrderID: b.OrderID, Booked: b.Booked, Held: b.Held, Memo: b.Memo,
 	}
 	if b.Risk != "" {
 		t.Risk = []byte(b.Risk)

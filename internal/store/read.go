@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,45 +15,84 @@ import (
 )
 
 // State is what a gateway needs of the past when it starts: everything that will
-// go on without a terminal asking, and what the open batches hold.
+// go on without a terminal asking, what the open batches hold, and what these
+// rest on.
 type State struct {
-	// Transactions are those in flight, those that open batches hold, and
-	// approved preauthorizations that nobody has finished, each once, by id.
+	// Transactions are, each once and by id: those in flight or with a message
+	// owed, those in batches that are not closed, preauthorizations that hold a
+	// reservation, and what any of these act on.
 	Transactions []payment.Transaction
 	// Outgoing are the messages that are still owed.
 	Outgoing []payment.Outgoing
-	// Batches are those that are not closed.
+	// Batches are those that are not closed, and of each terminal the last.
 	Batches []payment.Batch
 	// Exceptions are those that are not resolved.
 	Exceptions []payment.Exception
+	// More is true where older transactions are kept that are not among these.
+	More bool
 }
+
+// loaded is the condition under which Load takes a payment.
+const loaded = `SELECT p.body FROM payment p WHERE p.id IN (
+		SELECT id FROM payment WHERE open = 1
+		UNION SELECT payment FROM outgoing WHERE state = 'due'
+		UNION SELECT p.id FROM payment p JOIN terminal_batch b ON b.merchant = p.merchant AND b.tid = p.tid AND b.number = p.batch WHERE b.state <> 'closed'
+		UNION SELECT t.payment FROM ledger_open o JOIN ledger_transfer t ON t.merchant = o.merchant AND t.seq = o.seq)
+	ORDER BY p.id`
 
 // Load reads what is open, of one moment.
 func (s *Store) Load(ctx context.Context) (*State, error) {
 	o := &State{}
 	err := s.snapshot(ctx, func(query queryFunc) (err error) {
-		o.Transactions, err = collect(ctx, query, decodeTransaction,
-			`SELECT body FROM payment WHERE id IN (
-				SELECT id FROM payment WHERE open = 1
-				UNION SELECT p.id FROM payment p JOIN terminal_batch b ON b.merchant = p.merchant AND b.tid = p.tid AND b.number = p.batch WHERE b.state <> 'closed'
-				UNION SELECT p.id FROM payment p JOIN ledger_transfer t ON t.merchant = p.merchant AND t.payment = p.id
-					JOIN ledger_open o ON o.merchant = t.merchant AND o.seq = t.seq)
-			ORDER BY id`)
-		if err == nil {
-			o.Outgoing, err = collect(ctx, query, decodeOutgoing, "SELECT body FROM outgoing WHERE state = 'due' ORDER BY next, payment")
+		if o.Transactions, err = collect(ctx, query, decodeTransaction, loaded); err != nil {
+			return err
 		}
-		if err == nil {
-			o.Batches, err = collect(ctx, query, decodeBatch, "SELECT body FROM terminal_batch WHERE state <> 'closed' ORDER BY merchant, tid, number")
+		if o.Transactions, err = withOriginals(ctx, query, o.Transactions); err != nil {
+			return err
 		}
-		if err == nil {
-			o.Exceptions, err = collect(ctx, query, decodeException, "SELECT body FROM payment_exception WHERE state = 'open' ORDER BY opened, id")
+		if o.Outgoing, err = collect(ctx, query, decodeOutgoing, "SELECT body FROM outgoing WHERE state = 'due' ORDER BY next, payment"); err != nil {
+			return err
 		}
+		o.Batches, err = collect(ctx, query, decodeBatch, `SELECT body FROM terminal_batch b WHERE state <> 'closed' OR NOT EXISTS (
+			SELECT 1 FROM terminal_batch l WHERE l.merchant = b.merchant AND l.tid = b.tid AND l.opened > b.opened) ORDER BY opened, merchant, tid, number`)
+		if err != nil {
+			return err
+		}
+		if o.Exceptions, err = collect(ctx, query, decodeException, "SELECT body FROM payment_exception WHERE state = 'open' ORDER BY opened, id"); err != nil {
+			return err
+		}
+		all, err := collect(ctx, query, strconvOf, "SELECT COUNT(*) FROM payment")
+		o.More = err == nil && all[0] > len(o.Transactions)
 		return err
 	})
 	if err != nil {
 		return nil, s.failed("read open payments from", err)
 	}
 	return o, nil
+}
+
+func strconvOf(b []byte) (int, error) { return strconv.Atoi(string(b)) }
+
+// withOriginals adds what the transactions act on, and what that acts on.
+func withOriginals(ctx context.Context, query queryFunc, all []payment.Transaction) ([]payment.Transaction, error) {
+	have := make(map[uuid.UUID]bool, len(all))
+	for i := range all {
+		have[all[i].ID] = true
+	}
+	for i := 0; i < len(all); i++ {
+		id := all[i].Original
+		if id == uuid.Nil || have[id] {
+			continue
+		}
+		have[id] = true
+		found, err := collect(ctx, query, decodeTransaction, "SELECT body FROM payment WHERE merchant = $1 AND id = $2", all[i].MID, id[:])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	slices.SortFunc(all, func(a, b payment.Transaction) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	return all, nil
 }
 
 // collect reads one body a row.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -90,11 +89,10 @@ var (
 	routeTable    = &table{name: "route", columns: columns("id changed:n body"), key: 1}
 	listTable     = &table{name: "risk_list", columns: columns("list value reason until:n changed:n"), key: 2}
 	keyTable      = &table{name: "api_key", columns: columns("id hash:b role created:n revoked:n used:n body"), key: 1}
-	wrappedTable  = &table{name: "wrapped_key", columns: columns("name changed:n body:b"), key: 1}
 )
 
 // referenceTables follow those of steps in the order of writing.
-var referenceTables = []*table{merchantTable, terminalTable, routeTable, listTable, keyTable, wrappedTable}
+var referenceTables = []*table{merchantTable, terminalTable, routeTable, listTable, keyTable}
 
 func (s *Store) put(ctx context.Context, t *table, v verb, r row) error {
 	return s.submit(ctx, &prepared{extra: []work{{t, v, []row{r}}}})
@@ -341,37 +339,4 @@ func (s *Store) keys(ctx context.Context, where string, args ...any) (out []APIK
 		out, hashes = append(out, k), append(hashes, hash)
 	}
 	return out, hashes, s.failed("read keys from", rows.Err())
-}
-
-// PutWrapped keeps a key that is wrapped under one that is not here: a terminal's
-// or a zone's. The name is the keyring's.
-func (s *Store) PutWrapped(ctx context.Context, name string, wrapped []byte) error {
-	if name == "" || len(wrapped) == 0 {
-		return missing("wrapped key", "it has a name and content")
-	}
-	return s.put(ctx, wrappedTable, upsert, row{name, time.Now().UnixMicro(), wrapped})
-}
-
-// RemoveWrapped forgets a wrapped key; one that is not there is no error.
-func (s *Store) RemoveWrapped(ctx context.Context, name string) error {
-	return s.put(ctx, wrappedTable, remove, row{name})
-}
-
-// Wrapped returns all wrapped keys by name.
-func (s *Store) Wrapped(ctx context.Context) (map[string][]byte, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT name, body FROM wrapped_key")
-	if err != nil {
-		return nil, s.failed("read keys from", err)
-	}
-	defer rows.Close()
-	out := map[string][]byte{}
-	for rows.Next() {
-		var name string
-		var body []byte
-		if err := rows.Scan(&name, &body); err != nil {
-			return nil, s.failed("read keys from", fmt.Errorf("wrapped key: %w", err))
-		}
-		out[name] = body
-	}
-	return out, s.failed("read keys from", rows.Err())
 }

@@ -30,7 +30,7 @@ func (d *sqlite) String() string           { return filepath.Join(d.dir, sqliteF
 func (d *sqlite) goose() goose.Dialect     { return goose.DialectSQLite3 }
 func (d *sqlite) snapshot() *sql.TxOptions { return nil }
 func (d *sqlite) dsn(file, mode string, pragmas ...string) string {
-	q := url.Values{"mode": {mode}, "_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	q := url.Values{"mode": {mode}, "_pragma": pragmas}
 	// The path is escaped: a question mark in it must not begin the parameters.
 	return "file:" + (&url.URL{Path: filepath.ToSlash(filepath.Join(d.dir, file))}).EscapedPath() + "?" + q.Encode()
 }
@@ -40,7 +40,7 @@ func (d *sqlite) dsn(file, mode string, pragmas ...string) string {
 // holds the upper pages of the indexes of some millions of payments; a
 // checkpoint after 32 MB of log rather than 4 copies each hot page once
 // instead of eight times.
-var writing = []string{"journal_mode(WAL)", "synchronous(FULL)", "cache_size(-65536)", "wal_autocheckpoint(8192)", "temp_store(MEMORY)"}
+var writing = []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-65536)", "wal_autocheckpoint(8192)", "temp_store(MEMORY)"}
 
 func (d *sqlite) admin(ctx context.Context, create bool) (*sql.DB, error) {
 	mode := "rw"
@@ -78,7 +78,7 @@ func (d *sqlite) readers(context.Context) (*sql.DB, error) {
 	}
 	// Not mode=ro: where no other connection is open, the log's index has to be
 	// made, and a reader makes it too.
-	db, err := sql.Open("sqlite", d.dsn(sqliteFile, "rw", "query_only(1)", "cache_size(-16384)"))
+	db, err := sql.Open("sqlite", d.dsn(sqliteFile, "rw", "busy_timeout(5000)", "query_only(1)", "cache_size(-16384)"))
 	if err != nil {
 		return nil, trouble(d, "open", err)
 	}

@@ -204,13 +204,6 @@ CREATE TABLE api_key (
 	body    TEXT   NOT NULL
 );
 
--- Wrapped keys of terminals and networks; what wraps them is not here.
-CREATE TABLE wrapped_key (
-	name    TEXT   NOT NULL PRIMARY KEY,
-	changed BIGINT NOT NULL,
-	body    BYTEA  NOT NULL
-);
-
 -- +goose Down
 DROP TABLE payment;
 DROP TABLE journal;
@@ -229,4 +222,3 @@ DROP TABLE terminal;
 DROP TABLE route;
 DROP TABLE risk_list;
 DROP TABLE api_key;
-DROP TABLE wrapped_key;
