@@ -182,12 +182,15 @@ func (m *Message) describeTLV(it *Item, v []byte, lang string) {
 			if c, ok := money.FromNumeric(strings.TrimPrefix(sub.Value, "0")); ok {
 				sub.Meaning = c.String()
 			}
-		default:
+		case known:
+		default: // of an issuer's own tags nobody knows the content
 			sub.Value, sub.Masked = card.MaskText(sub.Value)
-			if !known && !sub.Masked { // of an issuer's own tags nobody knows the content
-				if text, ok := gbk(e.Value); ok && len(e.Value) > 3 {
-					sub.Meaning, _ = card.MaskText(text)
+			if text, ok := gbk(e.Value); ok && len(e.Value) > 3 && !sub.Masked {
+				text, sub.Masked = card.MaskText(text)
+				if sub.Masked || looksLikeTrack(text) {
+					sub.Value, sub.Masked, text = hidden(len(e.Value)), true, ""
 				}
+				sub.Meaning = text
 			}
 		}
 		it.Parts = append(it.Parts, sub)
@@ -256,6 +259,11 @@ func (m *Message) amountInWords(digits []byte) string {
 // show gives a value that is no secret by its field, and masks what looks like a
 // card number in it all the same.
 func show(f *Field, v []byte) (string, bool) {
+	if f.class == classN {
+		// Digits with a meaning of their own: that sixteen of them pass for a
+		// card number is chance.
+		return string(v), false
+	}
 	if f.class == classB && !(f.Content == "keys" && printable(v)) {
 		if f.Content == "mac" && printable(v) {
 			return strings.ToUpper(hex.EncodeToString(v)) + " (" + string(v) + ")", false

@@ -128,7 +128,10 @@ func (m *Message) Validate(currency string) (Kind, error) {
 		return k, err
 	}
 	for _, f := range m.dialect.required[k.Operation] {
-		if m.Has(f) || k.Reversal && !slices.Contains(m.dialect.reversal, f) {
+		if m.Has(f) || k.Reversal && (f == PAN || !slices.Contains(m.dialect.reversal, f)) {
+			continue // a reversal names its original by the trace number
+		}
+		if f == PAN && m.CardNumber() != "" {
 			continue
 		}
 		return k, &Error{Offset: -1, Field: f, What: fmt.Sprintf("a %s needs it", k), Err: ErrMissing}
