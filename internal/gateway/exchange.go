@@ -67,7 +67,7 @@ type Config struct {
 	// QueuePerTerminal is how many requests of one terminal wait while one is being
 	// decided; default 3. MaxRequests bounds all requests being decided or waiting,
 	// default 20000; MaxCommits the steps being written, default 8192. Beyond
-	// them a request gets 91: nothing was done, try later.
+	// them a request for money gets 96, any other 91; nothing was done.
 	QueuePerTerminal, MaxRequests, MaxCommits int
 	// UndoWindow is how many reversals and advices may be without an answer on one
 	// link; default 64. After an outage the rest waits its turn.
@@ -348,14 +348,26 @@ func (x *Exchange) Gone(now time.Time, conn Conn) {
 	}
 }
 
-// turnAway refuses what there is no room for. Nothing was done, so 91.
+// turnAway refuses what there is no room for.
 func (x *Exchange) turnAway(now time.Time, conn Conn, r *payment.Request, outcome payment.Outcome, detail string) {
-	d := x.Book.Refuse(now, r, codeInoperative, outcome, detail, x)
+	d := x.Book.Refuse(now, r, unrecorded(r.Operation), outcome, detail, x)
 	r.Card.Wipe()
 	x.refusal(now, conn, d)
 }
 
+// unrecorded is the code of a refusal that leaves no record. A copy of the same
+// request may still be on its way and find room: so a terminal that asked for
+// money is not told that it failed but that it is open (96), and takes it back,
+// which is recorded. Anything else can simply be asked again (91).
+func unrecorded(o payment.Operation) evidence.Code {
+	if o.MovesMoney() && o != payment.Offline {
+		return codeMalfunction
+	}
+	return codeInoperative
+}
+
 var (
+	codeMalfunction = evidence.Code{'9', '6'}
 	codeInoperative = evidence.Code{'9', '1'}
 	codeNoAnswer    = evidence.Code{'9', '8'}
 	codeNoIssuer    = evidence.Code{'1', '5'}
@@ -552,8 +564,8 @@ func (x *Exchange) notWritten(now time.Time, w *write) {
 		return
 	}
 	if j := w.job; j != nil {
-		// Nothing was sent and nothing is recorded: the terminal may try later.
-		d := x.Book.Refuse(now, j.request, codeInoperative, CountNotWritten, "5xx", x)
+		// Nothing was sent and nothing is recorded.
+		d := x.Book.Refuse(now, j.request, unrecorded(j.request.Operation), CountNotWritten, "5xx", x)
 		for _, e := range w.decision.Effects {
 			if e.Kind == payment.SendMessage && e.Message.Card != nil {
 				e.Message.Card.Wipe()
@@ -644,7 +656,7 @@ func (x *Exchange) wake(now time.Time, id payment.ID) {
 	}
 }
 
-// Drain stops taking requests: new ones get 91. What is under way goes on.
+// Drain stops taking requests: new ones get 96 or 91. What is under way goes on.
 func (x *Exchange) Drain(now time.Time) { x.at(now); x.drain = true }
 
 // Drained reports whether nothing is under way. Reversals that are owed are on

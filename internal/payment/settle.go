@@ -256,6 +256,9 @@ func (b *Book) TakeBack(now time.Time, r *Request, p *Profile, env Env) Decision
 		q := *r
 		q.Batch = key.Batch
 		if d, ok := b.inBatch(now, &q, p, env); !ok {
+			if bt := b.batches[batchKey{key.TID, key.Batch}]; bt != nil && bt.State == BatchClosed {
+				return refuse(codeNotFound, "original_not_found") // nor can it come any more
+			}
 			return d
 		}
 		mark := b.draft(now, r, p, env)

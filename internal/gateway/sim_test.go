@@ -1,0 +1,1077 @@
+package gateway_test
+
+import (
+	"bytes"
+	"container/heap"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"daozhang/internal/evidence"
+	"daozhang/internal/gateway"
+	"daozhang/internal/ledger"
+	"daozhang/internal/money"
+	"daozhang/internal/payment"
+	"daozhang/internal/risk"
+)
+
+var (
+	seeds   = flag.Int("seeds", 300, "how many seeds the simulation runs")
+	oneSeed = flag.Uint64("seed", 0, "run this seed alone")
+	talk    = flag.Bool("talk", false, "print what happens in the simulation")
+)
+
+// TestSimulation runs payment and exchange in one deterministic loop, with a
+// clock, networks, a bank and a disk that fail as the seed says. What terminals
+// and bank saw is compared at the end with each other and with the books.
+func TestSimulation(t *testing.T) {
+	if *oneSeed != 0 {
+		simulate(t, *oneSeed)
+		return
+	}
+	total := sums{}
+	for seed := uint64(1); seed <= uint64(*seeds); seed++ {
+		total.add(simulate(t, seed))
+		if t.Failed() {
+			t.Fatalf("replay with: go test ./internal/gateway -run TestSimulation -seed %d -talk", seed)
+		}
+	}
+	t.Logf("%d seeds: %+v", *seeds, total)
+	// The faults must have happened, or the test proves nothing.
+	if *seeds >= 100 {
+		for name, n := range map[string]int{"approvals": total.Approvals, "reversals": total.Reversals, "late answers": total.Late, "crashes": total.Crashes,
+			"refused writes": total.Refused, "lost messages": total.Lost, "repeated messages": total.Repeated, "settled batches": total.Settled, "tombstones": total.Tombstones} {
+			if n == 0 {
+				t.Errorf("no %s in all seeds", name)
+			}
+		}
+	}
+}
+
+type sums struct {
+	Approvals, Reversals, Late, Crashes, Refused, Lost, Repeated, Settled, Tombstones, Steps int
+}
+
+func (s *sums) add(o sums) {
+	a, b := reflect.ValueOf(s).Elem(), reflect.ValueOf(o)
+	for i := range a.NumField() {
+		a.Field(i).SetInt(a.Field(i).Int() + b.Field(i).Int())
+	}
+}
+
+type event struct {
+	at  time.Time
+	seq int
+	fn  func()
+}
+
+type events []event
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at.Before(e[j].at) || e[i].at.Equal(e[j].at) && e[i].seq < e[j].seq
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(v any)   { *e = append(*e, v.(event)) }
+func (e *events) Pop() any     { o := *e; v := o[len(o)-1]; *e = o[:len(o)-1]; return v }
+
+// stage is the whole simulated world.
+type stage struct {
+	t      testing.TB
+	seed   uint64
+	rng    *rand.Rand
+	now    time.Time
+	seq    int
+	queue  events
+	skew   time.Duration // the gateway's wall clock minus the true time
+	life   int           // of the gateway; what belongs to an earlier one is dropped
+	x      *gateway.Exchange
+	up     bool
+	disk   *disk
+	bank   *bank
+	shops  []*till
+	dir    payment.Profiles
+	conn   gateway.Conn
+	conns  map[gateway.Conn]*till
+	ids    uint64
+	ticked time.Time
+	faults faults
+	healed bool
+	sums   sums
+	policy payment.Policy
+	cfg    gateway.Config
+}
+
+// faults are the probabilities of one seed, in permille.
+type faults struct {
+	loss, twice, slow, crash, full, fsync int
+	delay                                 time.Duration // most of a slow message
+}
+
+var cny, _ = money.ParseCurrency("CNY")
+
+const links = "UnionPay-1 UnionPay-2"
+
+func newStage(t testing.TB, seed uint64, f func(*stage)) *stage {
+	s := &stage{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
+		conns: map[gateway.Conn]*till{}, dir: payment.Profiles{}, policy: payment.DefaultPolicy("sim")}
+	s.disk = &disk{s: s, rows: map[payment.ID]payment.Transaction{}, owed: map[string]payment.Outgoing{}, evidence: map[string]string{}, ledger: ledger.NewBook()}
+	s.bank = &bank{s: s, known: map[payment.ID]*charge{}}
+	s.cfg = gateway.Config{
+		Links: []gateway.LinkConfig{{Name: "UnionPay-1", Network: "UnionPay"}, {Name: "UnionPay-2", Network: "UnionPay"}},
+		Routes: []gateway.Route{
+			{From: "622202", To: "622202", Issuer: "ICBC", Links: []string{"UnionPay-1", "UnionPay-2"}},
+			{From: "622848", To: "622848", Issuer: "ABC", Links: []string{"UnionPay-2", "UnionPay-1"}},
+		},
+	}
+	if f != nil {
+		f(s)
+	}
+	return s
+}
+
+func (s *stage) permille(n int) bool { return s.rng.IntN(1000) < n }
+
+func (s *stage) after(d time.Duration, fn func()) {
+	s.seq++
+	heap.Push(&s.queue, event{s.now.Add(d), s.seq, fn})
+}
+
+func (s *stage) say(format string, args ...any) {
+	if *talk {
+		fmt.Printf("%s "+format+"\n", append([]any{s.now.Format("15:04:05.000")}, args...)...)
+	}
+}
+
+func (s *stage) clock() time.Time { return s.now.Add(s.skew) }
+
+// ID gives ids of version 7 by the gateway's clock and a counter.
+func (s *stage) newID(at time.Time) payment.ID {
+	s.ids++
+	var id payment.ID
+	ms := uint64(at.UnixMilli())
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	id[6], id[8] = 0x70, 0x80
+	for i := range 6 {
+		id[10+i] = byte(s.ids >> (40 - 8*i))
+	}
+	return id
+}
+
+// boot starts the gateway from the journal.
+func (s *stage) boot() {
+	s.life++
+	s.up = true
+	book := payment.NewBook(s.policy, s.dir, risk.NewDoor(nil))
+	if s.permille(500) {
+		for _, step := range s.disk.log {
+			book.Apply(step)
+		}
+	} else {
+		book.Restore(s.disk.load(), false)
+	}
+	s.cfg.NewID = s.newID
+	x, err := gateway.New(s.cfg, book)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.x = x
+	s.ticked = time.Time{}
+	s.x.Start(s.clock())
+	for _, name := range strings.Fields(links) {
+		s.x.LinkUp(s.clock(), name)
+	}
+	s.pump()
+}
+
+// crash kills the gateway at once: what was being written is durable up to some
+// place in the order, and nothing after.
+func (s *stage) crash(why string) {
+	if !s.up {
+		return
+	}
+	s.say("crash: %s", why)
+	s.sums.Crashes++
+	s.up = false
+	s.life++
+	s.disk.tear()
+	clear(s.conns)
+	s.after(time.Duration(1+s.rng.IntN(20))*time.Second, func() {
+		if !s.healed {
+			// A clock that was set meanwhile: forward, or back.
+			s.skew += time.Duration(s.rng.IntN(180)-90) * time.Second
+		}
+		s.boot()
+	})
+}
+
+// feed gives the gateway an input, if it runs.
+func (s *stage) feed(fn func(x *gateway.Exchange, now time.Time)) {
+	if s.up {
+		fn(s.x, s.clock())
+		s.pump()
+	}
+}
+
+// pump carries out what the gateway wants done.
+func (s *stage) pump() {
+	life := s.life
+	for s.up && s.life == life {
+		actions := s.x.Take(nil)
+		if len(actions) == 0 {
+			break
+		}
+		for _, a := range actions {
+			switch a.Kind {
+			case gateway.Commit:
+				s.disk.commit(a.Token, a.Step)
+			case gateway.Send:
+				s.checkMessage(a.Message)
+				m := *a.Message
+				s.wire(func() { s.bank.receive(&m) })
+			case gateway.Reply:
+				till, answer := s.conns[a.Conn], *a.Answer
+				if till == nil {
+					continue
+				}
+				s.wire(func() { till.hear(&answer) })
+			case gateway.Close:
+				delete(s.conns, a.Conn)
+			case gateway.Find:
+				t := s.disk.find(a.MID, a.RRN)
+				s.after(time.Millisecond, func() {
+					if s.life == life {
+						s.feed(func(x *gateway.Exchange, now time.Time) { x.Found(now, a.Token, t) })
+					}
+				})
+			case gateway.Halt:
+				if strings.Contains(a.Err.Error(), "does not hold") {
+					s.t.Errorf("seed %d: %v", s.seed, a.Err)
+				}
+				s.crash("halt: " + a.Err.Error())
+				return
+			}
+		}
+	}
+	if !s.up || s.life != life {
+		return
+	}
+	if next, ok := s.x.Next(); ok && (s.ticked.IsZero() || next.Before(s.ticked)) {
+		s.ticked = next
+		s.after(max(0, next.Sub(s.clock())), func() {
+			if s.life == life {
+				s.ticked = time.Time{}
+				s.feed(func(x *gateway.Exchange, now time.Time) { x.Tick(now) })
+			}
+		})
+	}
+}
+
+// wire carries a message, or loses, delays or repeats it.
+func (s *stage) wire(deliver func()) {
+	f := s.faults
+	if s.permille(f.loss) {
+		s.sums.Lost++
+		return
+	}
+	delay := time.Duration(5+s.rng.IntN(40)) * time.Millisecond
+	if s.permille(f.slow) {
+		delay += time.Duration(s.rng.Int64N(int64(f.delay)))
+	}
+	s.after(delay, deliver)
+	if s.permille(f.twice) {
+		s.sums.Repeated++
+		s.after(delay+time.Duration(s.rng.Int64N(int64(f.delay)+1)), deliver)
+	}
+}
+
+// checkMessage holds what goes to a network against the rule for reversals, and
+// against the rule that it is on record first.
+func (s *stage) checkMessage(m *payment.Message) {
+	if m.Kind != payment.Ask {
+		if m.Card != nil {
+			s.t.Errorf("seed %d: card data in %v of %s", s.seed, m.Kind, m.Payment)
+		}
+		if _, ok := s.disk.owed[fmt.Sprint(m.Payment, m.Kind)]; !ok {
+			s.t.Errorf("seed %d: a reversal was sent before it was recorded", s.seed)
+		}
+	} else if m.Operation != payment.Balance {
+		if row, ok := s.disk.rows[m.Payment]; !ok || row.State != payment.Sent {
+			s.t.Errorf("seed %d: %s was sent before it was recorded", s.seed, m.Payment)
+		}
+	}
+}
+
+// disk is the journal: what is durable, and what is being written.
+type disk struct {
+	s        *stage
+	log      []*payment.Step
+	rows     map[payment.ID]payment.Transaction
+	owed     map[string]payment.Outgoing
+	evidence map[string]string
+	ledger   *ledger.Book
+	pending  []pending
+	full     bool
+}
+
+type pending struct {
+	token uint64
+	step  *payment.Step
+	done  bool
+}
+
+func (d *disk) commit(token uint64, step *payment.Step) {
+	s, life := d.s, d.s.life
+	s.sums.Steps++
+	d.pending = append(d.pending, pending{token: token, step: step})
+	delay := time.Duration(1+s.rng.IntN(6)) * time.Millisecond
+	if s.permille(5) {
+		delay += time.Duration(s.rng.IntN(3000)) * time.Millisecond
+	}
+	if s.permille(s.faults.crash) {
+		s.after(time.Duration(s.rng.IntN(12))*time.Millisecond, func() {
+			if s.life == life {
+				s.crash("killed")
+			}
+		})
+	}
+	s.after(delay, func() {
+		if s.life != life {
+			return
+		}
+		i := slices.IndexFunc(d.pending, func(p pending) bool { return p.token == token })
+		d.pending = slices.Delete(d.pending, i, i+1)
+		var err error
+		switch {
+		case d.full || s.permille(s.faults.full):
+			s.sums.Refused++
+			err = fmt.Errorf("no space left on device: %w", payment.ErrRefused)
+		case s.permille(s.faults.fsync):
+			// Nobody knows whether it is there.
+			if s.permille(500) {
+				d.write(step)
+			}
+			err = errors.New("fsync: input/output error")
+		default:
+			d.write(step)
+		}
+		s.feed(func(x *gateway.Exchange, now time.Time) { x.Committed(now, token, err) })
+	})
+}
+
+// tear ends what was being written: each is whole or not there.
+func (d *disk) tear() {
+	for _, p := range d.pending {
+		if d.s.permille(500) {
+			d.write(p.step)
+		}
+	}
+	d.pending = d.pending[:0]
+}
+
+// write makes a step durable, under the rules that a database would hold it to.
+func (d *disk) write(step *payment.Step) {
+	fail := func(format string, args ...any) {
+		d.s.t.Errorf("seed %d: "+format, append([]any{d.s.seed}, args...)...)
+	}
+	for _, row := range step.Transactions {
+		old, known := d.rows[row.ID]
+		if row.Version != old.Version+1 {
+			fail("row %s goes from version %d to %d", row.ID, old.Version, row.Version)
+		}
+		if !known {
+			for _, o := range d.rows {
+				if o.Key == row.Key || o.RRN == row.RRN {
+					fail("two transactions have the key %v or the reference %s", row.Key, row.RRN)
+				}
+			}
+		}
+		d.rows[row.ID] = row
+	}
+	if _, err := d.ledger.Apply(step.Transfers...); err != nil {
+		fail("ledger: %v", err)
+	}
+	if trial, err := d.ledger.Trial(); err != nil {
+		fail("ledger: %v", err)
+	} else if err := trial.Balanced(); err != nil {
+		fail("ledger: %v", err)
+	}
+	for _, o := range step.Outgoing {
+		d.owed[fmt.Sprint(o.Payment, o.Kind)] = o
+	}
+	for _, e := range step.Evidence {
+		k := e.Source + "#" + e.ID
+		if old, ok := d.evidence[k]; ok && old != string(e.Line) {
+			fail("two facts are called %s", k)
+		}
+		d.evidence[k] = string(e.Line)
+		if bytes.Contains(e.Line, []byte(clearMark)) {
+			fail("a clear card number in evidence")
+		}
+	}
+	d.log = append(d.log, step)
+}
+
+// load gives the rows as a store would read them back.
+func (d *disk) load() *payment.Step {
+	all := &payment.Step{}
+	batches := map[string]payment.Batch{}
+	exceptions := map[payment.ID]payment.Exception{}
+	for _, step := range d.log {
+		for _, b := range step.Batches {
+			batches[b.TID+b.Number] = b
+		}
+		for _, x := range step.Exceptions {
+			exceptions[x.ID] = x
+		}
+	}
+	for _, b := range batches {
+		all.Batches = append(all.Batches, b)
+	}
+	slices.SortFunc(all.Batches, func(a, b payment.Batch) int { return a.Opened.Compare(b.Opened) })
+	for _, row := range d.rows {
+		all.Transactions = append(all.Transactions, row)
+	}
+	slices.SortFunc(all.Transactions, func(a, b payment.Transaction) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	for _, o := range d.owed {
+		all.Outgoing = append(all.Outgoing, o)
+	}
+	for _, x := range exceptions {
+		all.Exceptions = append(all.Exceptions, x)
+	}
+	return all
+}
+
+func (d *disk) find(mid, rrn string) *payment.Transaction {
+	for _, row := range d.rows {
+		if row.MID == mid && row.RRN == rrn {
+			return &row
+		}
+	}
+	return nil
+}
+
+// bank is the issuer behind the links, with its own book.
+type bank struct {
+	s      *stage
+	known  map[payment.ID]*charge
+	silent func(m *payment.Message) bool
+	slow   func() time.Duration
+	auth   int
+}
+
+type charge struct {
+	tid      string
+	op       payment.Operation
+	amount   int64
+	code     evidence.Code
+	auth     string
+	approved bool
+	reversed bool
+}
+
+func (b *bank) receive(m *payment.Message) {
+	s := b.s
+	if b.silent != nil && b.silent(m) {
+		return
+	}
+	r := &payment.Response{Kind: m.Kind, Payment: m.Payment, STAN: m.STAN}
+	if s.permille(100) {
+		r.Payment = payment.ID{} // a network that loses private fields
+	}
+	if m.Operation == payment.Balance {
+		r.Code, r.Balance, r.HasBalance = evidence.Code{'0', '0'}, 12345, true
+	} else {
+		b.decide(m, r)
+	}
+	delay := time.Duration(20+s.rng.IntN(200)) * time.Millisecond
+	if b.slow != nil {
+		delay = b.slow()
+	}
+	link := m.Link
+	s.after(delay, func() {
+		s.wire(func() {
+			s.feed(func(x *gateway.Exchange, now time.Time) { x.Response(now, link, r) })
+		})
+	})
+}
+
+func (b *bank) decide(m *payment.Message, r *payment.Response) {
+	s := b.s
+	c := b.known[m.Payment]
+	switch {
+	case m.Kind == payment.Undo && c == nil:
+		r.Code = evidence.Code{'2', '5'}
+	case m.Kind == payment.Undo:
+		c.reversed = true
+		r.Code = evidence.Code{'0', '0'}
+		s.say("bank: reversed %s %d", c.op, c.amount)
+	case c != nil:
+		r.Code, r.AuthCode = c.code, c.auth
+	default:
+		b.auth++
+		c = &charge{tid: m.TID, op: m.Operation, amount: m.Amount, approved: true, code: evidence.Code{'0', '0'}, auth: fmt.Sprintf("%06d", b.auth)}
+		b.known[m.Payment] = c
+		if m.Kind == payment.Ask && !s.healed {
+			switch n := s.rng.IntN(100); {
+			case n < 8:
+				c.approved, c.code, c.auth = false, evidence.Code{'5', '1'}, ""
+			case n < 11: // leaves it open, with effect
+				c.code = evidence.Code{'9', '6'}
+			case n < 14: // and without
+				c.approved, c.code = false, evidence.Code{'9', '6'}
+			}
+		}
+		r.Code, r.AuthCode = c.code, c.auth
+		s.say("bank: %s %d → %s", c.op, c.amount, c.code)
+	}
+}
+
+// entry is one line of a terminal's journal.
+type entry struct {
+	op       payment.Operation
+	stan     string
+	batch    string
+	amount   int64
+	rrn      string
+	auth     string
+	approved bool
+	undoing  bool // a reversal is owed
+	of       *entry
+	used     bool // voided, refunded or completed
+	card     int
+}
+
+// till is a terminal: one request at a time, a journal, a batch.
+type till struct {
+	s         *stage
+	tid, mid  string
+	batch     int
+	stan      int
+	journal   []*entry
+	waiting   *payment.Request
+	current   *entry
+	attempt   int
+	left      int
+	settled   int
+	stopped   bool
+	settling  bool     // a settlement has had no answer yet
+	uploading []*entry // offline sales not yet brought
+}
+
+const clearMark = "6222021234567890"
+
+func (s *stage) addTill(n, left int) {
+	tid, mid := fmt.Sprintf("T%07d", n), fmt.Sprintf("8983100581200%02d", n/3)
+	s.dir[tid] = &payment.Profile{TID: tid, MID: mid, Name: "Shop", MCC: "5812", Currency: cny}
+	s.shops = append(s.shops, &till{s: s, tid: tid, mid: mid, batch: 1, left: left})
+}
+
+// next does the terminal's next thing after a pause.
+func (k *till) next(pause time.Duration) {
+	k.s.after(pause, func() {
+		if k.waiting == nil {
+			k.act()
+		}
+	})
+}
+
+func (k *till) pause() time.Duration {
+	return time.Duration(500+k.s.rng.IntN(20000)) * time.Millisecond
+}
+
+func (k *till) number() string {
+	if k.stan++; k.stan > 999999 {
+		k.stan = 1
+	}
+	return fmt.Sprintf("%06d", k.stan)
+}
+
+func (k *till) batchNo() string { return fmt.Sprintf("%06d", k.batch) }
+
+// find picks a journal entry that an operation can act on.
+func (k *till) find(ok func(*entry) bool) *entry {
+	var fit []*entry
+	for _, e := range k.journal {
+		if e.approved && !e.used && !e.undoing && ok(e) {
+			fit = append(fit, e)
+		}
+	}
+	if len(fit) == 0 {
+		return nil
+	}
+	return fit[k.s.rng.IntN(len(fit))]
+}
+
+func (k *till) act() {
+	for _, e := range k.journal {
+		if e.undoing {
+			k.undo(e)
+			return
+		}
+	}
+	if k.settling {
+		k.settle()
+		return
+	}
+	if len(k.uploading) > 0 && k.s.permille(600) {
+		k.bring(k.uploading[0])
+		return
+	}
+	if k.left <= 0 {
+		switch {
+		case len(k.uploading) > 0:
+			k.bring(k.uploading[0])
+		case k.settled == 0:
+			k.settle()
+		default:
+			k.stopped = true
+		}
+		return
+	}
+	k.left--
+	rng := k.s.rng
+	k.s.seq++
+	// Amounts are different from each other, so that they name what was charged.
+	amount := int64(1000+rng.IntN(20000))*1000 + int64(k.stan)
+	amount %= 90_000
+	amount = amount*1000 + 1 + int64(k.stan%1000)
+	e := &entry{op: payment.Sale, amount: amount, card: rng.IntN(40), batch: k.batchNo()}
+	today := func(op payment.Operation) func(*entry) bool {
+		return func(o *entry) bool { return o.op == op && o.batch == k.batchNo() }
+	}
+	is := func(op payment.Operation) func(*entry) bool { return func(o *entry) bool { return o.op == op } }
+	switch n := rng.IntN(100); {
+	case n < 12:
+		e.op, e.of = payment.Void, k.find(today(payment.Sale))
+	case n < 18:
+		e.op, e.of = payment.Refund, k.find(is(payment.Sale))
+	case n < 28:
+		e.op = payment.Preauth
+	case n < 36:
+		e.op, e.of = payment.Completion, k.find(is(payment.Preauth))
+	case n < 40:
+		e.op, e.of = payment.PreauthVoid, k.find(is(payment.Preauth))
+	case n < 45:
+		e.op, e.of = payment.CompletionVoid, k.find(today(payment.Completion))
+	case n < 52:
+		e.op = payment.Offline
+	case n < 56:
+		e.op = payment.Balance
+	case n < 60 && len(k.uploading) == 0:
+		k.settle()
+		return
+	}
+	if e.op.ActsOnOriginal() {
+		if e.of == nil {
+			e.op = payment.Sale
+		} else {
+			e.amount, e.card = e.of.amount, e.of.card
+			if e.op == payment.Refund && e.amount > 2000 {
+				e.amount -= int64(rng.IntN(1000)) + 1
+			}
+		}
+	}
+	e.stan = k.number()
+	if e.op == payment.Offline {
+		e.approved = true
+		k.journal = append(k.journal, e)
+		k.uploading = append(k.uploading, e)
+		k.bring(e)
+		return
+	}
+	r := k.request(e)
+	if e.op != payment.Balance {
+		k.journal = append(k.journal, e)
+	}
+	k.ask(r, e)
+}
+
+func (k *till) request(e *entry) *payment.Request {
+	prefix := []string{"622202", "622848"}[e.card%2]
+	r := &payment.Request{Operation: e.op, Key: payment.Key{TID: k.tid, Batch: e.batch, STAN: e.stan}, MID: k.mid, Amount: e.amount, Currency: cny,
+		Entry: evidence.Chip, PAN: prefix + "******7890", CardToken: fmt.Sprintf("card-%s-%d", k.tid, e.card), Prefix: prefix, CardType: evidence.Debit,
+		Card: &payment.Card{PAN: []byte(clearMark), Track2: []byte(clearMark + "=2912"), PINBlock: []byte("12345678")}}
+	if e.of != nil {
+		r.Original = payment.Reference{RRN: e.of.rrn}
+		if e.op == payment.Void || e.op == payment.CompletionVoid {
+			r.Original = payment.Reference{Batch: e.of.batch, STAN: e.of.stan}
+		}
+	}
+	return r
+}
+
+func (k *till) bring(e *entry) { k.ask(k.request(e), e) }
+
+func (k *till) undo(e *entry) {
+	r := &payment.Request{Operation: payment.Reversal, Reverses: e.op, Key: payment.Key{TID: k.tid, Batch: e.batch, STAN: e.stan}, MID: k.mid,
+		Amount: e.amount, Currency: cny, Reason: evidence.Code{'9', '8'}}
+	k.ask(r, e)
+}
+
+func (k *till) settle() {
+	k.settling = true
+	var sum payment.Totals
+	for _, e := range k.journal {
+		if !e.approved || e.batch != k.batchNo() {
+			continue
+		}
+		switch e.op {
+		case payment.Sale, payment.Completion, payment.Offline:
+			sum.DebitCount++
+			sum.DebitAmount += e.amount
+		case payment.Refund, payment.Void, payment.CompletionVoid:
+			sum.CreditCount++
+			sum.CreditAmount += e.amount
+		}
+	}
+	k.ask(&payment.Request{Operation: payment.Settlement, Key: payment.Key{TID: k.tid, Batch: k.batchNo(), STAN: k.number()}, MID: k.mid, Totals: sum}, nil)
+}
+
+// patience is how long a terminal waits for an answer.
+const patience = 60 * time.Second
+
+func (k *till) ask(r *payment.Request, e *entry) {
+	s := k.s
+	k.waiting, k.current = r, e
+	k.attempt++
+	attempt := k.attempt
+	s.say("%s asks %s %s amount %d", k.tid, r.Operation, r.STAN, r.Amount)
+	s.conn++
+	conn := s.conn
+	s.wire(func() {
+		if s.up {
+			s.conns[conn] = k
+			q := *r
+			if r.Card != nil {
+				q.Card = &payment.Card{PAN: bytes.Clone(r.Card.PAN), Track2: bytes.Clone(r.Card.Track2)}
+			}
+			s.feed(func(x *gateway.Exchange, now time.Time) { x.Request(now, conn, &q) })
+		}
+	})
+	s.after(patience, func() {
+		if k.waiting == r && k.attempt == attempt {
+			k.timeout()
+		}
+	})
+}
+
+// timeout: the terminal saw no answer, so it takes back what it asked.
+func (k *till) timeout() {
+	k.s.say("%s has no answer", k.tid)
+	r, e := k.waiting, k.current
+	k.waiting, k.current = nil, nil
+	if r.Operation.MovesMoney() && r.Operation != payment.Offline {
+		e.undoing = true
+	}
+	k.next(k.pause())
+}
+
+func open(c evidence.Code) bool { return evidence.IsOpen(c) }
+
+// hear takes an answer, if it is the one that the terminal waits for.
+func (k *till) hear(a *payment.Answer) {
+	r, e := k.waiting, k.current
+	if r == nil || a.Operation != r.Operation || a.STAN != r.STAN || a.Batch != r.Batch {
+		return
+	}
+	s := k.s
+	s.say("%s hears %s %s: %s", k.tid, a.Operation, a.STAN, a.Code)
+	k.waiting, k.current = nil, nil
+	fail := func(what string) {
+		s.t.Errorf("seed %d: %s: %s %s of %d got %s: %s", s.seed, k.tid, r.Operation, r.STAN, r.Amount, a.Code, what)
+	}
+	switch {
+	case r.Operation == payment.Settlement:
+		switch {
+		case a.Code == evidence.Code{'0', '0'} && a.Balanced:
+			s.sums.Settled++
+			k.settling = false
+			k.settled++
+			k.batch++
+			if a.NextBatch != k.batchNo() {
+				fail("the next batch is " + a.NextBatch)
+			}
+		case a.Code == evidence.Code{'9', '5'}:
+			fail(fmt.Sprintf("totals differ: ours %+v, theirs %+v", a.Totals, r.Totals))
+			k.settled++
+		}
+	case r.Operation == payment.Reversal:
+		switch a.Code {
+		case evidence.Code{'0', '0'}, evidence.Code{'2', '5'}:
+			if a.Code != (evidence.Code{'0', '0'}) {
+				s.sums.Tombstones++
+			}
+			s.sums.Reversals++
+			e.undoing, e.approved = false, false
+			if e.of != nil {
+				e.of.used = false
+			}
+		case evidence.Code{'9', '1'}:
+		default:
+			fail("a reversal was refused")
+			e.undoing = false
+		}
+	case r.Operation == payment.Offline:
+		if a.Approved() {
+			k.uploading = slices.DeleteFunc(k.uploading, func(o *entry) bool { return o == e })
+			e.rrn = a.RRN
+		} else if a.Code != (evidence.Code{'9', '1'}) {
+			fail("an offline sale was refused")
+			k.uploading = nil
+		}
+	case r.Operation == payment.Balance:
+	case a.Approved():
+		s.sums.Approvals++
+		e.approved, e.rrn, e.auth = true, a.RRN, a.AuthCode
+		if a.Amount != r.Amount {
+			fail("another amount was approved")
+		}
+		if e.of != nil {
+			e.of.used = true
+		}
+		if e.op == payment.CompletionVoid && e.of != nil && e.of.of != nil {
+			e.of.of.used = false // the preauthorization stands again
+		}
+	case open(a.Code):
+		e.undoing = true
+	}
+	k.next(k.pause())
+}
+
+// run lets time pass until a moment, or until done says so.
+func (s *stage) run(until time.Time, done func() bool) {
+	for len(s.queue) > 0 && !s.queue[0].at.After(until) && !s.t.Failed() {
+		e := heap.Pop(&s.queue).(event)
+		s.now = e.at
+		e.fn()
+		if done != nil && done() {
+			return
+		}
+	}
+	s.now = until
+}
+
+func (s *stage) owed() int {
+	n := 0
+	for range s.x.Book.AllOwed {
+		n++
+	}
+	return n
+}
+
+// idle reports whether every terminal has done everything and nothing is owed.
+func (s *stage) idle() bool {
+	if !s.up || s.owed() > 0 || len(s.disk.pending) > 0 {
+		return false
+	}
+	for _, k := range s.shops {
+		if !k.stopped {
+			return false
+		}
+	}
+	return true
+}
+
+// heal ends all faults and waits until everything is settled; what is unknown
+// must be resolved within its deadline.
+func (s *stage) heal() {
+	s.faults = faults{delay: time.Second}
+	s.disk.full = false
+	s.bank.silent, s.bank.slow = nil, nil
+	s.healed = true
+	for _, k := range s.shops {
+		k.left = 0
+	}
+	healed := s.now
+	deadline := s.policy.LastArrival + 2*s.policy.RepeatMost + 20*time.Minute
+	s.run(s.now.Add(deadline), s.idle)
+	if !s.idle() && !s.t.Failed() {
+		for t := range s.x.Book.Transactions {
+			if t.State.Open() {
+				s.t.Errorf("seed %d: %s %s of %d is still %s %s after all faults ended", s.seed, t.TID, t.Operation, t.Amount, t.State, s.now.Sub(healed))
+			}
+		}
+		s.t.Errorf("seed %d: not settled %s after all faults ended: %d owed, %v", s.seed, deadline, s.owed(), s.x.Count)
+	}
+	s.run(s.now.Add(3*time.Minute), nil) // what is still on the wire
+}
+
+// judge compares what terminals and bank saw, and the books.
+func (s *stage) judge() {
+	fail := func(format string, args ...any) {
+		s.t.Errorf("seed %d: "+format, append([]any{s.seed}, args...)...)
+	}
+	saw := map[string]int{}
+	receivable := map[string]int64{}
+	for _, k := range s.shops {
+		for _, e := range k.journal {
+			if !e.approved {
+				continue
+			}
+			saw[fmt.Sprint(k.tid, " ", e.op, " ", e.amount)]++
+			switch e.op {
+			case payment.Sale, payment.Completion, payment.Offline:
+				receivable[k.mid] += e.amount
+			case payment.Void, payment.Refund, payment.CompletionVoid:
+				receivable[k.mid] -= e.amount
+			}
+		}
+	}
+	charged := map[string]int{}
+	for _, c := range s.bank.known {
+		if c.approved && !c.reversed {
+			charged[fmt.Sprint(c.tid, " ", c.op, " ", c.amount)]++
+		}
+	}
+	booked := map[string]int{}
+	for t := range s.x.Book.Transactions {
+		switch t.State {
+		case payment.Approved, payment.Voided, payment.Completed:
+			booked[fmt.Sprint(t.TID, " ", t.Operation, " ", t.Amount)]++
+		case payment.Sent, payment.Unknown, payment.Reversing:
+			fail("%s %s of %d ended as %s", t.TID, t.Operation, t.Amount, t.State)
+		}
+		if t.State != payment.Sent && t.Claimed != 0 {
+			fail("%s %s of %d: %d is still claimed", t.TID, t.Operation, t.Amount, t.Claimed)
+		}
+		if t.State == payment.Approved && t.Operation == payment.Sale && t.Taken > t.Approved {
+			fail("more was refunded than sold")
+		}
+	}
+	for _, w := range []struct {
+		name string
+		has  map[string]int
+	}{{"charged by the bank", charged}, {"in the book", booked}} {
+		for what, n := range saw {
+			if w.has[what] < n {
+				fail("lost: the terminal has %s %d times, %s %d times", what, n, w.name, w.has[what])
+			}
+		}
+		for what, n := range w.has {
+			if saw[what] < n {
+				fail("doubled: %s is %s %d times, the terminal has it %d times", what, w.name, n, saw[what])
+			}
+		}
+	}
+	for _, mid := range s.disk.ledger.Merchants() {
+		st := s.disk.ledger.Standing(mid)
+		if got := st.Balance(cny, ledger.NetworkReceivable).On(ledger.Debit); got != receivable[mid] {
+			fail("merchant %s: the ledger has %d receivable, terminals sold %d", mid, got, receivable[mid])
+		}
+		if got := st.Balance(cny, ledger.MerchantPending).On(ledger.Credit); got != receivable[mid] {
+			fail("merchant %s: the ledger owes %d, terminals sold %d", mid, got, receivable[mid])
+		}
+	}
+	// P5: the journal gives the same state again, by steps and by rows.
+	for name, load := range map[string]func(*payment.Book){
+		"steps": func(b *payment.Book) {
+			for _, step := range s.disk.log {
+				b.Apply(step)
+			}
+		},
+		"rows": func(b *payment.Book) { b.Restore(s.disk.load(), false) },
+	} {
+		again := payment.NewBook(s.policy, s.dir, nil)
+		load(again)
+		if a, b := snapshot(s.x.Book), snapshot(again); a != b {
+			fail("replay by %s gives another state", name)
+		}
+	}
+}
+
+// snapshot is the whole state of a book as text.
+func snapshot(b *payment.Book) string {
+	var lines []string
+	for t := range b.Transactions {
+		lines = append(lines, fmt.Sprintf("%+v", *t))
+	}
+	for o := range b.AllOwed {
+		lines = append(lines, fmt.Sprintf("%+v", *o))
+	}
+	for x := range b.Exceptions {
+		lines = append(lines, fmt.Sprintf("%+v", *x))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// simulate runs one seed.
+func simulate(t testing.TB, seed uint64) sums {
+	s := newStage(t, seed, nil)
+	r := s.rng
+	s.faults = faults{loss: r.IntN(80), twice: r.IntN(80), slow: r.IntN(100), delay: time.Duration(1+r.IntN(95)) * time.Second}
+	if seed%3 == 0 {
+		s.faults.crash = r.IntN(15)
+	}
+	if seed%4 == 0 {
+		s.faults.full = r.IntN(60)
+	}
+	if seed%5 == 0 {
+		s.faults.fsync = r.IntN(10)
+	}
+	if seed%10 == 0 {
+		s.faults = faults{delay: time.Second} // a quiet world
+	}
+	for n := range 4 + r.IntN(5) {
+		s.addTill(n, 6+r.IntN(14))
+	}
+	s.boot()
+	for _, k := range s.shops {
+		k.next(k.pause())
+	}
+	// Outages of the bank, a full disk, links that go and come, for stretches.
+	length := 12 * time.Minute
+	for range r.IntN(4) {
+		from := time.Duration(r.Int64N(int64(length)))
+		span := time.Duration(5+r.IntN(240)) * time.Second
+		kind := r.IntN(4)
+		if seed%10 == 0 {
+			continue
+		}
+		s.after(from, func() {
+			s.say("fault %d for %s", kind, span)
+			switch kind {
+			case 0:
+				s.bank.silent = func(m *payment.Message) bool { return !s.healed }
+			case 1:
+				s.bank.slow = func() time.Duration { return time.Duration(100+s.rng.IntN(59900)) * time.Millisecond }
+			case 2:
+				s.disk.full = true
+			case 3:
+				s.feed(func(x *gateway.Exchange, now time.Time) { x.LinkDown(now, "UnionPay-1") })
+			}
+		})
+		s.after(from+span, func() {
+			switch kind {
+			case 0:
+				s.bank.silent = nil
+			case 1:
+				s.bank.slow = nil
+			case 2:
+				s.disk.full = false
+			case 3:
+				s.feed(func(x *gateway.Exchange, now time.Time) { x.LinkUp(now, "UnionPay-1") })
+			}
+		})
+	}
+	s.run(s.now.Add(length), nil)
+	s.heal()
+	if !t.Failed() {
+		s.judge()
+	}
+	for outcome, n := range s.x.Count {
+		if outcome == payment.OutcomeLate {
+			s.sums.Late += int(n)
+		}
+	}
+	return s.sums
+}
