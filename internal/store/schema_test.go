@@ -1,0 +1,138 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"daozhang/internal/store"
+	"daozhang/internal/store/storetest"
+)
+
+// referenceNames are the tables that do not grow with payments. Every other
+// table has the merchant in its primary and unique keys.
+var referenceNames = []string{"evidence_reference", "node", "merchant", "terminal", "route", "risk_list", "api_key", "goose_db_version", "sqlite_sequence"}
+
+// TestSchemaCanBeDistributed holds the schema rule against what the databases
+// say of themselves: the merchant is in every primary and unique key, and there
+// are no triggers and no foreign keys.
+func TestSchemaCanBeDistributed(t *testing.T) {
+	for name, fresh := range map[string]func(*testing.T) string{
+		"SQLite":     func(t *testing.T) string { return t.TempDir() },
+		"PostgreSQL": func(t *testing.T) string { return storetest.Postgres(t).Database(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := fresh(t)
+			if _, err := store.Migrate(t.Context(), address, false); err != nil {
+				t.Fatal(err)
+			}
+			keys, triggers, tables := catalogue(t, storetest.Raw(t, address), name == "SQLite")
+			if len(triggers) > 0 {
+				t.Errorf("triggers or foreign keys: %v", triggers)
+			}
+			grown := 0
+			for _, table := range tables {
+				if slices.Contains(referenceNames, table) {
+					continue
+				}
+				grown++
+				if len(keys[table]) == 0 {
+					t.Errorf("%s has no primary key", table)
+				}
+				for _, columns := range keys[table] {
+					if !slices.Contains(columns, "merchant") {
+						t.Errorf("%s has the key %v without the merchant, and is no reference table", table, columns)
+					}
+				}
+			}
+			if grown != 10 {
+				t.Errorf("%d tables grow with payments: is a new one in the right list?", grown)
+			}
+		})
+	}
+}
+
+// catalogue reads the unique keys of each table, and what should not be there.
+func catalogue(t *testing.T, db *sql.DB, sqlite bool) (keys map[string][][]string, wrong, tables []string) {
+	t.Helper()
+	list := func(q string, args ...any) (out []string) {
+		rows, err := db.QueryContext(context.Background(), q, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var s string
+			if err := rows.Scan(&s); err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, s)
+		}
+		return out
+	}
+	keys = map[string][][]string{}
+	if sqlite {
+		wrong = list("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+		tables = list("SELECT name FROM sqlite_master WHERE type = 'table'")
+		for _, table := range tables {
+			wrong = append(wrong, list("SELECT 'foreign key of ' || ? FROM pragma_foreign_key_list(?)", table, table)...)
+			if pk := list("SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", table); len(pk) > 0 {
+				keys[table] = append(keys[table], pk)
+			}
+			for _, index := range list(`SELECT name FROM pragma_index_list(?) WHERE "unique" = 1`, table) {
+				keys[table] = append(keys[table], list("SELECT name FROM pragma_index_info(?)", index))
+			}
+		}
+		return keys, wrong, tables
+	}
+	wrong = append(list("SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal"), list("SELECT conname::text FROM pg_constraint WHERE contype = 'f'")...)
+	tables = list("SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
+	for _, table := range tables {
+		for _, columns := range list(`SELECT string_agg(a.attname::text, ',') FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+			JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
+			WHERE (i.indisunique OR i.indisprimary) AND c.relname = $1 GROUP BY i.indexrelid`, table) {
+			keys[table] = append(keys[table], strings.Split(columns, ","))
+		}
+	}
+	return keys, wrong, tables
+}
+
+// TestCommitterKnowsTheSchema holds the tables as the committer writes them
+// against the schema: the columns it names are there, its key is the primary
+// key, and what grows is marked so.
+func TestCommitterKnowsTheSchema(t *testing.T) {
+	address := t.TempDir()
+	if _, err := store.Migrate(t.Context(), address, false); err != nil {
+		t.Fatal(err)
+	}
+	db := storetest.Raw(t, address)
+	keys, _, _ := catalogue(t, db, true)
+	for _, w := range store.WrittenTables() {
+		if len(keys[w.Name]) == 0 || !slices.Equal(keys[w.Name][0], w.Key) {
+			t.Errorf("%s: the key is %v, the schema says %v", w.Name, w.Key, keys[w.Name])
+		}
+		if w.Merchant == slices.Contains(referenceNames, w.Name) || w.Merchant && w.Key[0] != "merchant" {
+			t.Errorf("%s: grows with payments: %v", w.Name, w.Merchant)
+		}
+		if rows, err := db.Query("SELECT " + strings.Join(w.Columns, ", ") + " FROM " + w.Name); err != nil {
+			t.Error(err)
+		} else {
+			rows.Close()
+		}
+	}
+}
+
+// TestStatementsNameTheMerchant: every statement that writes what grows with
+// payments names the merchant.
+func TestStatementsNameTheMerchant(t *testing.T) {
+	for _, w := range store.WrittenTables() {
+		for _, q := range w.Statements {
+			if w.Merchant && !regexp.MustCompile(`\bmerchant\b`).MatchString(q) {
+				t.Errorf("a statement without the merchant: %s", q)
+			}
+		}
+	}
+}
