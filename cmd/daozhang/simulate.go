@@ -40,6 +40,7 @@ func (m *Main) simulate() *cobra.Command {
 	f.IntVar(&cfg.Payments, "payments", 20000, m.say(text{"number of payments", "支付笔数"}))
 	f.IntVar(&cfg.Trouble, "trouble", 100, m.say(text{"share of trouble in percent of the usual; 0 for none", "故障比例（相对常态的百分比，0 为无故障）"}))
 	f.IntVar(&cfg.Loss, "loss", 2, m.say(text{"facts of a thousand that never reach the observer", "每千条证据中丢失的条数"}))
+	f.StringSliceVar(&cfg.Cycles, "cycles", nil, m.say(text{"settlement cycles that merchants have, as T0,D1 (default: a usual mix)", "商户的结算周期，如 T0,D1（默认为常见组合）"}))
 	f.StringSliceVar(&cfg.Only, "only", nil, m.say(text{"inject these causes only", "只注入这些原因"}))
 	f.StringVar(&from, "from", "", m.say(text{"first day, as 2026-03-02 (default: a Monday chosen by the seed)", "第一天，如 2026-03-02（默认由种子选定的星期一）"}))
 	f.BoolVar(&asFiles, "files", false, m.say(text{"write it also as the files that people have: POS journals, settlement files, statements", "同时写成常见文件：POS 流水、结算文件、银行对账单"}))

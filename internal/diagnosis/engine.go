@@ -21,7 +21,6 @@ type Engine struct {
 	cat    *Catalogue
 	memo   sync.Map // Signals → *verdictShape
 	live   *live    // nil for an Engine that is made once
-	rests  sync.Map // restKey → whether a merchant's payout rested then
 }
 
 // NewEngine indexes the circumstances of a context for a catalogue.
@@ -60,6 +59,10 @@ func (e *Engine) Judge(j *journey.Journey, v *Verdict) {
 	leg := judgedLeg(j)
 	v.Cause, v.Confidence = best.cause, best.rule.Confidence
 	v.Leg = leg
+	if name := best.rule.Fault; name != "" && j.Status == journey.Overdue && isLink(findingByName[name]) && f[findingByName[name]].from > j.LegDue {
+		// It was late before the fault began, which explains only that it still is.
+		v.Confidence = min(v.Confidence, begunLate)
+	}
 	if j.Status == journey.Refunded {
 		v.Leg = journey.NoLeg
 	}
@@ -85,6 +88,14 @@ func (e *Engine) Judge(j *journey.Journey, v *Verdict) {
 		v.Expected = e.expected(j, best, &f)
 	}
 	v.Incident = e.incident(best, &f)
+}
+
+// begunLate is how sure a fault can be the cause that began only when its leg was
+// late already: circumstance speaks for it.
+const begunLate = 0.72
+
+func isLink(at int) bool {
+	return at == fPlatform || at == fNetworkLink || at == fBankLink
 }
 
 // alternativeShare keeps confidences honest: what an alternative may have

@@ -166,7 +166,8 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 	}
 	s.Platform = f.fault(fPlatform, stopping(fl.links["platform"], j, leg), "platform")
 	networks := fl.networkOf(fl.name(j.Keys.Network), "")
-	if leg == journey.Clearing || leg == journey.Settlement {
+	// What is paid out within minutes does not wait to be cleared.
+	if (leg == journey.Clearing && (s.Due || !j.Legs.Immediate)) || leg == journey.Settlement {
 		for _, link := range networks {
 			s.NetworkLink = f.fault(fNetworkLink, stopping(fl.links[link], j, leg), link)
 		}
@@ -177,7 +178,7 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 		// What is paid out within minutes is settled before it is cleared: what
 		// stops settlement stops it.
 		if j.Legs.Immediate && s.Platform == "" {
-			s.Platform = f.fault(fPlatform, during(fl.links["platform"], j, journey.Settlement), "platform")
+			s.Platform = f.fault(fPlatform, stopping(fl.links["platform"], j, journey.Settlement), "platform")
 		}
 	case journey.Settlement:
 		e.settlementFile(j, s, f)
@@ -196,9 +197,6 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 			f[fPayout] = finding{refs: []evidence.FactRef{r}, from: v.At(r).Time, subject: fl.name(p.ID)}
 		} else {
 			f[fPayout] = finding{subject: fl.name(p.ID)}
-		}
-		if leg == journey.Payout && j.Status == journey.Overdue && len(p.Statuses) == 0 {
-			s.SuspendedThen = e.suspendedAt(j, j.LegDue)
 		}
 		if r := fl.payoutPolicy(j, bank); r != 0 && leg == journey.Payout {
 			s.PayoutPolicy = true
@@ -401,9 +399,17 @@ func (e *Engine) clearingFile(j *journey.Journey, s *Signals, f *findings) {
 func (e *Engine) settlementFile(j *journey.Journey, s *Signals, f *findings) {
 	date := j.Legs.Day
 	r, whole := e.ctx.SettlementFile(j.Keys.MID, date)
+	// A file made before the payment was cleared, or before it was captured where
+	// it is paid within minutes, could not have it: the next one is to.
+	last := j.Terms.LocalDate(j.AsOf)
+	for n := 0; n < fileReach && date < last && (r == 0 && j.Legs.Immediate || r != 0 && j.ClearedAt > e.view.At(r).Time); n++ {
+		date++
+		if next, complete := e.ctx.SettlementFile(j.Keys.MID, date); next != 0 {
+			r, whole = next, complete
+		}
+	}
 	switch {
 	case r != 0 && j.ClearedAt > e.view.At(r).Time:
-		// It cleared after the file was made: the file could not have it.
 	case r != 0 && whole:
 		s.File = "whole"
 	case r != 0:
@@ -421,6 +427,10 @@ func (e *Engine) settlementFile(j *journey.Journey, s *Signals, f *findings) {
 		s.Burst = f.fault(fBurst, i, "platform") != ""
 	}
 }
+
+// fileReach is for how many days after its own a file is looked for that could
+// have a payment which its own day's file could not.
+const fileReach = 7
 
 // anyFile reports whether a settlement file of a date is on record for anyone.
 func (e *Engine) anyFile(date calendar.Date) bool {

@@ -135,57 +135,6 @@ func (f *faults) breaks(j *journey.Journey, r evidence.FactRef, field evidence.F
 	return count+1 > limit
 }
 
-// suspendedAt says whether a merchant's payout rested at a moment that has
-// passed, by the lines on record then: "minimum", "negative" or "".
-func (e *Engine) suspendedAt(j *journey.Journey, at evidence.Instant) string {
-	m := j.Merchant
-	if m == nil {
-		return ""
-	}
-	key := restKey{m.MID, at}
-	if known, ok := e.rests.Load(key); ok {
-		return known.(string)
-	}
-	waiting := map[evidence.Word]bool{}
-	for _, p := range e.faults.payouts[m.MID] {
-		if p.Currency == j.Currency && (p.Sent == 0 || p.Sent > at) {
-			waiting[p.ID] = true
-		}
-	}
-	sum := int64(0)
-	add := func(refs []evidence.FactRef) {
-		for _, r := range refs {
-			fact := e.view.At(r)
-			if fact.Type == evidence.SettlementLine && fact.Time <= at && waiting[fact.Payout] {
-				net, _ := e.view.Num(r, evidence.Net)
-				sum += net
-			}
-		}
-	}
-	for i := range m.Payments {
-		p := &m.Payments[i]
-		add(m.Facts(p))
-		for _, a := range m.Acts(p) {
-			add(m.ActFacts(&a))
-		}
-	}
-	add(m.Deductions)
-	out := ""
-	switch {
-	case sum < 0:
-		out = "negative"
-	case sum < j.Terms.MinimumPayout && sum > 0:
-		out = "minimum"
-	}
-	e.rests.Store(key, out)
-	return out
-}
-
-type restKey struct {
-	mid evidence.Word
-	at  evidence.Instant
-}
-
 // payoutPolicy gives a bank's limit on payouts that a payment's payout breaks.
 func (f *faults) payoutPolicy(j *journey.Journey, bank string) evidence.FactRef {
 	if bank == "" || j.Payout == nil {

@@ -85,7 +85,6 @@ type Signals struct {
 	Payout        string `expr:"payout"`         // its latest state
 	PayoutReason  string `expr:"payout_reason"`  // amount, account, other or ""
 	Suspended     string `expr:"suspended"`      // minimum, negative, limit or ""
-	SuspendedThen string `expr:"suspended_then"` // minimum or negative: the payout rested when it was due, and no longer does
 	PayoutsKnown  bool   `expr:"payouts_known"`  // the due time is covered
 	Covered       bool   `expr:"covered"`        // a statement covers the credit's day
 	Contested     bool   `expr:"contested"`      // an entry fits several ways
@@ -392,6 +391,24 @@ func (e *Engine) readAuthorization(j *journey.Journey, s *Signals, f *findings) 
 	s.Platform = link(fPlatform, "platform")
 	tid, mid := fl.name(j.Keys.TID), fl.name(j.Keys.MID)
 	s.MerchantLink = link(fMerchantLink, "terminal-platform/"+tid, "merchant-network/"+mid)
+	// Of faults on its way, those in force at the attempt itself go before those
+	// that came or went within the minutes around it.
+	ways := [...]struct {
+		at   int
+		word *string
+	}{{fIssuerLink, &s.IssuerLink}, {fNetworkLink, &s.NetworkLink}, {fPlatform, &s.Platform}, {fMerchantLink, &s.MerchantLink}}
+	inside := func(i *finding) bool {
+		return len(i.refs) > 0 && i.from <= to.Add(-attemptSlack) && i.to > from.Add(attemptSlack)
+	}
+	within := false
+	for _, way := range ways {
+		within = within || inside(&f[way.at])
+	}
+	for _, way := range ways {
+		if within && !inside(&f[way.at]) {
+			*way.word, f[way.at] = "", finding{}
+		}
+	}
 	if part := readerOf(w.Entry); part != "" {
 		s.Reader = f.fault(fReader, fl.health[partKey{j.Keys.TID, part}].at(from, to, journey.Authorization), tid)
 	} else if w.Entry == evidence.NoEntry {

@@ -8,7 +8,6 @@ import (
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
 	"daozhang/internal/journey"
-	"daozhang/internal/match"
 )
 
 // Windows of the contract.
@@ -87,7 +86,6 @@ type faults struct {
 	prompts   map[evidence.Word][]evidence.FactRef
 	networks  []string // subjects under platform-network/
 	unprinted map[batchKey]evidence.FactRef
-	payouts   map[evidence.Word][]*match.Payout // by merchant
 	// usage of daily limits, see limit.go
 	usage map[usageKey][]use
 	words *evidence.Words
@@ -440,13 +438,6 @@ func (f *faults) addBurst(refs []evidence.FactRef) {
 
 // addUnprinted notes the batches held open by a slip that was not printed.
 func (f *faults) addUnprinted() {
-	printers := false
-	for k := range f.health {
-		printers = printers || k.part == "printer"
-	}
-	if !printers {
-		return
-	}
 	v := f.c.View
 	for _, m := range f.c.Match.Merchants {
 		for i := range m.Payments {

@@ -84,7 +84,7 @@ func (s *sim) afterwards(p *payment) {
 		s.at(p.tender+int64(s.n(2, 60))*3600, func() { s.refund(p, p.amount) })
 	case r < 12 && s.wants("transaction.refunded"):
 		s.at(p.tender+int64(s.n(2, 60))*3600, func() { s.refund(p, p.amount/100*40) })
-	case r < 14 && p.order != "" && p.billed == p.amount && s.wants("record.duplicate"):
+	case r < 14 && p.order != "" && p.pan != "" && p.billed == p.amount && s.wants("record.duplicate"):
 		s.at(p.tender+int64(s.n(50, 140)), func() { s.again(p) })
 	case r < 17 && s.wants("fraud.hold"):
 		s.holdOne(p)
@@ -158,10 +158,10 @@ func (s *sim) refund(p *payment, amount int64) {
 
 // again is the same sale presented a second time.
 func (s *sim) again(first *payment) {
-	p := s.draft(first.m, first.t, s.now)
-	if p.tender > first.tender+170 {
-		p.tender = first.tender + 165
+	if noonish(s.now, s) || first.t.busy > first.tender+170 {
+		return // not at once, so it is no second try
 	}
+	p := s.draft(first.m, first.t, s.now)
 	p.is, p.nw, p.pan, p.credit, p.amount, p.entry = first.is, first.nw, first.pan, first.credit, first.amount, first.entry
 	p.order, p.billed, p.orderRef = first.order, first.billed, first.orderRef
 	p.second = true

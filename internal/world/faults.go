@@ -350,7 +350,7 @@ func (s *sim) networkFault(code string) {
 
 // amountPolicy limits the amount of a sale at a merchant for some hours.
 func (s *sim) amountPolicy() {
-	t := s.freeTerminal(func(t *terminal) bool { return !t.m.tr.hotel })
+	t := s.freeTerminal(func(t *terminal) bool { return !t.m.tr.hotel && t.m.limit == nil })
 	if t == nil {
 		return
 	}
@@ -359,17 +359,19 @@ func (s *sim) amountPolicy() {
 	tr := s.newTrouble(code, party, authorization, s.now)
 	tr.shared = false
 	tr.tell = []ref{s.fact("limit.policy", "platform/limits", s.now, t.m.reg.zone).str("scope", scope).str("kind", "sale").num("max_amount", limit).str("currency", t.m.reg.currency).emit()}
+	t.m.limit, t.m.limitAt = tr, limit
 	for i := range 2 {
 		s.at(s.now+int64(120+200*i), func() {
 			p := s.draft(t.m, t, s.now)
 			s.open = append(s.open, p)
 			p.amount = max(p.amount, limit+int64(s.n(100, 90000)))
-			p.why = tr
-			s.decline(p, "61")
+			if !s.overLimit(p) {
+				s.decline(p, "61")
+			}
 		})
 	}
 	s.at(s.now+900, func() {
-		tr.to = s.now
+		tr.to, t.m.limit = s.now, nil
 		s.fact("limit.policy", "platform/limits", s.now, t.m.reg.zone).str("scope", scope).str("kind", "sale").num("max_amount", 1e9).str("currency", t.m.reg.currency).emit()
 	})
 }
@@ -431,6 +433,7 @@ func (s *sim) keepBatch(t *terminal, b *batch, mode, code, party string) {
 		tr.soft = true
 	case "reprint":
 		tr.tell = []ref{s.prompt(t, "reprint")}
+		tr.soft = true
 	case "batch.out_of_balance":
 		tr.tell = []ref{s.batchFact(b, "out_of_balance", s.now)}
 		t.batch = nil // the next sale opens another
@@ -460,7 +463,7 @@ func (s *sim) clearingFault(code string) {
 	// A busy link delays the file by hours; one that is down, or a file that
 	// does not come, by a day and more.
 	end := clockAt(s.dateIn(reg, s.now), s.n(780, 900), reg.zone)
-	if code == "channel.fault" && s.permille(500) {
+	if code == "channel.fault" && s.permille(500) || end < s.now+3600 {
 		end = clockAt(s.dateIn(reg, s.now).Add(1), s.n(780, 900), reg.zone)
 	}
 	name := "platform-network/" + nw.name

@@ -386,6 +386,15 @@ func (s *sim) underWay(p *payment, st int, asOf int64, v *verdict) {
 	if v.cause == "payout.returned" && v.status == "in_transit" {
 		v.ok.status = append(v.ok.status, "overdue") // whether the payout's leg is judged again is left open
 	}
+	if v.cause == "payout.returned" {
+		// It has to be sent again, and the merchant's money is kept meanwhile.
+		for _, o := range m.troubles {
+			if o.held && o.from <= asOf && asOf < o.to {
+				v.ok.status = append(v.ok.status, "held")
+				v.ok.cause, v.ok.party = append(v.ok.cause, o.code), append(v.ok.party, o.party)
+			}
+		}
+	}
 	some := false
 	for _, a := range p.payout.again {
 		some = some || a.entry.seen(asOf)
@@ -514,17 +523,25 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		list = append(list, m.bank.troubles...)
 	}
 	var found *trouble
+	run := clockAt(d.day, m.settleAt, m.reg.zone)
 	for _, t := range list {
 		if t.leg&next == 0 || t.from > asOf || t.code == "record.ambiguous" {
 			continue
 		}
 		inForce := asOf < t.to
 		atDue := v.status != "in_transit" && t.from <= legDue && legDue < t.to
-		if !inForce && !atDue {
+		// A hold that lasted past the day's run kept the payment out of it, also
+		// where it was released before the leg was due.
+		atRun := next == settlement && t.held && !d.instant && t.from <= run && run < t.to && run <= asOf
+		if !inForce && !atDue && !atRun {
 			continue
 		}
-		if v.status != "in_transit" && t.from > legDue && (t.silent || next == clearing) {
+		if v.status != "in_transit" && t.from > legDue && (t.silent || next == clearing) && t != p.lacking {
 			continue // it was late before
+		}
+		if atRun && !inForce {
+			v.ok.cause = append(v.ok.cause, "record.not_in_settlement", "timing.not_due", "timing.after_cutoff", "timing.holiday")
+			v.ok.party = append(v.ok.party, "platform", "nobody")
 		}
 		if v.status == "in_transit" && t.announced != 0 && t.announced <= legDue {
 			continue
@@ -608,7 +625,14 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		}
 		if !v.suffices {
 			v.cause, v.party, v.incident = "unknown", "nobody", ""
-			v.lostTo(found)
+			if v.status == "in_transit" {
+				// Nothing is known of the fault: to an observer it is not due yet.
+				timing()
+				v.suffices, v.announced = false, false
+				v.ok.cause, v.ok.party = append(v.ok.cause, found.code), append(v.ok.party, found.party)
+			} else {
+				v.lostTo(found)
+			}
 		}
 	case v.status == "in_transit":
 		timing()
@@ -622,6 +646,14 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 			if t.leg < next && t.from <= asOf && t.to <= asOf {
 				v.cause, v.party = t.code, t.party
 				v.ok.cause = append(v.ok.cause, "unknown")
+			}
+		}
+	}
+	if v.status == "overdue" {
+		// What made an earlier leg late is a cause as well.
+		for _, t := range slices.Concat(p.all(settlement), p.nw.troubles, s.troubles) {
+			if t.leg&clearing != 0 && next > clearing && t.from <= d.cleared && d.cleared < t.to || t.leg&settlement != 0 && next > settlement && t.from <= d.settled && d.settled < t.to {
+				v.ok.cause, v.ok.party = append(v.ok.cause, t.code), append(v.ok.party, t.party)
 			}
 		}
 	}

@@ -62,6 +62,9 @@ func (s *sim) send(po *payout) {
 		s.at(m.hold.to+600, func() { s.send(po) })
 		m.waiting = append(m.waiting, po)
 		return
+	case po.notBefore > s.now:
+		s.at(po.notBefore, func() { s.send(po) })
+		return
 	case m.bank.off > s.now:
 		s.at(m.bank.off+int64(s.n(60, 900)), func() { s.send(po) })
 		return
@@ -69,7 +72,7 @@ func (s *sim) send(po *payout) {
 		t := own("payout.not_sent", "platform", payoutLeg)
 		t.from = s.now
 		t.soft, t.silent = true, true
-		s.at(s.dayAfter(po), func() { t.to = s.now; s.send(po) })
+		s.at(s.dayAfter(po), func() { s.send(po) })
 		return
 	case take("held"):
 		t := own("payout.not_sent", "platform", payoutLeg)
@@ -77,14 +80,14 @@ func (s *sim) send(po *payout) {
 		s.payoutFact(po, "created", "", s.now)
 		t.tell = []ref{s.payoutFact(po, "held", "", s.now+60)}
 		t.from = t.tell[0].at
-		s.at(s.dayAfter(po), func() { t.to = s.now; s.send(po) })
+		s.at(s.dayAfter(po), func() { s.send(po) })
 		return
 	case take("limit_bank"):
 		t := own("bank.limit", "platform", payoutLeg)
 		s.payoutFact(po, "created", "", s.now)
 		t.tell = []ref{s.payoutFact(po, "rejected", pick(s, []string{"AM02", "AM14", "AM21"}), s.now+300)}
 		t.from = t.tell[0].at
-		s.at(s.dayAfter(po), func() { t.to = s.now; s.split(po) })
+		s.at(s.dayAfter(po), func() { s.split(po) })
 		po.went = s.now
 		return
 	case take("rejected"):
@@ -92,13 +95,16 @@ func (s *sim) send(po *payout) {
 		s.payoutFact(po, "created", "", s.now)
 		t.tell = []ref{s.payoutFact(po, "rejected", pick(s, []string{"AC01", "BE01"}), s.now+300)}
 		t.from = t.tell[0].at
-		s.at(s.dayAfter(po), func() { t.to = s.now; s.replace(po, po.amount, "b") })
+		s.at(s.dayAfter(po), func() { s.replace(po, po.amount, "b") })
 		po.went = s.now
 		return
 	}
-	for _, t := range po.troubles {
-		if t.to == never && t.leg == payoutLeg {
-			t.to = s.now
+	// What kept it, or made it necessary to send it again, is over.
+	for o := po; o != nil; o = o.of {
+		for _, t := range o.troubles {
+			if t.to == never && (t.leg == payoutLeg || o != po) {
+				t.to = s.now
+			}
 		}
 	}
 	po.went = s.now
@@ -113,7 +119,7 @@ func (s *sim) send(po *payout) {
 			t.tell = []ref{s.payoutFact(po, "returned", pick(s, []string{"AC04", "AC06", "RC01"}), s.now)}
 			t.from = s.now
 		})
-		s.at(s.dayAfter(po)+86400, func() { t.to = s.now; s.replace(po, po.amount, "b") })
+		s.at(s.dayAfter(po)+86400, func() { s.replace(po, po.amount, "b") })
 		return
 	}
 	book := s.now + 120 + int64(s.n(1, m.bank.lag))*60
@@ -142,7 +148,20 @@ func (s *sim) send(po *payout) {
 		t.soft, t.silent = true, true
 		t.to = book
 	}
+	if late := s.creditBy(po); book > late && po.of == nil && m.bank.creditOff <= book-2400 && len(po.troubles) == 0 {
+		// The bank takes its usual time, and that is past the end of the day.
+		t := own("bank.slow_processing", "bank", credit)
+		t.soft, t.silent = true, true
+		t.to = book
+	}
 	s.at(book, func() { s.book(po) })
+}
+
+// creditBy is by when a payout that goes out now is to be on the account.
+func (s *sim) creditBy(po *payout) int64 {
+	m := po.m
+	day := m.reg.cal.AddBusinessDays(m.date(s.now), m.creditDays)
+	return clockAt(day.Add(1), 0, m.reg.zone) - 1
 }
 
 // dayAfter is the payout time of the next payout day, in the evening so that a

@@ -129,6 +129,8 @@ type merchant struct {
 	journal         bool // the terminals' journals are complete
 	visible         int  // entries and statements seen so far
 
+	limit      *trouble // sales over limitAt are declined
+	limitAt    int64    // minor units
 	net        *trouble // the shop's own line is down
 	troubles   []*trouble
 	hold       *trouble // keeps all its money
@@ -212,6 +214,13 @@ func (s *sim) makeMerchants() {
 			m.days = 2
 		case 5:
 			m.creditDays = 1
+		}
+		if len(s.cfg.Cycles) > 0 {
+			cycle := pick(s, s.cfg.Cycles)
+			m.calDays, m.days, m.t0 = cycle[0] == 'D', int(cycle[1]-'0'), 0
+			if m.days == 0 {
+				m.t0 = 30
+			}
 		}
 		if s.permille(550) {
 			m.cutoff = pick(s, []int{20 * 60, 21 * 60, 22 * 60, 23 * 60})

@@ -369,6 +369,9 @@ var declines = []struct {
 func (s *sim) refused(p *payment) bool {
 	r := s.rng.IntN(1000)
 	scale := s.cfg.Trouble
+	if s.overLimit(p) {
+		return true
+	}
 	switch {
 	case r < 22*scale/100:
 		all := 0
@@ -429,6 +432,17 @@ func (s *sim) refused(p *payment) bool {
 	default:
 		return false
 	}
+	return true
+}
+
+// overLimit lets the platform decline what is over its merchant's limit.
+func (s *sim) overLimit(p *payment) bool {
+	m := p.m
+	if m.limit == nil || p.tender < m.limit.from || p.kind != "sale" || p.amount <= m.limitAt {
+		return false
+	}
+	p.why = m.limit
+	s.decline(p, "61")
 	return true
 }
 

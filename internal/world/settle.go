@@ -124,7 +124,9 @@ type payout struct {
 	of       *payout
 	troubles []*trouble
 	tried    bool
-	twin     *payout // another of the same sum that nothing tells from this one
+	// notBefore is when a payout over its merchant's limit may go.
+	notBefore int64
+	twin      *payout // another of the same sum that nothing tells from this one
 }
 
 func (s *sim) openPayout(m *merchant, day calendar.Date) *payout {
@@ -185,38 +187,24 @@ func (s *sim) settle(m *merchant, day calendar.Date) {
 		m.payouts = append(m.payouts, po)
 	}
 	var count, total int64
-	limit := int64(0)
 	if t := m.fate["limit"]; t != nil && len(now) > 3 && po.amount == 0 {
 		delete(m.fate, "limit")
-		sum := int64(0)
 		for _, p := range now {
-			sum += p.amount
-		}
-		limit = sum * int64(s.n(50, 80)) / 100
-		at := s.now - 3600
-		t.tell = []ref{s.fact("limit.policy", "platform/limits", at, m.reg.zone).str("scope", "mid/"+m.mid).str("kind", "payout").num("daily_amount", limit).str("currency", m.reg.currency).emit()}
-		second := s.openPayout(m, day)
-		second.day = m.nextPayDay(day)
-		t.from = s.now
-		m.limits = append(m.limits, t)
-		second.troubles = append(second.troubles, t)
-		next := clockAt(second.day, 420, m.reg.zone)
-		s.at(next+int64(m.payoutAt-425)*60, func() {
-			s.fact("limit.policy", "platform/limits", s.now, m.reg.zone).str("scope", "mid/"+m.mid).str("kind", "payout").num("daily_amount", limit*50).str("currency", m.reg.currency).emit()
-		})
-		s.at(clockAt(second.day, m.payoutAt, m.reg.zone), func() { t.to = s.now })
-		for _, p := range now {
-			into := po
-			if po.amount+p.amount > limit {
-				into = second
-			}
-			total += s.settleOne(p, into, day)
+			total += s.settleOne(p, po, day)
 			count++
 		}
-		second.tried = true
-		if len(second.pays) > 0 {
-			s.at(clockAt(second.day, m.payoutAt, m.reg.zone), func() { s.send(second) })
+		limit := total * int64(s.n(50, 80)) / 100
+		kind := pick(s, []string{"max_amount", "daily_amount"})
+		say := func(at, limit int64) ref {
+			return s.fact("limit.policy", "platform/limits", at, m.reg.zone).str("scope", "mid/"+m.mid).str("kind", "payout").num(kind, limit).str("currency", m.reg.currency).emit()
 		}
+		t.tell, t.from = []ref{say(s.now-3600, limit)}, s.now
+		m.limits = append(m.limits, t)
+		po.troubles = append(po.troubles, t)
+		// The merchant has it raised in time for the next day's run.
+		run := clockAt(m.nextPayDay(day), m.payoutAt, m.reg.zone)
+		po.notBefore = run
+		s.at(run-300, func() { t.to = s.now; say(s.now, limit*50) })
 	} else if t := m.fate["twins"]; t != nil && len(now) > 3 && po.amount == 0 && len(m.lines) == 0 {
 		delete(m.fate, "twins")
 		second := s.openPayout(m, day)

@@ -40,6 +40,9 @@ type Config struct {
 	Trouble int
 	// Loss is how many facts of a thousand never reach the observer.
 	Loss int
+	// Cycles are the settlement cycles that merchants have (T0, D1, T2, …); none
+	// means a usual mix, T1 the most.
+	Cycles []string
 	// Only limits the faults to these causes; none means all.
 	Only []string
 	// Ask are the times of day (minutes after midnight, Shanghai) for which the
@@ -67,6 +70,11 @@ type Stats struct {
 func Run(ctx context.Context, cfg Config, evidence, truth io.Writer) (Stats, error) {
 	if cfg.Days <= 0 || cfg.Merchants <= 0 || cfg.Payments < 0 {
 		return Stats{}, errors.New("days and merchants must be positive")
+	}
+	for _, c := range cfg.Cycles {
+		if len(c) != 2 || c[0] != 'T' && c[0] != 'D' || c[1] < '0' || c[1] > '9' {
+			return Stats{}, fmt.Errorf("%q is no cycle such as T1 or D0", c)
+		}
 	}
 	for _, c := range cfg.Only {
 		if !slices.Contains(Causes(), c) {
