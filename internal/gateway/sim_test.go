@@ -123,7 +123,7 @@ func newStage(t testing.TB, seed uint64, f func(*stage)) *stage {
 		conns: map[gateway.Conn]*till{}, dir: payment.Profiles{}, policy: payment.DefaultPolicy("sim")}
 	s.disk = &disk{s: s, rows: map[payment.ID]payment.Transaction{}, owed: map[string]payment.Outgoing{}, evidence: map[string]string{}, ledger: ledger.NewBook()}
 	s.bank = &bank{s: s, known: map[payment.ID]*charge{}}
-	s.cfg = gateway.Config{
+	s.cfg = gateway.Config{RetryWrite: time.Second,
 		Links: []gateway.LinkConfig{{Name: "UnionPay-1", Network: "UnionPay"}, {Name: "UnionPay-2", Network: "UnionPay"}},
 		Routes: []gateway.Route{
 			{From: "622202", To: "622202", Issuer: "ICBC", Links: []string{"UnionPay-1", "UnionPay-2"}},

@@ -211,9 +211,17 @@ func (b *Book) putBatch(row *Batch) {
 		b.batches[k] = bt
 	}
 	bt.Batch = *row
-	if c := b.current[row.TID]; c == nil || c == bt || !row.Opened.Before(c.Opened) && c.State == BatchClosed {
-		b.current[row.TID] = bt
+	// The current batch is the end of the row of numbers; the time of opening only
+	// decides between rows of which one is broken, since the clock may have been
+	// set meanwhile.
+	c := b.current[row.TID]
+	if c == nil || row.Number == nextBatch(c.Number) || c != bt && nextBatch(row.Number) != c.Number && row.Opened.After(c.Opened) {
+		c = bt
 	}
+	for next := b.batches[batchKey{row.TID, nextBatch(c.Number)}]; next != nil; next = b.batches[batchKey{row.TID, nextBatch(c.Number)}] {
+		c = next
+	}
+	b.current[row.TID] = c
 }
 
 func (b *Book) put(row *Transaction) {
