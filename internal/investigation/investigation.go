@@ -354,23 +354,27 @@ func (a *Answer) Find(ref string) []*Payment {
 	}
 	for _, at := range a.order {
 		m := a.Match.Merchants[at.merchant]
-		mp := &m.Payments[at.payment]
-		hit := mp.ID == w
-		for _, r := range m.Facts(mp) {
-			hit = hit || namedBy(a.View.At(r), w)
-		}
-		for i := range m.Acts(mp) {
-			for _, r := range m.ActFacts(&m.Acts(mp)[i]) {
-				hit = hit || namedBy(a.View.At(r), w)
-			}
-		}
-		if hit {
+		if a.named(m, &m.Payments[at.payment], w) {
 			p := new(Payment)
 			a.compute(at, p)
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// named reports whether a payment's id is w, or a key of one of its facts.
+func (a *Answer) named(m *match.Merchant, p *match.Payment, w evidence.Word) bool {
+	hit := p.ID == w
+	for _, r := range m.Facts(p) {
+		hit = hit || namedBy(a.View.At(r), w)
+	}
+	for i := range m.Acts(p) {
+		for _, r := range m.ActFacts(&m.Acts(p)[i]) {
+			hit = hit || namedBy(a.View.At(r), w)
+		}
+	}
+	return hit
 }
 
 func namedBy(f *evidence.Fact, w evidence.Word) bool {
@@ -443,9 +447,12 @@ func (t *Totals) add(p *Payment) {
 		s.Amount += p.Amount
 		t.ByCause[p.Verdict.Cause.Code] = s
 	}
-	if p.Incident == "" {
-		return
+	if p.Incident != "" {
+		t.addIncident(p)
 	}
+}
+
+func (t *Totals) addIncident(p *Payment) {
 	i := t.incidents[p.Incident]
 	if i == nil {
 		i = &Incident{ID: p.Incident, Key: p.Verdict.Incident, Cause: p.Verdict.Cause, Party: p.Verdict.Party, Currency: p.Currency, Offset: p.Offset}
@@ -500,6 +507,18 @@ func incidentID(k *diagnosis.IncidentKey, currency money.Currency) string {
 	return "I" + strconv.FormatUint(h>>40|1<<24, 16)[1:]
 }
 
+func (t *Totals) sortIncidents() {
+	for _, i := range t.incidents {
+		if i.open {
+			i.Expected = 0
+		}
+		t.Incidents = append(t.Incidents, i)
+	}
+	slices.SortFunc(t.Incidents, func(x, y *Incident) int {
+		return cmp.Or(cmp.Compare(x.Key.From, y.Key.From), strings.Compare(x.ID, y.ID))
+	})
+}
+
 // finish adds what no payment carries and puts everything in order.
 func (a *Answer) finish(t *Totals) {
 	for _, m := range a.Match.Merchants {
@@ -513,15 +532,7 @@ func (a *Answer) finish(t *Totals) {
 		}
 	}
 	t.Rows = t.moneyMap.Rows(a.View.Words)
-	for _, i := range t.incidents {
-		if i.open {
-			i.Expected = 0
-		}
-		t.Incidents = append(t.Incidents, i)
-	}
-	slices.SortFunc(t.Incidents, func(x, y *Incident) int {
-		return cmp.Or(cmp.Compare(x.Key.From, y.Key.From), strings.Compare(x.ID, y.ID))
-	})
+	t.sortIncidents()
 	accounts := map[string]*Account{}
 	for _, e := range a.Match.Entries {
 		if !e.Booked {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,7 +13,9 @@ import (
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/journey"
+	"daozhang/internal/match"
 	"daozhang/internal/money"
+	"daozhang/internal/terms"
 )
 
 // Live is an investigation that stays current: evidence is added as it comes,
@@ -27,9 +30,76 @@ type Live struct {
 	mu    sync.RWMutex
 	opts  LiveOptions
 	asOf  evidence.Instant
-	set   *evidence.Set
-	file  uint16
-	fresh *Answer // nil where something has changed since it was computed
+	clean bool // nothing is to be worked out
+
+	set    *evidence.Set
+	view   *evidence.View
+	writer *evidence.Writer
+	file   uint16
+	arrivals
+	owners   map[ownerKey]*owner
+	homes    map[evidence.FactRef]evidence.Word // of facts that name no merchant
+	homeless map[ownerKey][]evidence.FactRef
+
+	book     *terms.Book
+	holidays []evidence.FactRef
+	rebook   bool
+
+	merchants map[evidence.Word]*merchant
+	stirred   []*merchant
+	wholes    map[*merchant]bool // to be matched again
+	moved     int                // merchants whose business dates inferred terms have moved
+
+	cells   []cell
+	cellOf  []cellID // by fact
+	rematch []cellID
+	rejudge []cellID
+	worker  match.Worker
+	keys    keySet
+	links   map[uint64]cellID
+	offers  map[uint64][]offered
+	seeks   map[uint64][]offered
+	words   wordChains // keys of payments
+	near    chains     // terminals by the hour
+	batches chains
+	byID    map[evidence.Word]cellID
+
+	banks     []*bank // to be joined again
+	accounts  map[string]*bank
+	anywhere  *bank // of the payouts whose account nobody names
+	payees    map[evidence.Word][]*merchant
+	anyones   map[evidence.Word]bool // payouts that a status names without a merchant
+	named     map[string][]string    // accounts by the words of their entries
+	open      map[*match.Entry]bool
+	directly  bool // direct proofs are to be looked for again
+	direct    []match.Ambiguity
+	atBank    map[string]map[evidence.Word]bool
+	atAccount map[string]map[evidence.Word]bool
+
+	res           *match.Result
+	ctx           *journey.Context
+	engine        *diagnosis.Engine
+	circumstances factList
+	reread        bool // circumstances are to be read anew
+	everything    bool // all payments are to be judged again
+	ambiguous     map[cellID][]match.Ambiguity
+	unplaced      map[cellID][]match.Unplaced
+	doubts        bool // what is ambiguous has changed
+	dues          moments[cellID]
+	edges         moments[diagnosis.Edge]
+	sums          sums
+	work          Work
+
+	brief  *Answer
+	fullMu sync.Mutex
+	full   *Answer
+}
+
+// Work counts what a Live has done, to show that a fact costs what it touches.
+type Work struct {
+	Matched int // cells of payments matched
+	Judged  int // payments judged
+	Joined  int // payouts joined to entries
 }
 
 // LiveOptions are what the owner of a Live sets.
@@ -86,9 +156,33 @@ func NewLive(o LiveOptions) (*Live, error) {
 	if o.Keep == 0 {
 		o.Keep = DefaultKeep
 	}
-	l := &Live{opts: o, asOf: o.AsOf, set: evidence.NewSet()}
-	l.file = l.set.AddFile("live")
+	l := &Live{opts: o, asOf: o.AsOf}
+	l.begin()
 	return l, nil
+}
+
+func (l *Live) begin() {
+	l.set = evidence.NewSet()
+	l.file = l.set.AddFile("live")
+	l.writer = l.set.Writer(l.file)
+	l.view = l.set.Follow(l.asOf)
+	l.arrivals = newArrivals()
+	l.owners, l.homes, l.homeless = map[ownerKey]*owner{}, map[evidence.FactRef]evidence.Word{}, map[ownerKey][]evidence.FactRef{}
+	l.book = terms.ReadFacts(l.view, nil, nil)
+	l.merchants, l.wholes = map[evidence.Word]*merchant{}, map[*merchant]bool{}
+	l.cells = make([]cell, nowhere+1)
+	l.links, l.offers, l.seeks = map[uint64]cellID{}, map[uint64][]offered{}, map[uint64][]offered{}
+	l.words, l.near, l.batches = wordChains{newChains()}, newChains(), newChains()
+	l.byID = map[evidence.Word]cellID{}
+	l.accounts, l.payees, l.anyones = map[string]*bank{}, map[evidence.Word][]*merchant{}, map[evidence.Word]bool{}
+	l.named, l.open = map[string][]string{}, map[*match.Entry]bool{}
+	l.atBank, l.atAccount = map[string]map[evidence.Word]bool{}, map[string]map[evidence.Word]bool{}
+	l.res = &match.Result{View: l.view, Book: l.book, Merchants: []*match.Merchant{{}, {}}}
+	l.ctx = journey.NewLiveContext(l.res)
+	l.engine = diagnosis.NewLiveEngine(l.ctx, l.opts.Catalogue)
+	l.ambiguous, l.unplaced = map[cellID][]match.Ambiguity{}, map[cellID][]match.Unplaced{}
+	l.sums = newSums()
+	l.brief = &Answer{AsOf: l.asOf, Offset: l.opts.Offset, View: l.view, Match: l.res, Context: l.ctx, Engine: l.engine}
 }
 
 // Add takes facts: read writes them into w, as a format, ReadNDJSON or the owner
@@ -97,11 +191,19 @@ func NewLive(o LiveOptions) (*Live, error) {
 func (l *Live) Add(read func(w *evidence.Writer) error) (Added, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before := l.set.Len()
-	err := read(l.set.Writer(l.file))
-	l.fresh = nil
-	return Added{Facts: l.set.Len() - before}, err
+	l.change()
+	l.writer.Next(l.file)
+	mark := l.writer.Mark()
+	err := read(l.writer)
+	var added Added
+	for r, f := range l.writer.Since(mark) {
+		l.arrive(r, f, &added)
+	}
+	return added, err
 }
+
+// change says that something is to be worked out before answers are read.
+func (l *Live) change() { l.clean, l.full = false, nil }
 
 // AddNDJSON is Add for events in the interchange form. reject, which may be nil,
 // is told of each line that was refused; else the error counts them.
@@ -136,7 +238,12 @@ func (l *Live) Advance(t evidence.Instant) error {
 	case t < l.asOf:
 		return ErrBackwards
 	case t > l.asOf:
-		l.asOf, l.fresh = t, nil
+		l.change()
+		l.asOf, l.view.AsOf = t, t
+		l.ctx.Turn(l.book, t)
+		l.reach()
+		l.fallDue()
+		l.passEdges()
 	}
 	return nil
 }
@@ -153,25 +260,184 @@ func (l *Live) AsOf() evidence.Instant {
 // Add, Advance or Read.
 func (l *Live) Read(use func(c *Current)) {
 	l.mu.RLock()
-	if l.fresh == nil {
-		l.mu.RUnlock()
-		l.mu.Lock()
-		l.refresh()
-		use(&Current{l: l})
-		l.mu.Unlock()
+	if l.clean {
+		defer l.mu.RUnlock()
+		use(&Current{l})
 		return
 	}
-	defer l.mu.RUnlock()
-	use(&Current{l: l})
+	l.mu.RUnlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settle()
+	use(&Current{l})
 }
 
-// refresh computes what has changed. The catalogue is loaded, so that it cannot
-// fail.
-func (l *Live) refresh() {
-	if l.fresh == nil {
-		l.fresh, _ = Investigate(l.set, l.asOf, l.opts.Offset, l.opts.Options)
-		l.fresh.Totals()
+// settle works out what has changed.
+func (l *Live) settle() {
+	if l.clean {
+		return
 	}
+	l.settleMerchants()
+	l.ctx.Turn(l.book, l.asOf)
+	l.matchAll()
+	l.matchWholes()
+	l.joinBanks()
+	if l.reread {
+		l.rereadAll()
+	}
+	l.heard(l.engine.Settle())
+	for {
+		switch {
+		case l.everything:
+			l.everything = false
+			l.judgeEverything()
+		case len(l.rejudge) > 0:
+			l.judgeAll()
+			continue
+		case l.directly:
+			l.proveDirectly()
+			continue
+		}
+		if len(l.rejudge) == 0 && !l.everything && !l.directly {
+			break
+		}
+	}
+	if l.doubts {
+		l.res.Ambiguous = l.allAmbiguous()
+		l.doubts = false
+	}
+	l.view.Settle()
+	l.brief.AsOf = l.asOf
+	l.clean = true
+}
+
+// rereadAll reads the circumstances anew, since one of them does not count any
+// more.
+func (l *Live) rereadAll() {
+	l.reread = false
+	circumstances := l.circumstances.inOrder(l)
+	var general []evidence.FactRef
+	for _, m := range l.merchants {
+		general = append(general, m.general...)
+	}
+	slices.SortFunc(general, l.set.CompareTime)
+	l.ctx.Reread(circumstances, general)
+	l.engine.Reread(circumstances)
+	for mid, m := range l.merchants {
+		if len(m.lines.Clearing) > 0 {
+			l.ctx.Speak(mid, journey.Clearing)
+		}
+		if len(m.lines.Settlement) > 0 {
+			l.ctx.Speak(mid, journey.Settlement)
+		}
+	}
+	for b := range l.eachBank {
+		if b.found != nil {
+			l.speakOf(nil, b.found)
+		}
+	}
+	l.everything = true
+}
+
+// factList is facts in order of time, once asked for.
+type factList struct {
+	refs   []evidence.FactRef
+	sorted int // so many are in order
+}
+
+func (fl *factList) set(r evidence.FactRef, on bool) {
+	if on {
+		fl.refs = append(fl.refs, r)
+		return
+	}
+	fl.refs, fl.sorted = slices.DeleteFunc(fl.refs, func(o evidence.FactRef) bool { return o == r }), 0
+}
+
+func (fl *factList) inOrder(l *Live) []evidence.FactRef {
+	if fl.sorted < len(fl.refs) {
+		slices.SortFunc(fl.refs, l.set.CompareTime)
+		fl.sorted = len(fl.refs)
+	}
+	return fl.refs
+}
+
+// allAmbiguous gives what fits several ways, as a whole computation does.
+func (l *Live) allAmbiguous() []match.Ambiguity {
+	var list []match.Ambiguity
+	for _, a := range l.ambiguous {
+		list = append(list, a...)
+	}
+	for b := range l.eachBank {
+		if b.found != nil {
+			list = append(list, b.found.Ambiguous...)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b match.Ambiguity) int { return l.set.CompareTime(a.Fact, b.Fact) })
+	return append(list, l.direct...)
+}
+
+// eachBank calls yield for every bank.
+func (l *Live) eachBank(yield func(*bank) bool) {
+	seen := map[*bank]bool{}
+	once := func(b *bank) bool {
+		if b = b.standing(); seen[b] {
+			return true
+		}
+		seen[b] = true
+		return yield(b)
+	}
+	for _, m := range l.merchants {
+		if !once(m.bank) {
+			return
+		}
+	}
+	for _, b := range l.accounts {
+		if !once(b) {
+			return
+		}
+	}
+}
+
+// whole gives the answer with all its lists.
+func (l *Live) whole() *Answer {
+	l.fullMu.Lock()
+	defer l.fullMu.Unlock()
+	if l.full != nil {
+		return l.full
+	}
+	a := *l.brief
+	res := *l.res
+	a.Match = &res
+	res.Payouts, res.Entries, res.Unplaced = nil, nil, nil
+	for b := range l.eachBank {
+		if b.found != nil {
+			res.Payouts = append(res.Payouts, b.found.Payouts...)
+			res.Entries = append(res.Entries, b.found.Entries...)
+		}
+	}
+	slices.SortFunc(res.Payouts, res.ComparePayouts)
+	slices.SortFunc(res.Entries, res.CompareEntries)
+	for _, list := range l.unplaced {
+		res.Unplaced = append(res.Unplaced, list...)
+	}
+	slices.SortFunc(res.Unplaced, func(a, b match.Unplaced) int { return l.set.CompareTime(a.Fact, b.Fact) })
+	var contradicted, clocks []evidence.FactRef
+	for _, r := range l.contradicted {
+		contradicted = append(contradicted, r)
+	}
+	for r := range l.clocks {
+		clocks = append(clocks, r)
+	}
+	for _, m := range l.merchants {
+		if m.inferred != nil {
+			a.Inferred = append(a.Inferred, m.inferred)
+		}
+	}
+	slices.SortFunc(a.Inferred, func(x, y *terms.Terms) int { return l.view.Words.Compare(x.MID, y.MID) })
+	a.warnOf(l.book, contradicted, clocks)
+	a.sortPayments()
+	l.full = &a
+	return l.full
 }
 
 // Current is what a Live knows at the present moment, see Live.Read.
@@ -180,42 +446,134 @@ type Current struct{ l *Live }
 // AsOf gives the moment of the answers.
 func (c *Current) AsOf() evidence.Instant { return c.l.asOf }
 
+// Work gives what has been done since the Live began.
+func (c *Current) Work() Work { return c.l.work }
+
+// Len counts the payments in memory.
+func (c *Current) Len() int { return c.l.sums.payments }
+
 // Answer gives the whole answer, for package report and for what asks of all
-// payments. Reading single payments costs no more than these; Each, Render and
-// Totals cost all of them.
-func (c *Current) Answer() *Answer { return c.l.fresh }
+// payments. It costs all of them. Sources and refused lines are the owner's to add.
+func (c *Current) Answer() *Answer { return c.l.whole() }
+
+// Around gives the answer without its lists of payments, payouts, entries,
+// warnings and unplaced facts: what is needed to show single payments, which
+// Payment and Find give. It costs nothing.
+func (c *Current) Around() *Answer { return c.l.brief }
 
 // Payment gives the answer for a payment by its id; false where no payment in
 // memory has it.
 func (c *Current) Payment(id string) (*Payment, bool) {
-	for _, p := range c.l.fresh.Find(id) {
-		if c.l.fresh.View.Words.Text(p.ID) == id {
-			return p, true
+	w, ok := c.l.view.Words.Find(id)
+	if !ok {
+		return nil, false
+	}
+	at := c.l.byID[w]
+	if at == 0 {
+		return nil, false
+	}
+	for i := range c.l.res.Merchants[at].Payments {
+		if c.l.res.Merchants[at].Payments[i].ID == w {
+			return c.l.compute(at, i), true
 		}
 	}
 	return nil, false
 }
 
+func (l *Live) compute(id cellID, i int) *Payment {
+	p := new(Payment)
+	l.brief.compute(place{merchant: uint32(id), payment: uint32(i)}, p)
+	return p
+}
+
 // Find gives the payments one of whose keys or the id is ref, as Answer.Find.
-func (c *Current) Find(ref string) []*Payment { return c.l.fresh.Find(ref) }
+func (c *Current) Find(ref string) []*Payment {
+	l := c.l
+	w, ok := l.view.Words.Find(ref)
+	if !ok || w == 0 {
+		return nil
+	}
+	ids := map[cellID]bool{}
+	l.words.of(uint64(w), func(id cellID) { ids[l.standing(id)] = true })
+	ids[l.byID[w]] = true
+	delete(ids, 0)
+	var places []place
+	for id := range ids {
+		m := l.res.Merchants[id]
+		for i := range m.Payments {
+			if l.brief.named(m, &m.Payments[i], w) {
+				places = append(places, place{m.Payments[i].Time, uint32(id), uint32(i)})
+			}
+		}
+	}
+	slices.SortFunc(places, l.brief.comparePlaces)
+	var out []*Payment
+	for _, at := range places {
+		out = append(out, l.compute(cellID(at.merchant), int(at.payment)))
+	}
+	return out
+}
 
 // Map gives the money map of the payments in memory, in order of merchant,
 // currency and business date.
-func (c *Current) Map() []*journey.Row { return c.l.fresh.Totals().Rows }
+func (c *Current) Map() []*journey.Row {
+	rows := make([]*journey.Row, 0, len(c.l.sums.rows))
+	for _, r := range c.l.sums.rows {
+		row := r.Row
+		rows = append(rows, &row)
+	}
+	journey.SortRows(rows, c.l.view.Words)
+	return rows
+}
 
-// Incidents gives the faults that stop payments, in order of their begin.
-func (c *Current) Incidents() []*Incident { return c.l.fresh.Totals().Incidents }
+// Incidents gives the faults that stop payments, in order of their begin. It costs
+// the payments that are in one.
+func (c *Current) Incidents() []*Incident {
+	l := c.l
+	t := newTotals()
+	for id := range l.sums.incidents {
+		for _, at := range l.membersOf(id) {
+			var p Payment
+			l.brief.compute(at, &p)
+			t.addIncident(&p)
+		}
+	}
+	t.sortIncidents()
+	return t.Incidents
+}
+
+// Stopped gives the payments of an incident, in order of time then id.
+func (c *Current) Stopped(incident string) []*Payment {
+	var out []*Payment
+	for _, at := range c.l.membersOf(incident) {
+		out = append(out, c.l.compute(cellID(at.merchant), int(at.payment)))
+	}
+	return out
+}
+
+func (l *Live) membersOf(incident string) (places []place) {
+	for id := range l.sums.incidents[incident] {
+		for i := range l.cells[id].tallies {
+			if l.cells[id].tallies[i].incident == incident {
+				places = append(places, place{l.res.Merchants[id].Payments[i].Time, uint32(id), uint32(i)})
+			}
+		}
+	}
+	slices.SortFunc(places, l.brief.comparePlaces)
+	return places
+}
 
 // Summary gives count and amount per currency and status.
 func (c *Current) Summary() map[money.Currency]map[journey.Status]Sum {
-	return c.l.fresh.Totals().Summary
+	out := map[money.Currency]map[journey.Status]Sum{}
+	for currency, by := range c.l.sums.summary {
+		out[currency] = maps.Clone(by)
+	}
+	return out
 }
 
-// Causes gives count and amount of the open payments per cause.
-func (c *Current) Causes() map[string]Sum { return c.l.fresh.Totals().ByCause }
-
-// Unplaced lists the facts that belong nowhere, see Answer.Unplaced.
-func (c *Current) Unplaced() []Unplaced { return slices.Clone(c.l.fresh.Unplaced()) }
+// Causes gives count and amount of the payments per cause.
+func (c *Current) Causes() map[string]Sum { return maps.Clone(c.l.sums.causes) }
 
 // Payment gives the answer for a payment by its id. It is for callers that need
 // no more than the numbers of it: what the Payment points to may change when

@@ -125,6 +125,11 @@ func (c *Context) Unpaid(mid evidence.Word, currency money.Currency, net int64, 
 	}
 }
 
+// Awaited gives what Unpaid has set.
+func (c *Context) Awaited(mid evidence.Word, currency money.Currency) int64 {
+	return c.unpaid[moneyKey{mid, currency}]
+}
+
 // AwaitsPayout reports whether a payout's lines count as unpaid.
 func (c *Context) AwaitsPayout(p *match.Payout) bool { return c.awaits(p) }
 

@@ -158,8 +158,13 @@ func (m *Map) Rows(words *evidence.Words) []*Row {
 	for _, r := range m.rows {
 		rows = append(rows, r)
 	}
+	SortRows(rows, words)
+	return rows
+}
+
+// SortRows puts rows in order of merchant, currency and date.
+func SortRows(rows []*Row, words *evidence.Words) {
 	slices.SortFunc(rows, func(a, b *Row) int {
 		return cmp.Or(words.Compare(a.MID, b.MID), cmp.Compare(a.Currency.String(), b.Currency.String()), cmp.Compare(a.Date, b.Date))
 	})
-	return rows
 }

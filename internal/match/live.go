@@ -209,3 +209,9 @@ func Tokens(v *evidence.View, r evidence.FactRef) []string {
 
 // ComparePayouts orders payouts as a Result does.
 func (res *Result) ComparePayouts(a, b *Payout) int { return res.comparePayouts(a, b) }
+
+// NamesPayment reports whether a fact carries a key of one payment.
+func NamesPayment(f *evidence.Fact) bool { return namesPayment(f) }
+
+// Of gives the merchant of a payout's key.
+func (k payoutKey) Of() evidence.Word { return k.mid }
