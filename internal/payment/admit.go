@@ -329,7 +329,7 @@ func (b *Book) again(now time.Time, r *Request, t *Transaction, p *Profile, env 
 	if t.State == Sent {
 		return Decision{Wait: true, Outcome: OutcomeInFlight}
 	}
-	f.refused(r, p.MID, env.NewID(now).String(), "duplicate", t.Code, now)
+	f.refused(r, p.MID, env.NewID(now).String(), "duplicate", evidence.Code{}, now)
 	a := t.Answer()
 	a.Operation = r.Operation
 	return Decision{Step: f.step, Outcome: OutcomeDuplicate, Effects: []Effect{{Kind: Reply, Answer: &a}}}

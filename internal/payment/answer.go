@@ -31,7 +31,7 @@ func (b *Book) Respond(now time.Time, id ID, r *Response) Decision {
 	case Sent:
 		switch {
 		case open:
-			return b.unknown(now, t, r.Code, codeMalfunction, "")
+			return b.unknown(now, t, r.Code, codeMalfunction, "", r.Malformed)
 		case approved:
 			return b.approve(now, t, r)
 		default:
@@ -125,21 +125,24 @@ func (b *Book) Expire(now time.Time, id ID, link string) Decision {
 	if t == nil || t.State != Sent {
 		return Decision{Outcome: OutcomeIgnored}
 	}
-	return b.unknown(now, t, codeNoAnswer, codeNoAnswer, link)
+	return b.unknown(now, t, codeNoAnswer, codeNoAnswer, link, NoProblem)
 }
 
 // unknown records that the outcome is open, and the reversal that is owed for
 // it. The reversal goes out once this is durable.
-func (b *Book) unknown(now time.Time, t *Transaction, told, reason evidence.Code, link string) Decision {
+func (b *Book) unknown(now time.Time, t *Transaction, told, reason evidence.Code, link string, malformed Problem) Decision {
 	f, p := b.start(t, now)
 	row := t.next()
 	if told == (evidence.Code{}) || evidence.IsApproval(told) {
 		told = codeMalfunction
 	}
 	row.State, row.Code, row.Answered = Unknown, told, now
-	if link != "" {
+	switch {
+	case link != "":
 		f.timeout(&row, link, now)
-	} else {
+	case malformed != NoProblem && malformed < problems:
+		f.garbled(&row, problemCodes[malformed].detail, now)
+	default:
 		f.response(&row, nil, told, "", 0, now)
 	}
 	f.reversal(&row, evidence.Queued, evidence.Code{}, now)

@@ -137,8 +137,14 @@ func (f *facts) response(t, original *Transaction, code evidence.Code, auth stri
 	f.payment(t)
 }
 
-// link is where a message got stuck: at the issuer if its link is otherwise
-// answering, else on the way to the network.
+// garbled tells of a network's answer that cannot be trusted.
+func (f *facts) garbled(t *Transaction, detail string, at time.Time) {
+	f.begin(evidence.GatewayError, t.ID.String(), version("garbled", t), at, t.MID)
+	f.keys(t).str("kind", t.Operation.Kind().String()).str("link", "platform-network/"+t.Network).str("detail", detail).payment(t)
+}
+
+// timeout: link is where the message got stuck, at the issuer if its link is
+// otherwise answering, else on the way to the network.
 func (f *facts) timeout(t *Transaction, link string, at time.Time) {
 	f.begin(evidence.GatewayTimeout, t.ID.String(), version("timeout", t), at, t.MID)
 	f.keys(t).str("kind", t.Operation.Kind().String()).str("link", link).payment(t)
@@ -165,7 +171,10 @@ func (f *facts) risk(t *Transaction, action evidence.State, rule string, score i
 // payment: its number may be another payment's.
 func (f *facts) refused(r *Request, mid, subject, detail string, code evidence.Code, at time.Time) {
 	f.begin(evidence.GatewayError, subject, detail, at, mid)
-	f.str("mid", mid).str("tid", r.TID).str("link", "terminal-platform/"+r.TID).str("detail", detail).str("response_code", code.String())
+	f.str("mid", mid).str("tid", r.TID).str("link", "terminal-platform/"+r.TID).str("detail", detail)
+	if code != (evidence.Code{}) {
+		f.str("response_code", code.String())
+	}
 	f.str("operation", r.Operation.String()).end()
 }
 
