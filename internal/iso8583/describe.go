@@ -171,6 +171,9 @@ func (m *Message) describeTLV(it *Item, v []byte, lang string) {
 	for _, e := range list {
 		tag, known := meaning().Tags[e.Tag]
 		sub := Item{Key: e.Tag, Name: tag.In(lang), Value: strings.ToUpper(hex.EncodeToString(e.Value))}
+		if !known {
+			sub.Name = Text{"Tag of the issuer or device", "自定义标签"}.In(lang)
+		}
 		switch {
 		case tag.Secrecy == "pan":
 			sub.Value, sub.Masked = maskPAN(strings.TrimRight(sub.Value, "F")), true
@@ -220,15 +223,16 @@ func (m *Message) describeBatch(it *Item, k Kind, lang string) {
 			return money.FormatGrouped(minor, c)
 		}
 		for _, half := range []struct {
+			key  string
 			name Text
 			t    Totals
 			c    Comparison
-		}{{Text{"domestic cards", "内卡"}, r.Domestic, r.DomesticResult}, {Text{"foreign cards", "外卡"}, r.Foreign, r.ForeignResult}} {
+		}{{"domestic", Text{"domestic cards", "内卡"}, r.Domestic, r.DomesticResult}, {"foreign", Text{"foreign cards", "外卡"}, r.Foreign, r.ForeignResult}} {
 			name := half.name.In(lang) + glue(lang)
 			it.Parts = append(it.Parts,
-				Item{Key: "debits", Name: name + Text{"debits", "借记"}.In(lang), Value: fmt.Sprint(half.t.DebitCount), Meaning: amount(half.t.DebitAmount)},
-				Item{Key: "credits", Name: name + Text{"credits", "贷记"}.In(lang), Value: fmt.Sprint(half.t.CreditCount), Meaning: amount(half.t.CreditAmount)},
-				Item{Key: "result", Name: name + Text{"comparison", "对账"}.In(lang), Value: string(rune(half.c)), Meaning: meaning().Comparison[string(rune(half.c))].In(lang)})
+				Item{Key: half.key + "_debits", Name: name + Text{"debits", "借记"}.In(lang), Value: fmt.Sprint(half.t.DebitCount), Meaning: amount(half.t.DebitAmount)},
+				Item{Key: half.key + "_credits", Name: name + Text{"credits", "贷记"}.In(lang), Value: fmt.Sprint(half.t.CreditCount), Meaning: amount(half.t.CreditAmount)},
+				Item{Key: half.key + "_result", Name: name + Text{"comparison", "对账"}.In(lang), Value: string(rune(half.c)), Meaning: meaning().Comparison[string(rune(half.c))].In(lang)})
 		}
 	case Upload:
 		list, err := m.Uploads()

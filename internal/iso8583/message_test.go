@@ -24,7 +24,7 @@ const (
 	pan  = "6222021234567890128"
 	mid  = "898310058120001"
 	tid  = "10000001"
-	uuid = "0198c0de-7a11-7000-8000-0123456789ab"
+	uuid = "0198c0de-7a11-7000-8000-fedcba987654"
 )
 
 // request builds what a terminal or the gateway would send.
