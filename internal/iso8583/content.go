@@ -529,3 +529,23 @@ func (m *Message) Entry() (entry string, pin bool) {
 	}
 	return meaning().Entry[v[:2]].Entry, len(v) > 2 && v[2] == '1'
 }
+
+// TrackEncrypted reports whether field 53 says that tracks are encrypted under the
+// terminal's TDK: they are decrypted by the keyring before CardNumber, Convert or
+// anything else looks at them.
+func (m *Message) TrackEncrypted() bool { return m.Part(SecurityControl, "track") == "1" }
+
+// SetSecurity writes field 53 of a dialect that has its parts: PIN blocks of format
+// 0, keys of double length, and whether tracks are encrypted.
+func (m *Message) SetSecurity(trackEncrypted bool) error {
+	track := "0"
+	if trackEncrypted {
+		track = "1"
+	}
+	for _, p := range [...]struct{ key, value string }{{"pin_format", "2"}, {"algorithm", "6"}, {"track", track}, {"rest", "0000000000000"}} {
+		if err := m.SetPart(SecurityControl, p.key, p.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

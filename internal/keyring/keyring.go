@@ -152,6 +152,8 @@ type Keyring interface {
 	// HasMaster reports whether an owner has a master key: whether a terminal has
 	// been injected.
 	HasMaster(owner Owner) bool
+	// Forget drops all keys of an owner: a terminal that was lost or given back.
+	Forget(owner Owner) error
 
 	// NewWorking makes working keys for an owner and returns them under its
 	// master key: the answering side of a sign-on. ErrNoKey without master key.

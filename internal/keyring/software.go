@@ -144,7 +144,7 @@ func (s *Software) complete(components []string) error {
 
 // record is one change of the keyring as the file keeps it, encrypted.
 type record struct {
-	Kind  string   `json:"kind"` // master, working, token, pvk, transport, seal
+	Kind  string   `json:"kind"` // master, working, forget, token, pvk, transport, seal
 	Owner Owner    `json:"owner,omitempty"`
 	ID    uint32   `json:"id,omitempty"`
 	Keys  []string `json:"keys"` // hexadecimal; working: pin, mac, track
@@ -207,6 +207,9 @@ func (s *Software) restore(r record) error {
 			return err
 		}
 		s.seal[r.ID], s.sealNow = aead, r.ID
+	case "forget":
+		s.owners[r.Owner].wipe()
+		delete(s.owners, r.Owner)
 	case "master":
 		s.owners[r.Owner].wipe()
 		s.owners[r.Owner] = &keys{master: key}
@@ -327,6 +330,16 @@ func (s *Software) InstallMaster(owner Owner, w Wrapped) error {
 func (s *Software) HasMaster(owner Owner) bool {
 	k := s.of(owner)
 	return k != nil && k.master != nil
+}
+
+// Forget implements Keyring.
+func (s *Software) Forget(owner Owner) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	if s.of(owner) == nil {
+		return nil
+	}
+	return s.keep(record{Kind: "forget", Owner: owner})
 }
 
 // HasWorking implements Keyring.

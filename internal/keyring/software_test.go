@@ -180,6 +180,23 @@ func TestWithoutKeys(t *testing.T) {
 	}
 }
 
+func TestForget(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	host, device := open(t, path), open(t, "")
+	signOn(t, host, device, terminal)
+	signOn(t, host, device, zone)
+	for range 2 {
+		if err := host.Forget(terminal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = host.Close()
+	host = open(t, path)
+	if host.HasMaster(terminal) || host.HasWorking(terminal) || !host.HasWorking(zone) {
+		t.Error("the wrong keys are gone")
+	}
+}
+
 func TestSealAndToken(t *testing.T) {
 	k, other := open(t, ""), open(t, "")
 	for _, n := range []string{pan, "4000000000000002", "62220212"} {
