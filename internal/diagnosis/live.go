@@ -26,7 +26,6 @@ type live struct {
 	bursts  int // errors that addBursts has seen; -1: all anew
 	works   map[partKey][]evidence.Instant
 	slips   map[batchKey][]slip // not printed, in order of their payments
-	printer bool                // a printer's health is on record
 }
 
 type slip struct {
@@ -71,11 +70,11 @@ func (e *Engine) Hear(r evidence.FactRef) {
 // Reread forgets what was heard and takes these circumstances instead.
 func (e *Engine) Reread(circumstances []evidence.FactRef) {
 	fresh := emptyFaults(e.ctx)
-	fresh.usage = e.faults.usage
+	fresh.usage, fresh.unprinted = e.faults.usage, e.faults.unprinted
 	for link := range e.faults.links {
 		e.live.links[link] = true
 	}
-	e.faults, e.live.bursts, e.live.notices, e.live.printer = fresh, -1, true, false
+	e.faults, e.live.bursts, e.live.notices = fresh, -1, true
 	for _, r := range circumstances {
 		e.Hear(r)
 	}
@@ -147,16 +146,12 @@ func (e *Engine) noteSlip(k batchKey, s slip, sign int) {
 		})
 		list = slices.Insert(list, i, s)
 	}
-	e.live.slips[k] = list
-	e.faults.slip(k, list, e.live.printer)
-}
-
-func (f *faults) slip(k batchKey, list []slip, printers bool) {
-	if printers && len(list) > 0 {
-		f.unprinted[k] = list[0].ref
-	} else {
-		delete(f.unprinted, k)
+	if e.live.slips[k] = list; len(list) > 0 {
+		e.faults.unprinted[k] = list[0].ref
+		return
 	}
+	delete(e.live.slips, k)
+	delete(e.faults.unprinted, k)
 }
 
 // Changed is what Settle found changed.
@@ -166,8 +161,6 @@ type Changed struct {
 	Links []string
 	// Terminals of which the health has changed.
 	Terminals []evidence.Word
-	// Printers tells that slips count that did not before.
-	Printers bool
 	// Networks tells that other links to networks are on record.
 	Networks bool
 	// Bursts is the stretch in which bursts of errors have changed; 0 for none.
@@ -237,12 +230,6 @@ func (e *Engine) Settle() Changed {
 				for _, i := range list {
 					c.edges(e.ctx.AsOf, &i, Edge{TID: k.tid})
 				}
-			}
-		}
-		if k.part == "printer" && !l.printer {
-			l.printer, c.Printers = true, true
-			for k, list := range l.slips {
-				f.slip(k, list, true)
 			}
 		}
 	}

@@ -244,6 +244,10 @@ func (r *Row) subtract(o *Row) {
 	}
 }
 
+// nextFiles is for how many days after the due day a later file may have what its
+// own day's could not.
+const nextFiles = 7
+
 // Changes gives the moments at which the answer for a payment may change by time
 // alone, besides those at which circumstances begin and end: the first after the
 // present one, 0 for none.
@@ -257,6 +261,11 @@ func (c *Context) Changes(j *Journey) (next evidence.Instant) {
 	note(j.Legs.ClearingFile)
 	if j.OpenPreauth {
 		note(j.preauthEnd())
+	}
+	if j.Next == Settlement { // later files count from their day on
+		for n := range nextFiles {
+			note(j.Terms.StartOf(j.Legs.Day.Add(n+1)) - 1)
+		}
 	}
 	if j.Swipe.Reversal != 0 {
 		note(j.Swipe.ReversalFirst.Add(reversalPatience))
