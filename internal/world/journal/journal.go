@@ -223,11 +223,14 @@ func (t *Ticket) Wait() error {
 // caller that decides under its own lock keeps the order of its decisions, and
 // waits for the disk after the lock.
 func (j *Journal) Enqueue(records ...any) *Ticket {
-	failed := func(err error) *Ticket {
+	failed := func(err error) *Ticket { // or done, with nil
 		t := &Ticket{newGroup()}
 		t.g.err = err
 		close(t.g.done)
 		return t
+	}
+	if len(records) == 0 {
+		return failed(nil)
 	}
 	var b []byte
 	for _, r := range records {
