@@ -283,6 +283,7 @@ func (x *Exchange) Request(now time.Time, conn Conn, r *payment.Request) {
 	p := x.Book.Profile(r.TID)
 	if p == nil {
 		d, _, _ := x.Book.Admit(now, r, x)
+		r.Card.Wipe()
 		x.refusal(now, conn, d)
 		return
 	}

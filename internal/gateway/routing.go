@@ -55,8 +55,7 @@ type link struct {
 	owing     int
 	heard     time.Time // when it last answered anything
 	heardSent time.Time // when the latest answered request had been sent
-	probed    time.Time
-	next      int // the last STAN that was given out
+	next      int       // the last STAN that was given out
 	taken     map[string]payment.ID
 	resting   []resting
 	since     time.Time // when it last changed between connected and not
@@ -79,6 +78,7 @@ const (
 	stanRest    = time.Minute     // how long an answered STAN is not used again
 	tripAfter   = 5               // unanswered in a row: the link or the issuer is taken to be down
 	probeEvery  = 5 * time.Second // one request is let through to see whether it is back
+	probeEnds   = time.Minute     // a probe of which nothing was heard is over
 	healthEvery = 5 * time.Second
 	window      = 64              // answers over which health is measured
 	slowAfter   = 3 * time.Second // mean latency from which a link is degraded
@@ -132,7 +132,7 @@ func (l *link) usable(now time.Time) bool {
 	if !l.up || l.flying >= l.MaxInFlight {
 		return false
 	}
-	return !l.tripped() || now.Sub(l.probed) >= probeEvery
+	return l.admits(now)
 }
 
 // Route chooses a link; part of payment.Env.
@@ -159,7 +159,7 @@ func (x *Exchange) Route(r *payment.Request, original *payment.Transaction) paym
 		if out.Refusal == codeNoIssuer {
 			out = payment.Route{Network: x.links[rt.Links[0]].Network, Issuer: rt.Issuer, Refusal: codeInoperative}
 		}
-		if h := x.issuers[rt.Issuer]; h != nil && rt.Issuer != "" && h.tripped() && x.now.Sub(h.probed) < probeEvery && r.Operation != payment.Offline {
+		if h := x.issuers[rt.Issuer]; h != nil && rt.Issuer != "" && !h.admits(x.now) && r.Operation != payment.Offline {
 			continue
 		}
 		for _, name := range rt.Links {
@@ -176,11 +176,9 @@ func (x *Exchange) take(l *link, issuer string) payment.Route {
 	if stan == "" {
 		return payment.Route{Network: l.Network, Issuer: issuer, Refusal: codeInoperative}
 	}
-	if l.tripped() {
-		l.probed = x.now
-	}
-	if h := x.issuers[issuer]; h != nil && h.tripped() {
-		h.probed = x.now
+	l.probe(x.now)
+	if h := x.issuers[issuer]; h != nil {
+		h.probe(x.now)
 	}
 	return payment.Route{Link: l.name, Network: l.Network, Issuer: issuer, STAN: stan}
 }
@@ -291,8 +289,9 @@ type health struct {
 	n, at   int // how many results there are, and where the next goes
 	failed  int
 	total   time.Duration
-	misses  int // failures in a row
-	probed  time.Time
+	misses  int       // failures in a row
+	probed  time.Time // when a request was last let through to something that had failed
+	probing bool      // it has not been answered, nor timed out
 	status  linkStatus
 }
 
@@ -303,7 +302,27 @@ type result struct {
 
 func (h *health) tripped() bool { return h.misses >= tripAfter }
 
+// admits reports whether a request may go out: the link or issuer answers, or no
+// probe of it is under way.
+func (h *health) admits(now time.Time) bool {
+	if !h.tripped() {
+		return true
+	}
+	since := now.Sub(h.probed)
+	return !h.probing && since >= probeEvery || since >= probeEnds
+}
+
+// probe notes that a request goes out, if what it goes to has failed before.
+func (h *health) probe(now time.Time) {
+	if h.tripped() {
+		h.probed, h.probing = now, true
+	}
+}
+
 func (h *health) answer(_ time.Time, latency time.Duration, failed bool) {
+	if !failed && h.tripped() {
+		h.n, h.at, h.failed, h.total = 0, 0, 0, 0 // it is back: what was before says nothing of now
+	}
 	r := &h.results[h.at]
 	if h.n == window {
 		h.total -= r.latency
@@ -314,6 +333,7 @@ func (h *health) answer(_ time.Time, latency time.Duration, failed bool) {
 		h.n++
 	}
 	*r = result{latency, failed}
+	h.probing = false
 	h.at = (h.at + 1) % window
 	h.total += latency
 	if failed {

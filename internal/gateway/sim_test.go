@@ -103,6 +103,7 @@ type stage struct {
 	ticked time.Time
 	faults faults
 	healed bool
+	staged bool // terminals only do what they are told
 	sums   sums
 	policy payment.Policy
 	cfg    gateway.Config
@@ -578,7 +579,7 @@ func (s *stage) addTill(n, left int) {
 // next does the terminal's next thing after a pause.
 func (k *till) next(pause time.Duration) {
 	k.s.after(pause, func() {
-		if k.waiting == nil {
+		if k.waiting == nil && !k.s.staged {
 			k.act()
 		}
 	})
@@ -890,7 +891,11 @@ func (s *stage) heal() {
 	s.healed = true
 	for _, k := range s.shops {
 		k.left = 0
+		if s.staged && k.waiting == nil {
+			k.next(k.pause())
+		}
 	}
+	s.staged = false
 	healed := s.now
 	deadline := s.policy.LastArrival + 2*s.policy.RepeatMost + 20*time.Minute
 	s.run(s.now.Add(deadline), s.idle)
