@@ -124,7 +124,9 @@ func (m *Message) describeField(n int, k Kind, lang string) Item {
 	case "tlv":
 		m.describeTLV(&it, v, lang)
 	case "keys":
-		if signOn := k.Operation == SignOn || k.Operation == MasterKey; signOn && k.Response || f.class == classB && !printable(v) {
+		// Requests of management tell the terminal's number here; answers bring
+		// keys, and payments without a card its verification value.
+		if management := k.Operation >= SignOn; !management || k.Response || !printable(v) {
 			it.Value, it.Masked = hidden(len(v)), true
 		}
 	case "batch":

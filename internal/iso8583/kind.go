@@ -84,7 +84,7 @@ func (m *Message) Kind() (Kind, error) {
 			continue
 		}
 		if k.Reversal {
-			if o := m.Bytes(OriginalData); len(o) >= 4 && string(o[:4]) != c.Request {
+			if o := m.Bytes(OriginalData); len(o) >= 4 && string(o[:3]) != c.Request[:3] {
 				continue
 			}
 		}

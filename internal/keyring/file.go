@@ -51,9 +51,24 @@ const (
 	fileFormat = "daozhang-keyring/1"
 	// scrypt's cost: 32 MiB and about a tenth of a second, once per start.
 	costN, costR, costP = 1 << 15, 8, 1
-	maxCostN            = 1 << 20
+	maxCost             = 1 << 20 // of N × R: an altered file asks for 128 MiB at most
 	minSecret           = 12
 )
+
+// cutHead parts the first line, nil where there is no whole one, from the others.
+func cutHead(raw []byte) (line, rest []byte) {
+	line, rest, whole := bytes.Cut(raw, []byte("\n"))
+	if !whole {
+		return nil, nil
+	}
+	return line, rest
+}
+
+// read takes a first line; false for one that is none or asks for too much.
+func (h *fileHead) read(line []byte) bool {
+	return json.Unmarshal(line, h) == nil && h.Format == fileFormat && h.KDF == "scrypt" && len(h.Salt) >= 16 &&
+		h.N > 1 && h.R > 0 && h.P > 0 && h.N <= maxCost && h.R <= maxCost && h.N*h.R <= maxCost && h.P <= 4
+}
 
 // openFile opens or makes the file and gives every change in it to restore.
 func openFile(path string, pass []byte, random io.Reader, restore func(record) error) (*file, error) {
@@ -85,8 +100,8 @@ func openFile(path string, pass []byte, random io.Reader, restore func(record) e
 
 func (k *file) read(raw, pass []byte, restore func(record) error) error {
 	const op = "open the keyring"
-	line, rest, whole := bytes.Cut(raw, []byte("\n"))
-	if !whole { // new, or torn while it was made: nothing was given out yet
+	line, rest := cutHead(raw)
+	if line == nil { // new, or torn while it was made: nothing was given out yet
 		salt := make([]byte, 16)
 		if _, err := io.ReadFull(k.random, salt); err != nil {
 			return fmt.Errorf("no random bytes: %w", err)
@@ -106,7 +121,7 @@ func (k *file) read(raw, pass []byte, restore func(record) error) error {
 		return k.rewrite(nil)
 	}
 	var h fileHead
-	if json.Unmarshal(line, &h) != nil || h.Format != fileFormat || h.KDF != "scrypt" || h.N > maxCostN || h.R > 32 || h.P > 4 || len(h.Salt) < 16 {
+	if !h.read(line) {
 		return fault.New(fault.Conflict, op, k.path, errors.New("the file is no keyring"), "name another file")
 	}
 	k.head = line
