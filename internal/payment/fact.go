@@ -23,7 +23,7 @@ type facts struct {
 // the same step always gives the same ids.
 func (f *facts) begin(t evidence.Type, subject, word string, at time.Time, mid string) {
 	if f.buf == nil {
-		f.buf = make([]byte, 0, 1536)
+		f.buf = make([]byte, 0, 768)
 	}
 	f.start = len(f.buf)
 	id := subject + "/" + word

@@ -60,9 +60,12 @@ type use struct {
 // span is how far back rules can look.
 const span = 24 * time.Hour
 
-// deep is how many uses are kept per card or terminal: beyond, counts of the
-// last 24 hours say "at least".
-const deep = 1024
+// deep is how many uses are kept per terminal, deepCard per card: beyond, counts
+// of the last 24 hours say "at least".
+const (
+	deep     = 1024
+	deepCard = 128
+)
 
 // track is the recent uses of one card or terminal, oldest first.
 type track struct {
@@ -70,10 +73,10 @@ type track struct {
 	declines []time.Time
 }
 
-func (t *track) add(u use) {
+func (t *track) add(u use, most int) {
 	t.trim(u.at)
-	if len(t.uses) >= deep {
-		t.uses = append(t.uses[:0], t.uses[1:]...)
+	if len(t.uses) >= most {
+		t.uses = append(t.uses[:0], t.uses[most/8:]...)
 	}
 	t.uses = append(t.uses, u)
 }
@@ -155,9 +158,9 @@ func (w *Window) Observe(e *Event, rs *Rules) {
 	sign := int64(1)
 	if e.Outcome == Started {
 		u := use{at: e.At, mid: e.MID, tid: e.TID, amount: e.Amount, refund: e.refund(), credit: e.Credit, night: e.Local < nightEnds, nearLimit: e.NearLimit}
-		terminal.add(u)
+		terminal.add(u, deep)
 		if card != nil {
-			card.add(u)
+			card.add(u, deepCard)
 		}
 	} else {
 		sign = -1
@@ -243,12 +246,15 @@ func (w *Window) sweep(now time.Time) {
 
 const nightEnds = 6 // o'clock
 
+// manyTerminals is how far different terminals of a card are counted.
+const manyTerminals = 16
+
 // fill sets what the window knows of an attempt.
 func (w *Window) fill(s *Signals, a *Attempt) {
 	hour, ten := a.At.Add(-time.Hour), a.At.Add(-10*time.Minute)
 	edge := a.At.Add(-span)
 	if t := w.cards[a.Card]; t != nil && a.Card != "" {
-		var seen [8]string
+		var seen [manyTerminals]string
 		terminals := seen[:0]
 		for i := range t.uses {
 			u := &t.uses[i]
@@ -264,7 +270,7 @@ func (w *Window) fill(s *Signals, a *Attempt) {
 			for _, name := range terminals {
 				known = known || name == u.tid
 			}
-			if !known {
+			if !known && len(terminals) < manyTerminals {
 				terminals = append(terminals, u.tid)
 			}
 			if u.tid == a.TID {
