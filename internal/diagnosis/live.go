@@ -26,6 +26,7 @@ type live struct {
 	bursts  int // errors that addBursts has seen; -1: all anew
 	works   map[partKey][]evidence.Instant
 	slips   map[batchKey][]slip // not printed, in order of their payments
+	slipped []Slip              // of which something has changed
 }
 
 type slip struct {
@@ -146,6 +147,7 @@ func (e *Engine) noteSlip(k batchKey, s slip, sign int) {
 		})
 		list = slices.Insert(list, i, s)
 	}
+	e.live.slipped = append(e.live.slipped, Slip{k.tid, k.batch})
 	if e.live.slips[k] = list; len(list) > 0 {
 		e.faults.unprinted[k] = list[0].ref
 		return
@@ -161,6 +163,8 @@ type Changed struct {
 	Links []string
 	// Terminals of which the health has changed.
 	Terminals []evidence.Word
+	// Slips are the batches of which slips were not printed, or were after all.
+	Slips []Slip
 	// Networks tells that other links to networks are on record.
 	Networks bool
 	// Bursts is the stretch in which bursts of errors have changed; 0 for none.
@@ -169,6 +173,9 @@ type Changed struct {
 	// terminal under "terminal/".
 	Edges []Edge
 }
+
+// Slip names the batch of a slip.
+type Slip struct{ TID, Batch evidence.Word }
 
 // Edge is a moment at which a fault begins or ends.
 type Edge struct {
@@ -234,6 +241,7 @@ func (e *Engine) Settle() Changed {
 		}
 	}
 	clear(l.parts)
+	c.Slips, l.slipped = l.slipped, nil
 	e.settleBursts(&c)
 	return c
 }
@@ -305,11 +313,16 @@ func (e *Engine) Usage(j *journey.Journey) Usage {
 	return Usage{usageKeys(j), use{j.Time, j.Amount}, j.Swipe.Outcome == journey.WasApproved}
 }
 
-// UsageKeys gives the limits that a payment is held against, for maps.
-func (u Usage) UsageKeys() [3]any { return [3]any{u.keys[0], u.keys[1], u.keys[2]} }
+// Hashes gives the limits that a payment counts to, or is held against, as hashes.
+func (u *Usage) Hashes() (out [3]uint64) {
+	for i, k := range u.keys {
+		out[i] = (k.of.Hash64()*31+uint64(k.kind))*1099511628211 ^ uint64(uint32(k.date))
+	}
+	return out
+}
 
 // Counts reports whether the payment counts: whether it was approved.
-func (u Usage) Counts() bool { return u.counts }
+func (u *Usage) Counts() bool { return u.counts }
 
 // Use takes what a payment counts to daily limits, or with sign -1 takes it back.
 func (e *Engine) Use(u Usage, sign int) {

@@ -256,7 +256,7 @@ func (l *Live) joinBank(b *bank) {
 		if l.ctx.AwaitsPayout(p) {
 			unpaid[purse{p.MID, p.Currency}] += p.Net
 		}
-		l.knowBank(p)
+		l.know(p.MID, p.Account, p.Bank)
 	}
 	for k, net := range unpaid {
 		l.ctx.Unpaid(k.mid, k.currency, net, true)
@@ -490,21 +490,18 @@ func (l *Live) comparePayments(a, b *match.Payment) int {
 	return l.set.CompareTime(first(a), first(b))
 }
 
-// knowBank notes at which bank a merchant's payouts are.
-func (l *Live) knowBank(p *match.Payout) {
-	if p.Bank != "" {
-		known := l.atBank[p.Bank]
+// know notes at which bank and account payouts of a merchant may come.
+func (l *Live) know(mid evidence.Word, account, bank string) {
+	put := func(index map[string]map[evidence.Word]bool, name string) {
+		known := index[name]
 		if known == nil {
 			known = map[evidence.Word]bool{}
-			l.atBank[p.Bank] = known
+			index[name] = known
 		}
-		known[p.MID] = true
+		known[mid] = true
 	}
-	account := strings.ReplaceAll(p.Account, " ", "")
-	known := l.atAccount[account]
-	if known == nil {
-		known = map[evidence.Word]bool{}
-		l.atAccount[account] = known
+	put(l.atAccount, strings.ReplaceAll(account, " ", ""))
+	if bank != "" {
+		put(l.atBank, bank)
 	}
-	known[p.MID] = true
 }

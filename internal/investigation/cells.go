@@ -20,6 +20,8 @@ type cell struct {
 	// rematch and rejudge tell what is to be done, and that it is in its queue.
 	rematch, rejudge bool
 	flags            cellFlags
+	network          evidence.Word // of the payments on their way
+	watch            uint64        // of what they are watched under
 	tallies          []tally
 	memos            []memo
 }
@@ -296,11 +298,8 @@ func (l *Live) install(id cellID, part match.Part) {
 		for _, w := range [6]evidence.Word{f.RRN, f.STAN, f.OrderID, f.Ref, f.AuthCode, f.Payout} {
 			l.words.add(w, id)
 		}
-		if f.TID != 0 {
-			l.near.add(nearKey(f.TID, f.Time), id)
-			if f.Batch != 0 {
-				l.batches.add(mix(uint64(f.TID), uint64(f.Batch)), id)
-			}
+		if f.Batch != 0 {
+			l.batches.add(mix(uint64(f.TID), uint64(f.Batch)), id)
 		}
 	}
 	l.judge(id)
@@ -630,6 +629,7 @@ func (l *Live) settleMerchants() {
 			l.bankOf(m).touch(l)
 			l.directly = true
 		}
+		l.knowTerms(m)
 		if whole := l.inferable(m); whole != m.whole {
 			l.regroup(m, whole)
 		}
@@ -638,6 +638,17 @@ func (l *Live) settleMerchants() {
 		}
 	}
 	l.stirred = l.stirred[:0]
+}
+
+// knowTerms notes where the payouts of a merchant are to come by its terms.
+func (l *Live) knowTerms(m *merchant) {
+	list := l.book.All(m.mid)
+	for _, t := range list {
+		l.know(m.mid, t.Account, t.Bank)
+	}
+	if len(list) == 0 {
+		l.know(m.mid, "", "")
+	}
 }
 
 // regroup makes the payments of a merchant one cell, or cells of their own.

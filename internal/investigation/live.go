@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"daozhang/internal/calendar"
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
@@ -87,6 +88,10 @@ type Live struct {
 	doubts        bool // what is ambiguous has changed
 	dues          moments[cellID]
 	edges         moments[diagnosis.Edge]
+	watchers      map[uint64][]cellID // by what they rest on
+	watching      []uint64            // of the cell being judged
+	judging       cellID
+	fileDates     map[calendar.Date]int // of settlement files
 	sums          sums
 	work          Work
 
@@ -182,6 +187,7 @@ func (l *Live) begin() {
 	l.engine = diagnosis.NewLiveEngine(l.ctx, l.opts.Catalogue)
 	l.ambiguous, l.unplaced = map[cellID][]match.Ambiguity{}, map[cellID][]match.Unplaced{}
 	l.sums = newSums()
+	l.watchers, l.fileDates = map[uint64][]cellID{}, map[calendar.Date]int{}
 	l.brief = &Answer{AsOf: l.asOf, Offset: l.opts.Offset, View: l.view, Match: l.res, Context: l.ctx, Engine: l.engine}
 }
 

@@ -129,4 +129,3 @@ func TestLiveEqualsWhole(t *testing.T) {
 		}
 	})
 }
-

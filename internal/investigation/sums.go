@@ -256,7 +256,8 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 		c.tallies = make([]tally, len(found.Payments))
 	}
 	c.tallies = c.tallies[:len(found.Payments)]
-	c.next, c.flags = 0, 0
+	c.next, c.flags, c.network = 0, 0, 0
+	l.judging, l.watching = id, l.watching[:0]
 	for i := range found.Payments {
 		l.ctx.Compute(found, &found.Payments[i], j)
 		l.engine.Judge(j, v)
@@ -284,12 +285,13 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 		if next := l.ctx.Changes(j); next != 0 && (c.next == 0 || next < c.next) {
 			c.next = next
 		}
-		l.watch(id, c, t, j)
+		l.watch(c, t, j)
 		l.sums.add(t, id, 1)
 		if t.counts {
 			l.countDay(c.m, t, 1)
 		}
 	}
+	l.watched(id, c)
 	if c.next != 0 {
 		l.dues.add(c.next, id)
 	}

@@ -24,14 +24,6 @@ func NewLiveContext(res *match.Result) *Context {
 // Turn sets the terms and the moment of the question.
 func (c *Context) Turn(book *terms.Book, asOf evidence.Instant) { c.Book, c.AsOf = book, asOf }
 
-// Heard says what a fact changed besides what is indexed by its own keys.
-type Heard struct {
-	// Leg is one on which somebody speaks for the first time, of Leg for MID (0:
-	// for all); NoLeg for none.
-	Leg Leg
-	MID evidence.Word
-}
-
 // Hear takes a circumstance that has come, in whatever order of time.
 func (c *Context) Hear(r evidence.FactRef) { c.hear(r, c.View.At(r)) }
 
@@ -65,14 +57,14 @@ func (c *Context) Reread(circumstances, general []evidence.FactRef) {
 }
 
 // Speak notes that somebody speaks of a leg for a merchant, by lines or payouts;
-// it reports whether that is new.
+// it reports whether that is new to anybody.
 func (c *Context) Speak(mid evidence.Word, l Leg) bool {
 	facts := c.of(mid)
 	if facts.legs[l] {
 		return false
 	}
 	facts.legs[l] = true
-	return true
+	return !c.common.legs[l]
 }
 
 // Spoken gives the legs of which anybody speaks for a merchant (0: declared for
@@ -114,6 +106,54 @@ func put(m map[FileKey]lineCount, k FileKey, l lineCount) {
 	} else {
 		m[k] = l
 	}
+}
+
+// FileState is what the lines on record make of the files they should stand in.
+type FileState struct {
+	Own, All uint64 // whether the files of the merchant, and of all, are whole
+	Any      bool   // a settlement line of the date is on record
+}
+
+// FileState gives the state of the files that should hold a merchant's line.
+func (c *Context) FileState(mid evidence.Word, line *evidence.Fact) (s FileState) {
+	if line.Type == evidence.ClearingLine {
+		whole := func(k FileKey, r evidence.FactRef) {
+			if count, said := c.View.Num(r, evidence.Count); !said || c.clearingLines[k].n+c.unnamed(k) >= int(count) {
+				s.Own += k.Of.Hash64() | 1
+			}
+		}
+		if k := (FileKey{line.Network, line.Date}); k.Of != 0 {
+			if r := c.ClearingFiles[k]; r != 0 {
+				whole(k, r)
+			}
+			return s
+		}
+		for k, r := range c.ClearingFiles { // it counts for each network
+			if k.Date == line.Date {
+				whole(k, r)
+			}
+		}
+		return s
+	}
+	whole := func(k FileKey) uint64 {
+		count, said := c.stated(k, evidence.Count)
+		if _, ok := c.SettlementFiles[k]; !ok || said && c.settlementLines[k].n < int(count) {
+			return 0
+		}
+		return 1
+	}
+	s.Own, s.All = whole(FileKey{mid, line.Date}), whole(FileKey{0, line.Date})
+	s.Any = c.settlementLines[FileKey{0, line.Date}].n > 0
+	return s
+}
+
+// SpanOf gives the stretch that a coverage declares.
+func (c *Context) SpanOf(r evidence.FactRef) Span { return c.span(r, c.View.At(r)) }
+
+// StatementDates gives the first and the last date that a statement covers.
+func (c *Context) StatementDates(r evidence.FactRef) (from, to calendar.Date) {
+	s := c.statementOf(r, c.View.At(r))
+	return s.from, s.to
 }
 
 // Unpaid sets what settled lines of a merchant await a payout, in minor units.
