@@ -24,6 +24,7 @@ func (m *Main) trace() *cobra.Command {
 	var (
 		in        input
 		asOf, out string
+		server    string
 		output    *oneOf
 	)
 	cmd := &cobra.Command{
@@ -36,15 +37,28 @@ func (m *Main) trace() *cobra.Command {
 			"REF 可以是签购单或报表上的任一号码：参考号、流水号、授权码、订单号、渠道流水号、出款编号或款项 id；\n" +
 				"都不是时，也可用金额（128.00）或卡号后四位查找。找到多笔时列出清单，请再用 id 指定。未找到时退出码为 3。"}),
 		Example: `  daozhang trace 606412000117 pos.csv settlement.csv statement.xml
-  daozhang trace 128.00 examples/corner-shop --as-of 2026-03-09T10:00:00+08:00`,
-		Args: need(2, -1, text{"name a reference, then the files", "请先写号码，再写文件"})(m),
+  daozhang trace 128.00 examples/corner-shop --as-of 2026-03-09T10:00:00+08:00
+  daozhang trace 632911000123 --server http://127.0.0.1:8080`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if server != "" {
+				return need(1, 1, text{"with --server name one reference and no files", "使用 --server 时只写一个号码，不写文件"})(m)(cmd, args)
+			}
+			return need(2, -1, text{"name a reference, then the files", "请先写号码，再写文件"})(m)(cmd, args)
+		},
 	}
 	in.flags(m, cmd)
 	f := cmd.Flags()
 	output = choice(f, "output", "o", "table", m.say(text{"form of the answer", "结果形式"}), "table", "ndjson")
 	f.StringVar(&asOf, "as-of", "", m.say(text{"`MOMENT` of the question: a time, a date (its end) or now (default: now)", "以哪一时刻 `MOMENT` 为准：时间、日期（当天终了）或 now（默认现在）"}))
 	f.StringVar(&out, "out", "", m.say(text{"write the answer to `FILE`", "把结果写入文件 `FILE`"}))
+	f.StringVar(&server, "server", "", m.say(text{"ask the server at `URL` instead of files; the key is in DAOZHANG_API_KEY", "改为向服务器 `URL` 查询；密钥取自环境变量 DAOZHANG_API_KEY"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if server != "" {
+			if asOf != "" {
+				return usage(cmd, m.say(text{"a server answers as of now", "服务器只回答当前时刻"}))
+			}
+			return m.traceServer(cmd.Context(), server, args[0], out, output.value)
+		}
 		when, err := asOfFlag(asOf)
 		if err != nil {
 			return err

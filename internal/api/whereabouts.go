@@ -1,0 +1,119 @@
+package api
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"daozhang/internal/card"
+	"daozhang/internal/fault"
+	"daozhang/internal/investigation"
+	"daozhang/internal/report"
+)
+
+// getWhereabouts answers for one payment, named by its id, a key such as its RRN,
+// or the UUID of our transaction: as the contract's JSON, or as the card that
+// people read (Accept: text/plain).
+func (s *Server) getWhereabouts(c *call) error {
+	ref := strings.TrimSpace(c.PathValue("id"))
+	missing := func() error {
+		shown, _ := card.MaskText(ref)
+		return fault.New(fault.NotFound, "find payment", shown, nil, "name it by its id, its retrieval reference number or another of its keys")
+	}
+	if ref == "" || len(ref) > 128 || card.IsPAN(ref) {
+		return missing()
+	}
+	keys := keysOf{ref: ref, mid: c.key.MID}
+	if id, err := uuid.Parse(ref); err == nil {
+		t, err := s.o.Keeper.Transaction(c.Context(), id)
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+		if err == nil {
+			if c.key.MID != "" && c.key.MID != t.MID {
+				return missing() // not even that it is there
+			}
+			keys = keysOf{ref: t.RRN, mid: t.MID, tid: t.TID, stan: t.STAN}
+		}
+	}
+	text := wantsText(c.Request)
+	lang := language(c.Request)
+	var body bytes.Buffer
+	var candidates []string
+	var fail error
+	s.o.Live.Read(func(now *investigation.Current) {
+		found := keys.among(now)
+		if len(found) != 1 {
+			for _, p := range found {
+				candidates = append(candidates, now.Answer().View.Words.Text(p.ID))
+			}
+			return
+		}
+		if text {
+			fail = report.Card(&body, now.Answer(), found[0], report.Options{Lang: lang})
+			return
+		}
+		fail = report.Payment(&body, now.Answer(), found[0], report.Options{Lang: lang})
+	})
+	switch {
+	case fail != nil:
+		return fail
+	case len(candidates) > 1:
+		return &problem{Status: http.StatusConflict, Detail: "several payments have this reference", Hint: "ask by one of the ids", Candidates: candidates}
+	case body.Len() == 0:
+		return missing()
+	}
+	c.w.Header().Set("Vary", "Accept, Accept-Language, Authorization")
+	if text {
+		c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		c.w.Header().Set("Content-Language", lang)
+	} else {
+		c.w.Header().Set("Content-Type", "application/json")
+	}
+	_, err := c.w.Write(body.Bytes())
+	return err
+}
+
+// keysOf is what a payment is asked by.
+type keysOf struct{ ref, mid, tid, stan string }
+
+func (k *keysOf) among(now *investigation.Current) []*investigation.Payment {
+	words := now.Answer().View.Words
+	var found []*investigation.Payment
+	for _, p := range now.Find(k.ref) {
+		if (k.mid == "" || words.Text(p.Keys.MID) == k.mid) && (k.tid == "" || words.Text(p.Keys.TID) == k.tid) &&
+			(k.stan == "" || words.Text(p.Keys.STAN) == k.stan) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+func wantsText(r *http.Request) bool {
+	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
+		switch t, _, _ := strings.Cut(strings.TrimSpace(part), ";"); t {
+		case "text/plain":
+			return true
+		case "application/json":
+			return false
+		}
+	}
+	return false
+}
+
+func language(r *http.Request) string {
+	if v := r.URL.Query().Get("lang"); v == "zh" || v == "en" {
+		return v
+	}
+	for _, part := range strings.Split(r.Header.Get("Accept-Language"), ",") {
+		switch t := strings.TrimSpace(part); {
+		case strings.HasPrefix(t, "zh"):
+			return "zh"
+		case strings.HasPrefix(t, "en"):
+			return "en"
+		}
+	}
+	return "en"
+}
