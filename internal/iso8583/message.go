@@ -126,18 +126,23 @@ func (m *Message) Get(field int) string { return string(m.Bytes(field)) }
 // Set sets a field. Whether the value fits the dialect is found by Encode, whose
 // error names the field. A number outside 2 to 128 panics.
 func (m *Message) Set(field int, value string) {
-	from := m.grow(field, len(value))
+	from, old := m.grow(field, len(value))
 	copy(m.buf[from:], value)
+	clear(old)
 }
 
-// SetBytes is Set with bytes, which are copied.
+// SetBytes is Set with bytes, which are copied; they may be those of another field
+// of the same message.
 func (m *Message) SetBytes(field int, value []byte) {
-	from := m.grow(field, len(value))
+	from, old := m.grow(field, len(value))
 	copy(m.buf[from:], value)
+	clear(old)
 }
 
-// grow gives the place for a new value of a field.
-func (m *Message) grow(field, n int) int {
+// grow gives the place for a new value of a field, and the memory that was left
+// for it: the caller clears that once the value is copied, so that no card number
+// stays behind.
+func (m *Message) grow(field, n int) (from int, old []byte) {
 	if field < 2 || field > maxField {
 		panic(fmt.Sprintf("iso8583: there is no field %d", field))
 	}
@@ -147,8 +152,7 @@ func (m *Message) grow(field, n int) int {
 		if cap(m.buf)-len(m.buf) < n {
 			bigger := make([]byte, len(m.buf), 2*cap(m.buf)+n+64)
 			copy(bigger, m.buf)
-			clear(m.buf) // no card number stays behind
-			m.buf = bigger
+			old, m.buf = m.buf, bigger
 		}
 		m.buf = m.buf[:len(m.buf)+n]
 	}
@@ -158,7 +162,7 @@ func (m *Message) grow(field, n int) int {
 	if len(m.pads) > 0 {
 		m.pads = slices.DeleteFunc(m.pads, func(p pad) bool { return int(p.field) == field })
 	}
-	return int(s.from)
+	return int(s.from), old
 }
 
 func (m *Message) pad(field int) byte {

@@ -365,6 +365,29 @@ func TestWipe(t *testing.T) {
 	}
 }
 
+// TestSetFromItself: a value of the same message, when it moves to larger memory.
+func TestSetFromItself(t *testing.T) {
+	m := iso8583.POS().New("0200")
+	text := strings.Repeat("some text ", 20)
+	m.Set(46, text)
+	first := m.Bytes(46)
+	for _, f := range []int{47, 56, 57, 59} {
+		m.SetBytes(f, m.Bytes(46))
+	}
+	for _, f := range []int{46, 47, 56, 57, 59} {
+		if m.Get(f) != text {
+			t.Errorf("field %d is lost", f)
+		}
+	}
+	if string(first) == text {
+		t.Error("the former memory keeps the value")
+	}
+	m.Set(46, "short")
+	if m.Get(46) != "short" || m.Get(47) != text {
+		t.Error("a shorter value")
+	}
+}
+
 // TestAnyValues: whatever values fit their fields come back from the wire, in any
 // dialect, in whatever order they were set, and set again.
 func TestAnyValues(t *testing.T) {

@@ -180,6 +180,20 @@ func TestWithoutKeys(t *testing.T) {
 	}
 }
 
+// TestNotDurable: a key that could not be written is not in force.
+func TestNotDurable(t *testing.T) {
+	k := open(t, filepath.Join(t.TempDir(), "keys"))
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.NewMaster(terminal); err == nil || k.HasMaster(terminal) {
+		t.Errorf("%v", err)
+	}
+	if err := k.RotateSeal(); err == nil {
+		t.Error("a sealing key that was not written")
+	}
+}
+
 func TestForget(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	host, device := open(t, path), open(t, "")
@@ -341,7 +355,7 @@ func TestTornAndAltered(t *testing.T) {
 	}
 	after, _ := os.ReadFile(path)
 	last := len(after) - len(before)
-	for cut := 0; cut <= last; cut += 1 + last/6 {
+	for cut := 0; cut <= last; cut += 1 + last/3 {
 		torn := filepath.Join(dir, fmt.Sprint("torn", cut))
 		if err := os.WriteFile(torn, after[:len(before)+cut], 0o600); err != nil {
 			t.Fatal(err)
