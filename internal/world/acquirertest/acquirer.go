@@ -70,7 +70,6 @@ type approval struct {
 	rrn      string
 	auth     string
 	reversed bool
-	voided   bool
 }
 
 // Start listens on a port of the loopback and answers until Close. The master keys

@@ -72,12 +72,6 @@ func NewCard(pan string) (*Card, error) {
 	return &Card{pan: pan, Expiry: "3012", Sequence: "001", PIN: "123456", Type: "debit", Chip: true, Contactless: true, Stripe: true}, nil
 }
 
-// randomCard gives one of count cards by chance.
-func randomCard(dice *rand.Rand, count int) *Card {
-	i := issuers[dice.IntN(len(issuers)-1)] // of domestic ones
-	return makeCard(i.prefix, i.issuer, i.kind, uint64(dice.IntN(max(count, 1))))
-}
-
 func makeCard(prefix, issuer, kind string, n uint64) *Card {
 	length := 19
 	if kind == "credit" {

@@ -23,7 +23,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -48,8 +47,9 @@ type Config struct {
 	Operator string
 	// Currency is numeric; 156 (CNY) where empty.
 	Currency string
-	// Dir is the terminal's folder: journal, pos.csv, evidence.ndjson. In memory
-	// where empty; then a dead terminal cannot be started again.
+	// Dir is the terminal's folder: pos.csv and evidence.ndjson, which a person may
+	// read and `daozhang check` does, and in its hidden folder .state the journal and
+	// keys. In memory where empty; then a dead terminal cannot be started again.
 	Dir string
 	// Sync is how sure the journal must be kept before a message leaves.
 	Sync journal.Sync
@@ -111,6 +111,12 @@ var (
 	// ErrIgnored: the operator ignored what the terminal asked for.
 	ErrIgnored = errors.New("the operator ignored the prompt")
 )
+
+// stateDir is hidden from programs that read a folder's files: it holds what is
+// only the terminal's own.
+const stateDir = ".state"
+
+func journalPath(dir string) string { return filepath.Join(dir, stateDir, "terminal.ndjson") }
 
 // Terminal is one terminal. It does one thing at a time: its methods wait for each
 // other.
@@ -191,7 +197,7 @@ func (t *Terminal) open() (err error) {
 	}()
 	var path string
 	if t.cfg.Dir != "" {
-		path = filepath.Join(t.cfg.Dir, "terminal")
+		path = filepath.Join(t.cfg.Dir, stateDir, "terminal")
 	}
 	if t.keys == nil {
 		k, err := vault.Open(path, t.cfg.Transport)
@@ -206,7 +212,7 @@ func (t *Terminal) open() (err error) {
 		}
 	}
 	if t.cfg.Dir != "" {
-		if t.journal, _, err = journal.Open(filepath.Join(t.cfg.Dir, "terminal.ndjson"), t.cfg.Sync, t.state.replay); err != nil {
+		if t.journal, _, err = journal.Open(journalPath(t.cfg.Dir), t.cfg.Sync, t.state.replay); err != nil {
 			return err
 		}
 		if t.papers, err = openPapers(t.cfg.Dir); err != nil {
@@ -436,7 +442,7 @@ func (t *Terminal) signedOn() bool { return t.state.signedOn && t.keys.HasWorkin
 func ReadJournal(dir string) ([]Transaction, error) {
 	s := newState()
 	s.all = true
-	if _, err := journal.Read(filepath.Join(dir, "terminal.ndjson"), s.replay); err != nil {
+	if _, err := journal.Read(journalPath(dir), s.replay); err != nil {
 		return nil, err
 	}
 	all := make([]Transaction, len(s.order))
@@ -469,10 +475,4 @@ func numberOf(s string) int {
 		n = 10*n + int(c-'0')
 	}
 	return n
-}
-
-// exists reports whether a terminal's folder has a journal.
-func exists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "terminal.ndjson"))
-	return err == nil
 }

@@ -165,7 +165,9 @@ type state struct {
 	all         bool
 	byKey       map[string]*Transaction
 	settling    *settling
-	facts       int // that were written
+	facts       int   // that were written
+	charged     int64 // ever: what counts, charges minus what was given back
+	reversed    int64 // ever: reversals that are done
 	last        time.Time
 	started     bool
 	stopped     bool
@@ -220,6 +222,7 @@ func (s *state) apply(r *Record) {
 		if r.Issuer != "" {
 			x.Issuer = r.Issuer
 		}
+		s.charged += x.effect()
 		if o := s.byKey[x.Original.Batch+"/"+x.Original.STAN]; o != nil && x.approved() && x.voids() {
 			o.Voided = true
 		}
@@ -231,6 +234,7 @@ func (s *state) apply(r *Record) {
 		x.Refusals++
 	case didReverse:
 		x.Reversal, x.Code = r.Reversal, orElse(x.Code, r.Code)
+		s.reversed++
 	case didTell:
 		x.Told = true
 		x.RRN, x.AuthCode, x.Code = orElse(r.RRN, x.RRN), orElse(x.AuthCode, r.AuthCode), r.Code
@@ -318,6 +322,21 @@ func (s *state) totals() iso8583.Totals {
 		}
 	}
 	return sum
+}
+
+// effect is what the transaction moves from the cardholder, negative for what goes
+// back.
+func (x *Transaction) effect() int64 {
+	if !x.counts() {
+		return 0
+	}
+	switch op, _ := iso8583.ParseOperation(x.Operation); op {
+	case iso8583.Sale, iso8583.Completion, iso8583.CompletionAdvice, iso8583.OfflineSale:
+		return x.charged()
+	case iso8583.Refund, iso8583.SaleVoid, iso8583.CompletionVoid:
+		return -x.charged()
+	}
+	return 0
 }
 
 // charged is the amount that counts: the approved one where it differs.

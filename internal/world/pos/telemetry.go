@@ -117,7 +117,7 @@ func openPapers(dir string) (*papers, error) {
 	all := newState()
 	all.all = true
 	facts := bufio.NewWriter(p.facts)
-	_, err := journal.Read(filepath.Join(dir, "terminal.ndjson"), func(line []byte) error {
+	_, err := journal.Read(journalPath(dir), func(line []byte) error {
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {
 			return err

@@ -176,15 +176,15 @@ func (b *bench) told(want string, names ...string) {
 // in the log.
 func (b *bench) noCard() {
 	b.t.Helper()
-	entries, err := os.ReadDir(b.cfg.Dir)
-	if err != nil || len(entries) == 0 {
-		b.t.Fatal(err)
-	}
 	texts := map[string][]byte{"paper": b.paper.Bytes(), "log": b.log.Bytes()}
-	for _, e := range entries {
-		if texts[e.Name()], err = os.ReadFile(filepath.Join(b.cfg.Dir, e.Name())); err != nil {
-			b.t.Fatal(err)
+	err := filepath.WalkDir(b.cfg.Dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			texts[path], err = os.ReadFile(path)
 		}
+		return err
+	})
+	if err != nil || len(texts) < 5 {
+		b.t.Fatal(len(texts), err)
 	}
 	for name, text := range texts {
 		for _, secret := range []string{canary, canary[5:16], "D3012", "123456\"", canary[:8]} {
@@ -702,7 +702,7 @@ func TestCountersWrap(t *testing.T) {
 	b := newBench(t)
 	b.terminal.Close()
 	// A terminal at the end of its numbers.
-	j, _, err := journal.Open(filepath.Join(b.cfg.Dir, "terminal.ndjson"), journal.Never, func([]byte) error { return nil })
+	j, _, err := journal.Open(filepath.Join(b.cfg.Dir, ".state", "terminal.ndjson"), journal.Never, func([]byte) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
