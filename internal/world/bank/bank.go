@@ -267,10 +267,22 @@ func (b *Bank) Entries() []Entry { return b.book.list() }
 // Balance gives the available balance of a card's account in minor units.
 func (b *Bank) Balance(pan string) int64 { return b.book.available(pan) }
 
-// WriteClearing writes the clearing file of a business date into the folder and
-// gives its path.
-func (b *Bank) WriteClearing(dir string, date calendar.Date) (string, error) {
-	return writeClearing(dir, date, b.book.setting(), b.Entries())
+// WriteClearing writes the clearing file of a business date from a journal into a
+// folder and gives its path. The scenario, which may be nil, says whose file it is
+// and which mistakes are in it.
+func WriteClearing(journal, dir string, date calendar.Date, s *Scenario) (string, error) {
+	set := Scenario{}
+	if s != nil {
+		set = *s
+	}
+	if err := set.complete(); err != nil {
+		return "", fault.New(fault.Invalid, "write clearing file", "", err, "")
+	}
+	entries, err := ReadJournal(journal)
+	if err != nil {
+		return "", err
+	}
+	return writeClearing(dir, date, &set, entries)
 }
 
 // clear writes the clearing file of each business day that has ended.
