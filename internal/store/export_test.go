@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // What the tests of package store_test reach inside for.
@@ -63,7 +65,12 @@ func WrittenTables() (out []Written) {
 			}
 		}
 		for v := insert; v <= remove; v++ {
-			w.Statements = append(w.Statements, t.one(v), t.many(v))
+			w.Statements = append(w.Statements, t.many(v))
+			if v == replace || v == remove {
+				w.Statements = append(w.Statements, t.one(v))
+			} else {
+				w.Statements = append(w.Statements, t.values(v, 2))
+			}
 		}
 		out = append(out, w)
 	}
@@ -72,3 +79,123 @@ func WrittenTables() (out []Written) {
 
 // ErrStale is the error of a version that is not there, to be recognised.
 var ErrStale = fmt.Errorf("x: %w", errStale)
+
+// Recording is what a store wrote, group by group.
+type Recording struct{ groups [][]work }
+
+// Record keeps what the store writes from now on. Nobody may be committing.
+func Record(s *Store) *Recording {
+	r := &Recording{}
+	s.group.session = &recorder{session: s.group.session, r: r}
+	return r
+}
+
+type recorder struct {
+	session
+	r *Recording
+}
+
+func (s *recorder) write(ctx context.Context, works []work) error {
+	s.r.groups = append(s.r.groups, works)
+	return s.session.write(ctx, works)
+}
+
+// Groups returns how many groups were written, and how many rows in all.
+func (r *Recording) Groups() (groups, rows int) {
+	for _, g := range r.groups {
+		for _, w := range g {
+			rows += len(w.rows)
+		}
+	}
+	return len(r.groups), rows
+}
+
+// Repeat is the bare loop: it writes the same rows in the same groups into
+// another database, each group in a transaction, and nothing else. each is told
+// how long every group took.
+func (r *Recording) Repeat(ctx context.Context, address string, each func(time.Duration)) error {
+	d, err := dialectOf(address)
+	if err != nil {
+		return err
+	}
+	if _, err := Migrate(ctx, address, false); err != nil {
+		return err
+	}
+	session, err := d.writer(ctx, "bench")
+	if err != nil {
+		return err
+	}
+	defer session.close()
+	g := groupState{s: &Store{options: Options{Node: "bench"}}}
+	if _, err := g.position(ctx, session); err != nil {
+		return err
+	}
+	for _, works := range r.groups {
+		begun := time.Now()
+		if err := session.begin(ctx); err != nil {
+			return err
+		}
+		if err := session.write(ctx, works); err != nil {
+			return err
+		}
+		if err := session.commit(ctx); err != nil {
+			return err
+		}
+		each(time.Since(begun))
+	}
+	return nil
+}
+
+// Otherwise writes the recording's inserts in the form that the database was not
+// given: PostgreSQL the many rows of VALUES that SQLite has, SQLite row by row.
+func (r *Recording) Otherwise(ctx context.Context, address string, each func(time.Duration)) error {
+	d, err := dialectOf(address)
+	if err != nil {
+		return err
+	}
+	if _, err := Migrate(ctx, address, false); err != nil {
+		return err
+	}
+	real, err := d.writer(ctx, "bench")
+	if err != nil {
+		return err
+	}
+	defer real.close()
+	g := groupState{s: &Store{options: Options{Node: "bench"}}}
+	if _, err := g.position(ctx, real); err != nil {
+		return err
+	}
+	most := 1
+	s, embedded := real.(*sqliteSession)
+	if !embedded {
+		p := real.(*postgresSession)
+		most, s = mostRows, &sqliteSession{conn: p.conn, statements: map[statement]*sql.Stmt{}}
+	}
+	for _, works := range r.groups {
+		begun := time.Now()
+		if err := real.begin(ctx); err != nil {
+			return err
+		}
+		for _, w := range works {
+			if w.verb == replace || w.verb == remove {
+				err = real.write(ctx, []work{w})
+			} else if most > 1 {
+				err = s.write(ctx, []work{w})
+			} else {
+				for _, r := range w.rows {
+					if err == nil {
+						err = s.write(ctx, []work{{w.table, w.verb, []row{r}}})
+					}
+				}
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := real.commit(ctx); err != nil {
+			return err
+		}
+		each(time.Since(begun))
+	}
+	return nil
+}

@@ -121,7 +121,7 @@ func (d *sqlite) writer(ctx context.Context, _ string) (session, error) {
 		db.Close()
 		return nil, err
 	}
-	return &sqliteSession{db: db, conn: conn, statements: map[*table]*[remove + 1]*sql.Stmt{}}, nil
+	return &sqliteSession{db: db, conn: conn, statements: map[statement]*sql.Stmt{}}, nil
 }
 
 func (d *sqlite) classify(err error) class {
@@ -152,8 +152,19 @@ func (d *sqlite) classify(err error) class {
 type sqliteSession struct {
 	db         *sql.DB
 	conn       *sql.Conn
-	statements map[*table]*[remove + 1]*sql.Stmt
+	statements map[statement]*sql.Stmt
 }
+
+// statement names a prepared one.
+type statement struct {
+	t    *table
+	v    verb
+	rows int
+}
+
+// mostRows is the most rows of one INSERT. Numbers of rows are powers of two, so
+// that there are few statements and each stays prepared.
+const mostRows = 32
 
 func (s *sqliteSession) begin(ctx context.Context) error { return s.exec(ctx, "BEGIN IMMEDIATE") }
 
@@ -168,31 +179,70 @@ func (s *sqliteSession) query(ctx context.Context, query string, args ...any) (*
 
 func (s *sqliteSession) write(ctx context.Context, works []work) error {
 	for _, w := range works {
-		st := s.statements[w.table]
-		if st == nil {
-			st = &[remove + 1]*sql.Stmt{}
-			s.statements[w.table] = st
+		if w.verb == replace || w.verb == remove {
+			if err := s.writeEach(ctx, w); err != nil {
+				return err
+			}
+			continue
 		}
-		if st[w.verb] == nil {
-			prepared, err := s.conn.PrepareContext(ctx, w.table.one(w.verb))
+		args := make([]any, 0, mostRows*len(w.table.columns))
+		for rows := w.rows; len(rows) > 0; {
+			n := 1
+			for n*2 <= min(len(rows), mostRows) {
+				n *= 2
+			}
+			st, err := s.prepare(ctx, statement{w.table, w.verb, n})
 			if err != nil {
 				return err
 			}
-			st[w.verb] = prepared
-		}
-		for _, r := range w.rows {
-			result, err := st[w.verb].ExecContext(ctx, r...)
-			if err != nil {
+			args = args[:0]
+			for _, r := range rows[:n] {
+				args = append(args, r...)
+			}
+			if _, err := st.ExecContext(ctx, args...); err != nil {
 				return err
 			}
-			if w.verb == replace {
-				if n, err := result.RowsAffected(); err != nil || n != 1 {
-					return fmt.Errorf("%w: %s", errStale, w.table.name)
-				}
+			rows = rows[n:]
+		}
+	}
+	return nil
+}
+
+// writeEach writes row by row what must say of each row whether it was there.
+func (s *sqliteSession) writeEach(ctx context.Context, w work) error {
+	st, err := s.prepare(ctx, statement{w.table, w.verb, 1})
+	if err != nil {
+		return err
+	}
+	for _, r := range w.rows {
+		result, err := st.ExecContext(ctx, r...)
+		if err != nil {
+			return err
+		}
+		if w.verb == replace {
+			if n, err := result.RowsAffected(); err != nil || n != 1 {
+				return fmt.Errorf("%w: %s", errStale, w.table.name)
 			}
 		}
 	}
 	return nil
+}
+
+func (s *sqliteSession) prepare(ctx context.Context, k statement) (*sql.Stmt, error) {
+	if st := s.statements[k]; st != nil {
+		return st, nil
+	}
+	q := ""
+	if k.v == replace || k.v == remove {
+		q = k.t.one(k.v)
+	} else {
+		q = k.t.values(k.v, k.rows)
+	}
+	st, err := s.conn.PrepareContext(ctx, q)
+	if err == nil {
+		s.statements[k] = st
+	}
+	return st, err
 }
 
 func (s *sqliteSession) commit(ctx context.Context) error { return s.exec(ctx, "COMMIT") }
@@ -205,11 +255,7 @@ func (s *sqliteSession) rollback() error {
 
 func (s *sqliteSession) close() {
 	for _, st := range s.statements {
-		for _, p := range st {
-			if p != nil {
-				p.Close()
-			}
-		}
+		st.Close()
 	}
 	s.conn.Close()
 	s.db.Close()

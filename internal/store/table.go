@@ -109,19 +109,27 @@ func (t *table) names() string {
 	return strings.Join(names, ", ")
 }
 
-// one is the statement that writes one row with parameters $1, $2, …. SQLite
-// runs it per row: it is prepared once, and there is no round trip to save.
+// one is the statement that changes or removes one row with parameters $1, $2, ….
 func (t *table) one(v verb) string {
-	switch v {
-	case replace:
-		return t.set(func(i int) string { return "$" + strconv.Itoa(i+1) }, "") + " AND " + t.guard() + " = $" + strconv.Itoa(len(t.columns)+1)
-	case remove:
-		return "DELETE FROM " + t.name + " WHERE " + t.where(func(i int) string { return "$" + strconv.Itoa(i+1) }, "")
+	value := func(i int) string { return "$" + strconv.Itoa(i+1) }
+	if v == remove {
+		return "DELETE FROM " + t.name + " WHERE " + t.where(value, "")
 	}
+	return t.set(value, "") + " AND " + t.guard() + " = " + value(len(t.columns))
+}
+
+// values is the statement that inserts n rows, row after row of parameters.
+// SQLite runs it: there is no round trip to save, only parsing and starting.
+func (t *table) values(v verb, n int) string {
 	var b strings.Builder
-	b.WriteString("INSERT INTO " + t.name + " (" + t.names() + ") VALUES (")
-	for i := range t.columns {
-		if i > 0 {
+	b.WriteString("INSERT INTO " + t.name + " (" + t.names() + ") VALUES ")
+	for i := range n * len(t.columns) {
+		switch {
+		case i == 0:
+			b.WriteString("(")
+		case i%len(t.columns) == 0:
+			b.WriteString("), (")
+		default:
 			b.WriteString(", ")
 		}
 		b.WriteString("$" + strconv.Itoa(i+1))
