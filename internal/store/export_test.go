@@ -66,7 +66,7 @@ func WrittenTables() (out []Written) {
 		}
 		for v := insert; v <= remove; v++ {
 			w.Statements = append(w.Statements, t.many(v))
-			if v == replace || v == remove {
+			if v >= replace {
 				w.Statements = append(w.Statements, t.one(v))
 			} else {
 				w.Statements = append(w.Statements, t.values(v, 2))
@@ -177,7 +177,7 @@ func (r *Recording) Otherwise(ctx context.Context, address string, each func(tim
 			return err
 		}
 		for _, w := range works {
-			if w.verb == replace || w.verb == remove {
+			if w.verb >= replace {
 				err = real.write(ctx, []work{w})
 			} else if most > 1 {
 				err = s.write(ctx, []work{w})

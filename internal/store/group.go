@@ -602,7 +602,7 @@ func (d *draft) works() []work {
 	}
 	d.put(nodeTable, replace, row{g.s.options.Node, d.next, d.from})
 	var out []work
-	for _, t := range slices.Concat(tables, referenceTables) {
+	for _, t := range writeOrder {
 		for v := insert; v <= remove; v++ {
 			rows := d.byTable[workKey{t, v}]
 			if len(rows) == 0 {

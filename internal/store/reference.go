@@ -91,8 +91,18 @@ var (
 	keyTable      = &table{name: "api_key", columns: columns("id hash:b role created:n revoked:n used:n body"), key: 1}
 )
 
+// Parts of a key that change by themselves: noting its use must not undo that it
+// was revoked meanwhile.
+var (
+	keyUsed    = &table{name: "api_key", columns: columns("id used:n"), key: 1}
+	keyRevoked = &table{name: "api_key", columns: columns("id revoked:n"), key: 1}
+)
+
 // referenceTables follow those of steps in the order of writing.
-var referenceTables = []*table{merchantTable, terminalTable, routeTable, listTable, keyTable}
+var referenceTables = []*table{merchantTable, terminalTable, routeTable, listTable, keyTable, keyUsed, keyRevoked}
+
+// writeOrder is the order in which a group's rows are written.
+var writeOrder = slices.Concat(tables, referenceTables)
 
 func (s *Store) put(ctx context.Context, t *table, v verb, r row) error {
 	return s.submit(ctx, &prepared{extra: []work{{t, v, []row{r}}}})
@@ -269,30 +279,15 @@ func (s *Store) CreateKey(ctx context.Context, k APIKey, hash [32]byte) error {
 
 // RevokeKey ends a key at a moment. fault.NotFound where there is none.
 func (s *Store) RevokeKey(ctx context.Context, id string, at time.Time) error {
-	k, hash, err := s.key(ctx, "id = $1", id)
-	if err != nil {
+	if _, _, err := s.key(ctx, "id = $1", id); err != nil {
 		return err
 	}
-	k.Revoked = at
-	return s.putKey(ctx, k, hash)
+	return s.put(ctx, keyRevoked, change, row{id, micros(at)})
 }
 
 // UseKey notes that a key was used; call it at most once a minute and key.
 func (s *Store) UseKey(ctx context.Context, id string, at time.Time) error {
-	k, hash, err := s.key(ctx, "id = $1", id)
-	if err != nil {
-		return err
-	}
-	k.Used = at.Truncate(time.Minute)
-	return s.putKey(ctx, k, hash)
-}
-
-func (s *Store) putKey(ctx context.Context, k APIKey, hash []byte) error {
-	body, err := json.Marshal(k)
-	if err != nil {
-		return fault.New(fault.Invalid, "register", "API key", err, "")
-	}
-	return s.put(ctx, keyTable, upsert, row{k.ID, hash, k.Role, micros(k.Created), micros(k.Revoked), micros(k.Used), string(body)})
+	return s.put(ctx, keyUsed, change, row{id, micros(at.Truncate(time.Minute))})
 }
 
 // Key returns the API key of a hash, whether revoked or not. fault.NotFound where

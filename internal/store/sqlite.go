@@ -179,7 +179,7 @@ func (s *sqliteSession) query(ctx context.Context, query string, args ...any) (*
 
 func (s *sqliteSession) write(ctx context.Context, works []work) error {
 	for _, w := range works {
-		if w.verb == replace || w.verb == remove {
+		if w.verb >= replace {
 			if err := s.writeEach(ctx, w); err != nil {
 				return err
 			}
@@ -233,7 +233,7 @@ func (s *sqliteSession) prepare(ctx context.Context, k statement) (*sql.Stmt, er
 		return st, nil
 	}
 	q := ""
-	if k.v == replace || k.v == remove {
+	if k.v >= replace {
 		q = k.t.one(k.v)
 	} else {
 		q = k.t.values(k.v, k.rows)

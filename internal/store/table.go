@@ -86,6 +86,8 @@ const (
 	// version (or place) that has to be there, compared with the column guarded
 	// by guard.
 	replace
+	// change sets columns of what is there; where there is nothing it does nothing.
+	change
 	// remove deletes by the key; its rows are keys.
 	remove
 )
@@ -112,8 +114,11 @@ func (t *table) names() string {
 // one is the statement that changes or removes one row with parameters $1, $2, ….
 func (t *table) one(v verb) string {
 	value := func(i int) string { return "$" + strconv.Itoa(i+1) }
-	if v == remove {
+	switch v {
+	case remove:
 		return "DELETE FROM " + t.name + " WHERE " + t.where(value, "")
+	case change:
+		return t.set(value, "")
 	}
 	return t.set(value, "") + " AND " + t.guard() + " = " + value(len(t.columns))
 }
@@ -164,6 +169,8 @@ func (t *table) many(v verb) string {
 	switch v {
 	case replace:
 		return t.set(value, " FROM "+from) + " AND " + t.name + "." + t.guard() + " = v.expected"
+	case change:
+		return t.set(value, " FROM "+from)
 	case remove:
 		return "DELETE FROM " + t.name + " USING " + from + " WHERE " + t.where(value, t.name+".")
 	}
