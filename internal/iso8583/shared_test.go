@@ -107,3 +107,37 @@ func TestVectorsOfOthers(t *testing.T) {
 		})
 	}
 }
+
+// TestDescriptionsOfOthers: no card number, track or PIN block of any of their
+// messages shows in its description, in neither language.
+func TestDescriptionsOfOthers(t *testing.T) {
+	for _, v := range readVectors(t, "unionpay_pos/vectors.jsonl") {
+		raw, err := hex.DecodeString(v.Hex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := iso8583.Detect(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := found.Message
+		secrets := []string{m.CardNumber(), m.Get(iso8583.Track2), m.Get(iso8583.Track3), strings.ToUpper(hex.EncodeToString(m.Bytes(iso8583.PINData)))}
+		for _, tag := range []string{"57", "5A"} {
+			secrets = append(secrets, strings.ToUpper(hex.EncodeToString(m.Tag(tag))))
+		}
+		if k, _ := m.Kind(); k.Operation == iso8583.SignOn && k.Response {
+			secrets = append(secrets, strings.ToUpper(hex.EncodeToString(m.Bytes(iso8583.Private62)[:16])))
+		}
+		for _, lang := range []string{"en", "zh"} {
+			b, err := json.Marshal(m.Describe(lang))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, s := range secrets {
+				if len(s) > 8 && strings.Trim(s, "0") != "" && strings.Contains(string(b), s) {
+					t.Errorf("%s: secret %d shows", v.ID, i)
+				}
+			}
+		}
+	}
+}
