@@ -346,9 +346,9 @@ func TestOneTerminalInOrder(t *testing.T) {
 	}
 }
 
-// TestDrain: what is under way ends, what comes is turned away, and nothing is
+// TestExchangeDrains: what is under way ends, what comes is turned away, and nothing is
 // owed afterwards that is not on record.
-func TestDrain(t *testing.T) {
+func TestExchangeDrains(t *testing.T) {
 	s := scene(t, 2, nil)
 	first := s.shops[0].sell(100, 0)
 	s.run(s.now.Add(100*time.Millisecond), nil)
@@ -366,9 +366,9 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestBadInput: every bad message gets its code, a counter and evidence, and has
+// TestRefusals: every bad message gets its code, a counter and evidence, and has
 // no effect on rows, ledger or network.
-func TestBadInput(t *testing.T) {
+func TestRefusals(t *testing.T) {
 	s := scene(t, 1, nil)
 	k := s.shops[0]
 	s.dir["BARRED01"] = &payment.Profile{TID: "BARRED01", MID: k.mid, Currency: cny, Barred: true}

@@ -79,7 +79,6 @@ type talk struct {
 	rrn    int
 	stan   int
 	route  payment.Route
-	lastID payment.ID
 	dir    payment.Profiles
 }
 

@@ -14,7 +14,6 @@ type facts struct {
 	source string
 	buf    []byte
 	zone   *time.Location
-	open   bool
 	first  bool
 	start  int
 }
