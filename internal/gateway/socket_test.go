@@ -18,9 +18,9 @@ import (
 	host "daozhang/internal/world/bank"
 )
 
-// TestSale takes a sale over real sockets, from the terminal through the gateway
+// TestSocketSale takes a sale over real sockets, from the terminal through the gateway
 // to the bank and back, and finds it in the books.
-func TestSale(t *testing.T) {
+func TestSocketSale(t *testing.T) {
 	r := newRig(t, setup{})
 	te := r.terminal(0)
 	te.signOn()
@@ -48,9 +48,9 @@ func TestSale(t *testing.T) {
 	te.code(te.build(iso8583.Kind{Operation: iso8583.Echo}), "00")
 }
 
-// TestConversation runs the operations of a terminal's day: sale, void, refund,
+// TestSocketConversation runs the operations of a terminal's day: sale, void, refund,
 // preauthorization, completion, balance, reversal, settlement.
-func TestConversation(t *testing.T) {
+func TestSocketConversation(t *testing.T) {
 	r := newRig(t, setup{})
 	te := r.terminal(0)
 	te.signOn()
@@ -100,9 +100,9 @@ func TestConversation(t *testing.T) {
 	}
 }
 
-// TestUnanswered: no answer in time is told as 98, and the reversal is repeated
+// TestSocketUnanswered: no answer in time is told as 98, and the reversal is repeated
 // until the bank takes it.
-func TestUnanswered(t *testing.T) {
+func TestSocketUnanswered(t *testing.T) {
 	r := newRig(t, setup{
 		scenario: &host.Scenario{Rules: []host.Rule{{When: host.When{Endings: []string{"13"}}, Do: host.DoSilent}}},
 		policy:   func(p *payment.Policy) { p.AnswerWithin = 200 * time.Millisecond },
@@ -121,9 +121,9 @@ func TestUnanswered(t *testing.T) {
 	te.code(te.sale(1000), "00")
 }
 
-// TestLateAnswer: an approval that comes after the time-out is reversed all the
+// TestSocketLateAnswer: an approval that comes after the time-out is reversed all the
 // same, for the terminal was told no.
-func TestLateAnswer(t *testing.T) {
+func TestSocketLateAnswer(t *testing.T) {
 	r := newRig(t, setup{
 		scenario: &host.Scenario{Rules: []host.Rule{{When: host.When{Endings: []string{"17"}}, Do: host.DoAnswer, Delay: 500 * time.Millisecond}}},
 		policy:   func(p *payment.Policy) { p.AnswerWithin = 150 * time.Millisecond },
@@ -139,9 +139,9 @@ func TestLateAnswer(t *testing.T) {
 	}
 }
 
-// TestHalfOpen: a link whose peer has gone silent is found by its echoes, and made
+// TestSocketHalfOpen: a link whose peer has gone silent is found by its echoes, and made
 // anew.
-func TestHalfOpen(t *testing.T) {
+func TestSocketHalfOpen(t *testing.T) {
 	r := newRig(t, setup{line: gateway.Line{Echo: 40 * time.Millisecond, EchoWithin: 80 * time.Millisecond},
 		policy: func(p *payment.Policy) { p.AnswerWithin = 300 * time.Millisecond }})
 	te := r.terminal(0)
@@ -158,9 +158,9 @@ func TestHalfOpen(t *testing.T) {
 	}
 }
 
-// TestBadInput sends what no terminal should: the right code or a closed
+// TestSocketBadInput sends what no terminal should: the right code or a closed
 // connection, a counter, evidence, and no effect.
-func TestBadInput(t *testing.T) {
+func TestSocketBadInput(t *testing.T) {
 	r := newRig(t, setup{door: gateway.Door{FrameWithin: 200 * time.Millisecond, MaxWaiting: 8}})
 	te := r.terminal(0)
 
@@ -300,9 +300,9 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestSlowReader: a terminal that sends and never reads loses its connection, and
+// TestSocketSlowReader: a terminal that sends and never reads loses its connection, and
 // the others are served.
-func TestSlowReader(t *testing.T) {
+func TestSocketSlowReader(t *testing.T) {
 	r := newRig(t, setup{door: gateway.Door{MaxWaiting: 4, WriteWithin: 200 * time.Millisecond}})
 	greedy := r.terminal(0)
 	echo, err := greedy.build(iso8583.Kind{Operation: iso8583.Echo}).Encode()
@@ -325,8 +325,8 @@ func TestSlowReader(t *testing.T) {
 	te.code(te.sale(100), "00")
 }
 
-// TestManyConnections: beyond the limit the newest is closed at once.
-func TestManyConnections(t *testing.T) {
+// TestSocketManyConnections: beyond the limit the newest is closed at once.
+func TestSocketManyConnections(t *testing.T) {
 	r := newRig(t, setup{door: gateway.Door{MaxConnections: 2}})
 	a, b := r.terminal(0), r.terminal(1)
 	a.signOn()
@@ -339,9 +339,9 @@ func TestManyConnections(t *testing.T) {
 	a.code(a.sale(100), "00")
 }
 
-// TestDrain: what is under way when the gateway is told to stop is answered; what
+// TestSocketDrain: what is under way when the gateway is told to stop is answered; what
 // comes after is turned away, and another start goes on.
-func TestDrain(t *testing.T) {
+func TestSocketDrain(t *testing.T) {
 	set := setup{scenario: &host.Scenario{Delay: host.Delay{Fixed: 300 * time.Millisecond}}}
 	r := newRig(t, set)
 	te, late := r.terminal(0), r.terminal(1)
