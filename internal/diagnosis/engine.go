@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/expr-lang/expr/vm"
 
@@ -21,6 +22,9 @@ type Engine struct {
 	cat    *Catalogue
 	memo   sync.Map // Signals → *verdictShape
 	live   *live    // nil for an Engine that is made once
+
+	delays   atomic.Pointer[delays] // see Learn
+	learning sync.Mutex
 }
 
 // NewEngine indexes the circumstances of a context for a catalogue.

@@ -40,7 +40,8 @@ func (e *Engine) expected(j *journey.Journey, best fit, f *findings) Expected {
 	case "next_file", "next_run":
 		return later(j, onDay(j, nextRun(t, j.AsOf)))
 	case "next_day":
-		return onDay(j, t.Calendar.AddBusinessDays(max(t.LocalDate(j.AsOf), j.Legs.Day), 1))
+		day := t.Calendar.AddBusinessDays(j.Legs.Day, 1)
+		return later(j, onDay(j, max(day, nextRun(t, j.AsOf))))
 	case "credit":
 		day := t.LocalDate(j.AsOf)
 		last := t.EndOf(t.Calendar.AddBusinessDays(day, 1))
@@ -57,7 +58,10 @@ func later(j *journey.Journey, x Expected) Expected {
 	return x
 }
 
-// underTerms gives the arrival of money that takes its normal way.
+// underTerms gives the arrival of money that takes its normal way: as the
+// merchant's payouts and their bank have taken theirs, else any time of the day
+// on which it is due. Where a bank is late too often to promise the day, the
+// stretch ends on the business day after.
 func (e *Engine) underTerms(j *journey.Journey) Expected {
 	if j.Due == 0 {
 		return Expected{}
@@ -67,22 +71,104 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 	if j.Next == journey.Credit {
 		due = max(due, j.LegDue)
 	}
-	// The money may come with the payout, and may have come already where only
-	// the account's statement is still to come.
+	if j.AsOf > due {
+		return e.pastDue(j)
+	}
+	table := e.learned()
+	bank := table.bank(e.bankOf(j), t.CreditDays)
+	if j.Next == journey.Credit && j.PaidOutAt != 0 {
+		return e.underWay(j, table, bank, due)
+	}
+	x := Expected{t.StartOf(j.Legs.Day), due, due}
+	if t.CreditDays > 0 {
+		x.Earliest = t.StartOf(j.Legs.CreditDay)
+	}
+	most := due
+	switch {
+	case j.Legs.Immediate:
+		x.Earliest, x.Likely = max(x.Earliest, j.CapturedAt), j.Legs.Payout
+		if len(bank.took) >= enough && t.CreditDays == 0 {
+			_, middle, longest := bank.took.within()
+			x.Likely = j.Legs.Payout.Add(middle)
+			x.Latest = max(due, j.Legs.Payout.Add(longest+slack(longest)))
+		}
+		return sorted(j.AsOf, x)
+	case t.CreditDays > 0 && len(bank.took) >= enough:
+		first, middle, longest := bank.took.within()
+		day := x.Earliest
+		x.Earliest, x.Likely, most = day.Add(first-slack(first)), day.Add(middle), day.Add(longest+slack(longest))
+	case t.CreditDays == 0 && len(bank.took) >= enough && len(table.runs[j.Keys.MID]) >= 2:
+		first, middle, longest := bank.took.within()
+		firstRun, run, lastRun := table.runs[j.Keys.MID].within()
+		day := x.Earliest
+		x.Earliest, x.Likely = day.Add(firstRun+first-slack(first)), day.Add(run+middle)
+		most = day.Add(lastRun + longest + slack(longest))
+	}
+	// The longer the way, the more may happen on it.
+	limit := lateOnTheDay
+	if j.Stage < journey.Cleared || t.LocalDate(j.AsOf) < j.Legs.Day {
+		limit = lateTheDayBefore
+	}
+	if table.lateShare(bank, lateCount) > limit {
+		next := t.Calendar.AddBusinessDays(j.Legs.CreditDay, 1)
+		x.Latest = t.StartOf(next).Add(min(most, due).Sub(t.StartOf(j.Legs.CreditDay)))
+	}
+	return sorted(j.AsOf, x)
+}
+
+// How often a bank's payouts may be late before the day itself is no longer
+// promised: to money that is cleared by the day on which it is due, and before that.
+const (
+	lateOnTheDay     = 0.05
+	lateTheDayBefore = 0.03
+)
+
+// slack is added to what was seen: a sample does not hold the longest of all.
+func slack(d time.Duration) time.Duration { return max(5*time.Minute, d/10) }
+
+// underWay gives the arrival of what was paid out. It may have come already
+// where only the account's statement is still to come.
+func (e *Engine) underWay(j *journey.Journey, table *delays, bank *crediting, due evidence.Instant) Expected {
+	t := j.Terms
+	x := Expected{j.PaidOutAt, due, due}
+	if len(bank.took) >= enough {
+		first, middle, longest := bank.took.within()
+		from := j.PaidOutAt
+		if t.CreditDays > 0 {
+			from = t.StartOf(j.CreditDay)
+		}
+		x.Earliest, x.Likely = max(j.PaidOutAt, from.Add(first-slack(first))), min(from.Add(middle), due)
+		x.Latest = max(due, from.Add(longest+slack(longest)))
+	} else if t.CreditDays > 0 {
+		x.Earliest = max(j.PaidOutAt, t.StartOf(j.CreditDay))
+	}
+	if table.lateShare(bank, slowCount) > lateOnTheDay {
+		next := t.Calendar.AddBusinessDays(j.CreditDay, 1)
+		x.Latest = max(x.Latest, t.StartOf(next).Add(due.Sub(t.StartOf(j.CreditDay))))
+	}
+	return sorted(j.PaidOutAt, x)
+}
+
+// pastDue gives the arrival of what is late without a cause that tells more:
+// one of the next business days, or one that has passed where nobody has seen
+// the account since.
+func (e *Engine) pastDue(j *journey.Journey) Expected {
+	t := j.Terms
 	first, from := t.StartOf(j.Legs.Day), j.AsOf
 	if j.Next == journey.Credit {
 		from = max(j.PaidOutAt, min(first, j.AsOf))
 		first = from
 	}
-	if j.AsOf > due { // nobody can tell more than the next days
-		day := t.Calendar.NextOnOrAfter(t.LocalDate(j.AsOf))
-		return sorted(from, Expected{min(first, j.AsOf), t.EndOf(day), t.EndOf(t.Calendar.AddBusinessDays(day, 1))})
+	day := t.Calendar.NextOnOrAfter(t.LocalDate(j.AsOf))
+	return sorted(from, Expected{min(first, j.AsOf), t.EndOf(day), t.EndOf(t.Calendar.AddBusinessDays(day, 1))})
+}
+
+// bankOf names the bank to which a payment's money is paid out.
+func (e *Engine) bankOf(j *journey.Journey) string {
+	if j.Payout != nil && j.Payout.Bank != "" {
+		return j.Payout.Bank
 	}
-	likely := due
-	if j.Legs.Immediate {
-		likely = j.Legs.Payout
-	}
-	return sorted(from, Expected{first, likely, due})
+	return j.Terms.Bank
 }
 
 // fromCycle gives the arrival of something captured at a moment.

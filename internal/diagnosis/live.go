@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"daozhang/internal/evidence"
 	"daozhang/internal/journey"
@@ -351,3 +352,77 @@ func (e *Engine) Networks() []string { return e.faults.networks }
 
 // Judged gives the leg that a cause has to explain.
 func Judged(j *journey.Journey) journey.Leg { return judgedLeg(j) }
+
+// Lesson is what a payout adds to the table of delays, which Learn makes; two of
+// them that are equal add the same.
+type Lesson struct {
+	run, took       time.Duration
+	hasRun, hasTook bool
+	bank            bankKey
+	due, late, slow int
+	mid             evidence.Word
+}
+
+// Lesson gives what a payout teaches at the moment of the question.
+func (e *Engine) Lesson(p *match.Payout) (l Lesson) {
+	d := &delays{runs: map[evidence.Word]spread{}, banks: map[bankKey]*crediting{}}
+	e.learn(d, p)
+	for mid, run := range d.runs {
+		l.mid, l.run, l.hasRun = mid, run[0], true
+	}
+	for k, b := range d.banks {
+		l.bank, l.due, l.late, l.slow = k, b.due, b.late, b.slow
+		if len(b.took) > 0 {
+			l.took, l.hasTook = b.took[0], true
+		}
+	}
+	return l
+}
+
+// DayEnds gives when the day ends for a payout's merchant, so that what became
+// known on it counts to the table of delays.
+func (e *Engine) DayEnds(p *match.Payout) evidence.Instant {
+	at, offset := p.Sent, int16(0)
+	if len(p.Statuses) > 0 {
+		offset = e.view.At(p.Statuses[0]).Offset
+	}
+	t := e.ctx.Book.At(p.MID, at, offset)
+	return t.StartOf(t.LocalDate(e.ctx.AsOf).Add(1))
+}
+
+// Recall adds to the table that Learn has made what payouts have taught that are
+// not in memory any more.
+func (e *Engine) Recall(lessons []Lesson) {
+	d := e.delays.Load()
+	if d == nil || len(lessons) == 0 {
+		return
+	}
+	for _, l := range lessons {
+		if l.hasRun {
+			d.runs[l.mid] = append(d.runs[l.mid], l.run)
+		}
+		if l.bank == (bankKey{}) && l.due == 0 && !l.hasTook {
+			continue
+		}
+		b := d.banks[l.bank]
+		if b == nil {
+			b = &crediting{}
+			d.banks[l.bank] = b
+		}
+		b.due, b.late, b.slow = b.due+l.due, b.late+l.late, b.slow+l.slow
+		d.all.due, d.all.late, d.all.slow = d.all.due+l.due, d.all.late+l.late, d.all.slow+l.slow
+		if l.hasTook {
+			b.took = append(b.took, l.took)
+			if l.bank.days == 0 {
+				d.all.took = append(d.all.took, l.took)
+			}
+		}
+	}
+	for _, s := range d.runs {
+		slices.Sort(s)
+	}
+	for _, b := range d.banks {
+		slices.Sort(b.took)
+	}
+	slices.Sort(d.all.took)
+}

@@ -8,14 +8,19 @@ import (
 
 type calendarDate = calendar.Date
 
-// plan spreads the faults that hit many payments over the days: each kind at
-// least once, more in larger worlds.
+// plan spreads the faults that hit many payments over the days: each kind once,
+// more often in larger worlds; in very small ones some are left out, so that
+// most payments are well everywhere.
 func (s *sim) plan() {
 	start := clockAt(s.cfg.From, 0, s.zone)
 	kinds := s.faultKinds()
-	size := max(1, min(s.cfg.Merchants*s.cfg.Days/400, 40)*s.cfg.Trouble/100)
+	shopDays := s.cfg.Merchants * s.cfg.Days
+	size := max(1, min(shopDays/400, 40)*s.cfg.Trouble/100)
 	for _, k := range kinds {
 		if !s.wants(k.code) {
+			continue
+		}
+		if len(s.cfg.Only) == 0 && s.cfg.Trouble <= 100 && !s.permille(max(50, min(1000, shopDays*s.cfg.Trouble/300*10))) {
 			continue
 		}
 		for range size {
@@ -456,6 +461,9 @@ func (s *sim) unprinted(t *terminal) {
 func (s *sim) clearingFault(code string) {
 	reg := pick(s, s.regions)
 	nw := pick(s, reg.networks)
+	if s.permille(700) {
+		nw = reg.networks[1+s.rng.IntN(len(reg.networks)-1)] // seldom the one that most cards go by
+	}
 	if nw.clearOff > s.now || s.now-clockAt(s.cfg.From, 0, s.zone) < 2*86400 {
 		return
 	}
@@ -463,7 +471,7 @@ func (s *sim) clearingFault(code string) {
 	// A busy link delays the file by hours; one that is down, or a file that
 	// does not come, by a day and more.
 	end := clockAt(s.dateIn(reg, s.now), s.n(780, 900), reg.zone)
-	if code == "channel.fault" && s.permille(500) || end < s.now+3600 {
+	if code == "channel.fault" && s.permille(250) || end < s.now+3600 {
 		end = clockAt(s.dateIn(reg, s.now).Add(1), s.n(780, 900), reg.zone)
 	}
 	name := "platform-network/" + nw.name
@@ -507,7 +515,7 @@ func (s *sim) settlementOutage() {
 // fateful marks what is to befall a merchant's next settlement or payout.
 func (s *sim) fateful(what, code, party string, l leg) {
 	for range 100 {
-		m := pick(s, s.merchants)
+		m := s.someMerchant()
 		if m.t0 == 0 && len(m.fate) == 0 && m.hold == nil && m.minimum == 0 && m.weight > 6 {
 			m.fate[what] = s.newTrouble(code, party, l, s.now)
 			m.fate[what].silent = true
@@ -525,11 +533,22 @@ func (s *sim) fateful(what, code, party string, l leg) {
 	}
 }
 
+// someMerchant draws one, large ones seldom: they are watched better.
+func (s *sim) someMerchant() *merchant {
+	m := pick(s, s.merchants)
+	for range 2 {
+		if other := pick(s, s.merchants); other.weight < m.weight {
+			m = other
+		}
+	}
+	return m
+}
+
 // holdMerchant keeps all of a merchant's money for some days.
 func (s *sim) holdMerchant(code, state, reason string) {
 	var m *merchant
 	for range 100 {
-		c := pick(s, s.merchants)
+		c := s.someMerchant()
 		if c.hold == nil && len(c.fate) == 0 && c.minimum == 0 {
 			m = c
 			break
@@ -583,6 +602,9 @@ func (s *sim) holdMerchant(code, state, reason string) {
 func (s *sim) bankOutage(credits bool) {
 	reg := pick(s, s.regions)
 	bk := pick(s, reg.banks)
+	if other := pick(s, reg.banks); other.weight < bk.weight {
+		bk = other // a large one is seldom out
+	}
 	if bk.off > s.now || bk.creditOff > s.now {
 		return
 	}

@@ -643,10 +643,14 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		// An earlier leg was late, and so is this one: the former fault is the
 		// root, though nothing stops the money now.
 		for _, t := range slices.Concat(list, p.nw.troubles, s.troubles) {
-			if t.leg < next && t.from <= asOf && t.to <= asOf {
-				v.cause, v.party = t.code, t.party
-				v.ok.cause = append(v.ok.cause, "unknown")
+			at := func(moment int64) bool { return t.from <= moment && moment < t.to }
+			if !(t.leg&clearing != 0 && next > clearing && at(d.cleared) || t.leg&settlement != 0 && next > settlement && (at(d.settled) || t.held && at(run))) {
+				continue
 			}
+			if v.cause == "unknown" {
+				v.cause, v.party = t.code, t.party
+			}
+			v.ok.cause, v.ok.party = append(v.ok.cause, t.code, "unknown"), append(v.ok.party, t.party, "platform")
 		}
 	}
 	if v.status == "overdue" {

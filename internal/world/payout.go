@@ -160,6 +160,9 @@ func (s *sim) send(po *payout) {
 // creditBy is by when a payout that goes out now is to be on the account.
 func (s *sim) creditBy(po *payout) int64 {
 	m := po.m
+	if po.t0 {
+		return m.dueFrom(po.pays[0].captured).cred
+	}
 	day := m.reg.cal.AddBusinessDays(m.date(s.now), m.creditDays)
 	return clockAt(day.Add(1), 0, m.reg.zone) - 1
 }

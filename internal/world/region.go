@@ -42,6 +42,7 @@ type bank struct {
 	name      string
 	lag       int // minutes from acceptance to booking, at most
 	credits   bool
+	weight    int // of its merchants
 	troubles  []*trouble
 	off       int64 // no payouts go out before this time
 	creditOff int64
@@ -247,6 +248,7 @@ func (s *sim) makeMerchants() {
 		if m.days > 0 && (i%13 == 7) {
 			m.weight, m.minimum = 1, 30000
 		}
+		m.bank.weight += m.weight
 		n := 1 + s.rng.IntN(3)
 		if m.weight > 30 {
 			n += 2

@@ -411,7 +411,11 @@ func (s *sim) settleNow(p *payment) {
 	if p.undo == "void" || p.stl.exists() {
 		return
 	}
-	if s.settleOff > s.now || m.hold != nil && m.holdStage == settlement || p.heldUntil > s.now {
+	if s.settleOff > s.now {
+		s.at(s.settleOff+int64(s.n(60, 900)), func() { s.settleNow(p) })
+		return
+	}
+	if m.hold != nil && m.holdStage == settlement || p.heldUntil > s.now {
 		// With the next run.
 		if p.clr.exists() {
 			m.awaitPay = append(m.awaitPay, p)

@@ -27,7 +27,7 @@ const (
 )
 
 // monday is when every test happens unless it says otherwise.
-var monday = time.Date(2026, 3, 2, 12, 0, 0, 0, time.FixedZone("CST", 8*3600))
+var monday = time.Date(2026, 3, 2, 12, 0, 0, 0, time.FixedZone("", 8*3600))
 
 func start(t testing.TB, cfg bank.Config) *bank.Bank {
 	t.Helper()
@@ -222,6 +222,15 @@ func (a *acquirer) signOn() {
 }
 
 var transport = []string{"0123456789ABCDEFFEDCBA9876543210", "1111111122222222333333334444444F"}
+
+// tokens is a keyring that outlives the banks of a test.
+var tokens = func() *keyring.Software {
+	k, err := keyring.Open(keyring.Options{})
+	if err != nil {
+		panic(err)
+	}
+	return k
+}()
 
 // keys gives a keyring for the acquirer and the master key to inject at the bank.
 func keys(t testing.TB) (*keyring.Software, keyring.Wrapped) {

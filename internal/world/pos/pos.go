@@ -400,18 +400,22 @@ func (t *Terminal) Journal() []Transaction {
 
 // Status is what a terminal shows on its status screen.
 type Status struct {
-	TID         string         `json:"tid"`
-	MID         string         `json:"mid"`
-	Batch       string         `json:"batch"`
-	NextSTAN    string         `json:"next_stan"`
-	SignedOn    bool           `json:"signed_on"`
-	Dead        string         `json:"dead,omitempty"`
-	Reversals   int            `json:"reversals_due"`
-	Offline     int            `json:"offline_stored"`
-	Unprinted   int            `json:"unprinted"`
-	Settling    bool           `json:"settling"`
-	Totals      iso8583.Totals `json:"totals"`
-	Transaction int            `json:"transactions"`
+	TID          string `json:"tid"`
+	MID          string `json:"mid"`
+	Batch        string `json:"batch"`
+	NextSTAN     string `json:"next_stan"`
+	SignedOn     bool   `json:"signed_on"`
+	Dead         string `json:"dead,omitempty"`
+	Reversals    int    `json:"reversals_due"`
+	Offline      int    `json:"offline_stored"`
+	Unprinted    int    `json:"unprinted"`
+	Settling     bool   `json:"settling"`
+	Transactions int    `json:"transactions"` // of the open batch
+	// The batch's totals, as they are compared at its settlement.
+	DebitCount   int   `json:"debit_count"`
+	DebitAmount  int64 `json:"debit_amount"`
+	CreditCount  int   `json:"credit_count"`
+	CreditAmount int64 `json:"credit_amount"`
 }
 
 // Status gives it.
@@ -419,7 +423,9 @@ func (t *Terminal) Status() Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := Status{TID: t.cfg.TID, MID: t.cfg.MID, Batch: six(t.state.batch), NextSTAN: six(next(t.state.stan)), Dead: t.dead,
-		SignedOn: t.signedOn(), Settling: t.state.settling != nil, Totals: t.state.totals(), Transaction: len(t.state.current())}
+		SignedOn: t.signedOn(), Settling: t.state.settling != nil, Transactions: len(t.state.current())}
+	sum := t.state.totals()
+	s.DebitCount, s.DebitAmount, s.CreditCount, s.CreditAmount = sum.DebitCount, sum.DebitAmount, sum.CreditCount, sum.CreditAmount
 	for _, x := range t.state.order {
 		if x.Reversal == due {
 			s.Reversals++

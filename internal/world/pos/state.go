@@ -233,7 +233,7 @@ func (s *state) apply(r *Record) {
 	case didRefuse:
 		x.Refusals++
 	case didReverse:
-		x.Reversal, x.Code = r.Reversal, orElse(x.Code, r.Code)
+		x.Reversal = r.Reversal
 		s.reversed++
 	case didTell:
 		x.Told = true

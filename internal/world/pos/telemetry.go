@@ -189,6 +189,12 @@ func project(s *state, r *Record) (row []string, line []byte) {
 		}
 		x.filed = true
 		return x.row(s.mid, s.tid), finish(x.fact(s.mid, s.tid, r), s.tid, x.Batch+"-"+x.STAN)
+	case didTell:
+		// Once the acquirer knows an offline sale, so does the terminal know how the
+		// acquirer calls it.
+		if x := s.byKey[r.Batch+"/"+r.STAN]; x != nil && x.filed {
+			return nil, finish(x.fact(s.mid, s.tid, r), s.tid, x.Batch+"-"+x.STAN+"-told")
+		}
 	case didReverse:
 		if x := s.byKey[r.Batch+"/"+r.STAN]; x != nil && r.Reversal == done {
 			return nil, finish(x.reversal(s.mid, s.tid, r), s.tid, x.Batch+"-"+x.STAN+"-reversal")

@@ -246,7 +246,7 @@ func TestOperations(t *testing.T) {
 	if err != nil || !s.Balanced || s.Totals != (iso8583.Totals{DebitAmount: 1000 + 1001 + 1002 + 1003 + 4500, DebitCount: 5, CreditAmount: 1000 + 400 + 4500, CreditCount: 3}) {
 		t.Fatalf("%+v %v", s, err)
 	}
-	if st := b.terminal.Status(); st.Batch != "000002" || st.Transaction != 0 {
+	if st := b.terminal.Status(); st.Batch != "000002" || st.Transactions != 0 {
 		t.Errorf("%+v", st)
 	}
 	if _, err := b.terminal.Do(ctx, pos.Request{Operation: iso8583.SaleVoid, Original: pos.Ref{Batch: "000001", STAN: second.STAN}}); fault.KindOf(err) != fault.Conflict {
@@ -446,7 +446,7 @@ func TestDeath(t *testing.T) {
 				if sum, _ := b.standing(); sum != want {
 					t.Errorf("%d stands approved, want %d", sum, want)
 				}
-				if sum := b.terminal.Status().Totals.DebitAmount; sum != want {
+				if sum := b.terminal.Status().DebitAmount; sum != want {
 					t.Errorf("the terminal counts %d", sum)
 				}
 				x := b.terminal.Journal()
@@ -740,7 +740,7 @@ func TestPartialApproval(t *testing.T) {
 		return acquirertest.Deed{}
 	})
 	o := b.want(b.sale(100, "chip"), "approved")
-	if o.Approved != 60 || !strings.Contains(o.Slip, "RMB 0.60") || b.terminal.Status().Totals.DebitAmount != 60 {
+	if o.Approved != 60 || !strings.Contains(o.Slip, "RMB 0.60") || b.terminal.Status().DebitAmount != 60 {
 		t.Errorf("%+v", o)
 	}
 }
