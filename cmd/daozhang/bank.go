@@ -25,12 +25,12 @@ import (
 // bank runs the simulated host of a network or issuer.
 func (m *Main) bank() *cobra.Command {
 	var (
-		cfg                          bank.Config
-		scenario, zmk, kcv, declines string
-		seed                         uint64
-		delay, spread                time.Duration
-		maintenance                  []string
-		verbose                      bool
+		cfg                                   bank.Config
+		scenario, zmk, kcv, declines, keyFile string
+		seed                                  uint64
+		delay, spread                         time.Duration
+		maintenance                           []string
+		verbose                               bool
 	)
 	cmd := &cobra.Command{
 		Use:   "bank [flags]",
@@ -63,6 +63,7 @@ func (m *Main) bank() *cobra.Command {
 	f.StringVar(&cfg.Link, "link", "bank", m.say(text{"`NAME` of the line, for its keys", "线路名 `NAME`（用于密钥）"}))
 	f.StringVar(&zmk, "zmk", "", m.say(text{"zone master key under the transport key, `HEX`", "传输密钥加密的区域主密钥 `HEX`"}))
 	f.StringVar(&kcv, "kcv", "", m.say(text{"its check value, `HEX`", "其校验值 `HEX`"}))
+	f.StringVar(&keyFile, "keys", "", m.say(text{"take both from `FILE`, the dev-keys.json of `daozhang serve --dev`", "从 `daozhang serve --dev` 的 dev-keys.json 文件 `FILE` 读取以上两项"}))
 	m.transportFlag(cmd, &cfg.Transport)
 	f.StringVar(&declines, "decline", "", m.say(text{"shares to decline, `CODE=SHARE,…`", "按比例拒绝，`应答码=比例,…`"}))
 	f.DurationVar(&delay, "delay", 0, m.say(text{"before every answer", "每次应答前的延迟"}))
@@ -109,11 +110,23 @@ func (m *Main) bank() *cobra.Command {
 			}
 		}
 		m.transportFromEnv(&cfg.Transport)
+		if keyFile != "" {
+			_, transport, link, err := readDevices(keyFile)
+			if err != nil {
+				return err
+			}
+			if link == nil {
+				return fault.New(fault.NotFound, "read", keyFile, errors.New("it has no key of a link"), "it is the file that `daozhang serve --dev` writes")
+			}
+			cfg.Link, cfg.Master, cfg.Transport = link.TID, link.Master, transport
+		}
 		cfg.Sync, cfg.Now = journal.Sync(sync.value), m.Now
 		if verbose {
 			cfg.Log = m.logger()
 		}
-		b, err := bank.Start(cmd.Context(), cfg)
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		b, err := bank.Start(ctx, cfg)
 		if err != nil {
 			return err
 		}

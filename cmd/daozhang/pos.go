@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"daozhang/internal/calendar"
 	"daozhang/internal/fault"
 	"daozhang/internal/keyring"
 	"daozhang/internal/world/journal"
@@ -24,7 +26,7 @@ import (
 type posFlags struct {
 	cfg                                   pos.Config
 	tmk, kcv, devices, slip, script, card string
-	entry, mix                            string
+	entry, mix, zone                      string
 	faults                                []string
 	load                                  pos.LoadConfig
 	terminals                             int
@@ -75,10 +77,11 @@ func (m *Main) pos() *cobra.Command {
 	f.StringVar(&o.cfg.Merchant, "merchant", "", m.say(text{"merchant's `NAME` on slips", "签购单上的商户名称 `NAME`"}))
 	f.StringVar(&o.cfg.Operator, "operator", "01", m.say(text{"operator's `NUMBER`", "操作员号 `NUMBER`"}))
 	f.StringVar(&o.cfg.Dir, "dir", "", m.say(text{"`DIR` of journal, keys, pos.csv, evidence.ndjson (default: in memory)", "流水、密钥、pos.csv、evidence.ndjson 的目录 `DIR`（默认只在内存）"}))
-	f.StringVar(&o.devices, "devices", "", m.say(text{"`FILE` of terminals with their master keys", "终端及主密钥文件 `FILE`"}))
+	f.StringVar(&o.devices, "devices", "", m.say(text{"`FILE` of terminals with their master keys: CSV, or the dev-keys.json of `daozhang serve --dev`", "终端及主密钥文件 `FILE`：CSV，或 `daozhang serve --dev` 的 dev-keys.json"}))
 	f.StringVar(&o.tmk, "tmk", "", m.say(text{"terminal master key under the transport key, `HEX`", "传输密钥加密的终端主密钥 `HEX`"}))
 	f.StringVar(&o.kcv, "kcv", "", m.say(text{"its check value, `HEX`", "其校验值 `HEX`"}))
 	m.transportFlag(cmd, &o.cfg.Transport)
+	f.StringVar(&o.zone, "zone", "Asia/Shanghai", m.say(text{"`ZONE` of the terminal's clock", "终端时钟的时区 `ZONE`"}))
 	f.DurationVar(&o.cfg.Timeout, "timeout", 60*time.Second, m.say(text{"how long an answer may take", "应答超时"}))
 	f.StringArrayVar(&o.faults, "fault", nil, m.say(text{"`FAULT` in force from the start; may be repeated", "启动时即生效的故障 `FAULT`，可多次给出"}))
 	f.StringVar(&o.card, "card", "icbc-debit", m.say(text{"`CARD` that is presented", "使用的卡 `CARD`"}))
@@ -136,7 +139,12 @@ func (m *Main) posConfig(cmd *cobra.Command, o *posFlags) error {
 		o.cfg.Faults = append(o.cfg.Faults, one)
 	}
 	m.transportFromEnv(&o.cfg.Transport)
-	o.cfg.Sync, o.cfg.Now, o.cfg.Printer = journal.Sync(o.sync.value), m.Now, m.Stdout
+	zone, err := calendar.Location(o.zone)
+	if err != nil {
+		return usage(cmd, m.say(text{"--zone wants a name such as Asia/Shanghai, or an offset such as +08:00", "--zone 的格式如 Asia/Shanghai 或 +08:00"}))
+	}
+	o.cfg.Now = func() time.Time { return m.Now().In(zone) }
+	o.cfg.Sync, o.cfg.Printer = journal.Sync(o.sync.value), m.Stdout
 	if o.verbose {
 		o.cfg.Log = m.logger()
 	}
@@ -150,14 +158,12 @@ func (m *Main) posConfig(cmd *cobra.Command, o *posFlags) error {
 	if o.devices == "" {
 		return nil
 	}
-	f, err := os.Open(o.devices)
+	all, transport, _, err := readDevices(o.devices)
 	if err != nil {
-		return openError(o.devices, err)
+		return err
 	}
-	defer f.Close()
-	all, err := pos.ReadDevices(f)
-	if err != nil {
-		return fault.New(fault.KindOf(err), "read", o.devices, err, fault.HintOf(err))
+	if len(o.cfg.Transport) == 0 {
+		o.cfg.Transport = transport
 	}
 	for _, d := range all {
 		if (o.cfg.TID == "" || d.TID == o.cfg.TID || o.terminals > 0) && (o.cfg.MID == "" || d.MID == o.cfg.MID) {
@@ -172,6 +178,43 @@ func (m *Main) posConfig(cmd *cobra.Command, o *posFlags) error {
 		o.cfg.TID, o.cfg.MID, o.cfg.Master = d.TID, d.MID, d.Master
 	}
 	return nil
+}
+
+// readDevices reads a device file: CSV, or the file of keys that `daozhang serve
+// --dev` hands out, which has the transport key and the link's master key too.
+func readDevices(path string) (all []pos.Device, transport []string, link *pos.Device, err error) {
+	bad := func(err error) ([]pos.Device, []string, *pos.Device, error) {
+		return nil, nil, nil, fault.New(fault.KindOf(err), "read", path, err, fault.HintOf(err))
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, nil, openError(path, err)
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		if all, err = pos.ReadDevices(bytes.NewReader(text)); err != nil {
+			return bad(err)
+		}
+		return all, nil, nil, nil
+	}
+	var k devKeys
+	if err := json.Unmarshal(text, &k); err != nil {
+		return bad(fault.New(fault.Invalid, "understand", "", err, "it is the file that `daozhang serve --dev` writes"))
+	}
+	for i, w := range append(k.Terminals, k.Link) {
+		master, err := pos.ParseKey(w.Cipher, w.KCV)
+		if err != nil && i < len(k.Terminals) {
+			return bad(fault.New(fault.Invalid, "understand", "terminal "+w.TID, err, ""))
+		}
+		d := pos.Device{MID: w.MID, TID: w.TID, Master: master}
+		switch {
+		case i < len(k.Terminals):
+			all = append(all, d)
+		case err == nil:
+			d.TID = w.Name
+			link = &d
+		}
+	}
+	return all, k.Transport, link, nil
 }
 
 // posSession runs commands at one terminal.
@@ -304,7 +347,7 @@ func (m *Main) posLoad(cmd *cobra.Command, o *posFlags, args []string) error {
 	}
 	l.Devices = l.Devices[:o.terminals]
 	l.Address, l.Seed, l.Dir, l.Sync, l.Transport = o.cfg.Address, o.cfg.Seed, o.cfg.Dir, o.cfg.Sync, o.cfg.Transport
-	l.Timeout, l.Faults, l.Now, l.Log = o.cfg.Timeout, o.cfg.Faults, m.Now, o.cfg.Log
+	l.Timeout, l.Faults, l.Now, l.Log = o.cfg.Timeout, o.cfg.Faults, o.cfg.Now, o.cfg.Log
 	l.Mix = map[string]int{}
 	for _, part := range strings.Split(o.mix, ",") {
 		word, weight, _ := strings.Cut(part, "=")
