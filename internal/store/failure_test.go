@@ -121,11 +121,14 @@ func TestPostgreSQLKilled(t *testing.T) {
 	}
 	for range 3 {
 		wait(acked.Load() + 200)
+		lost := s.Stats().Lost
 		c.Kill(t)
 		if err := s.Ping(t.Context()); err == nil {
 			t.Error("a database that is gone answers")
 		}
-		time.Sleep(300 * time.Millisecond) // long enough that callers meet the loss
+		for end := time.Now().Add(20 * time.Second); s.Stats().Lost == lost && time.Now().Before(end); {
+			time.Sleep(time.Millisecond) // until the committer has met the loss
+		}
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -119,7 +119,7 @@ func (g *groupState) commit(batch []*job) {
 		return
 	}
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), g.s.options.Settle+30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), g.s.options.Settle+10*time.Second)
 	defer cancel()
 	results := g.write(ctx, batch)
 	g.last = time.Since(begun)
@@ -247,21 +247,26 @@ func (g *groupState) connect(ctx context.Context) (fresh bool, err error) {
 	return true, nil
 }
 
-// position reads the node's position, registering the node where it is new.
-func (g *groupState) position(ctx context.Context, session session) (int64, error) {
-	rows, err := session.query(ctx, "INSERT INTO node (name, opened, pos) VALUES ($1, $2, 0) ON CONFLICT (name) DO UPDATE SET opened = excluded.opened RETURNING pos",
-		g.s.options.Node, time.Now().UnixMicro())
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	var pos int64
-	for rows.Next() {
-		if err := rows.Scan(&pos); err != nil {
+// position reads the node's position, registering the node where it is new. It
+// writes nothing else: a full disk must not keep the outcome of a commit secret.
+func (g *groupState) position(ctx context.Context, session session) (pos int64, err error) {
+	for {
+		rows, err := session.query(ctx, "SELECT pos FROM node WHERE name = $1", g.s.options.Node)
+		if err != nil {
+			return 0, err
+		}
+		found := rows.Next()
+		if found {
+			err = rows.Scan(&pos)
+		}
+		if err = errors.Join(err, rows.Err(), rows.Close()); err != nil || found {
+			return pos, err
+		}
+		err = session.write(ctx, []work{{newNodeTable, ignore, []row{{g.s.options.Node, time.Now().UnixMicro(), int64(0)}}}})
+		if err != nil {
 			return 0, err
 		}
 	}
-	return pos, rows.Err()
 }
 
 func (g *groupState) drop(c class) {

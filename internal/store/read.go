@@ -53,16 +53,18 @@ func (s *Store) Load(ctx context.Context) (*State, error) {
 		if o.Outgoing, err = collect(ctx, query, decodeOutgoing, "SELECT body FROM outgoing WHERE state = 'due' ORDER BY next, payment"); err != nil {
 			return err
 		}
-		o.Batches, err = collect(ctx, query, decodeBatch, `SELECT body FROM terminal_batch b WHERE state <> 'closed' OR NOT EXISTS (
-			SELECT 1 FROM terminal_batch l WHERE l.merchant = b.merchant AND l.tid = b.tid AND l.opened > b.opened) ORDER BY opened, merchant, tid, number`)
+		o.Batches, err = collect(ctx, query, decodeBatch, `SELECT b.body FROM terminal_batch b
+			JOIN (SELECT merchant, tid, MAX(opened) AS opened FROM terminal_batch GROUP BY merchant, tid) l ON l.merchant = b.merchant AND l.tid = b.tid
+			WHERE b.state <> 'closed' OR b.opened = l.opened ORDER BY b.opened, b.merchant, b.tid, b.number`)
 		if err != nil {
 			return err
 		}
 		if o.Exceptions, err = collect(ctx, query, decodeException, "SELECT body FROM payment_exception WHERE state = 'open' ORDER BY opened, id"); err != nil {
 			return err
 		}
-		all, err := collect(ctx, query, strconvOf, "SELECT COUNT(*) FROM payment")
-		o.More = err == nil && all[0] > len(o.Transactions)
+		// One more than there are answers it; all need not be counted.
+		some, err := collect(ctx, query, identifier, "SELECT id FROM payment LIMIT "+strconv.Itoa(len(o.Transactions)+1))
+		o.More = len(some) > len(o.Transactions)
 		return err
 	})
 	if err != nil {
@@ -71,7 +73,7 @@ func (s *Store) Load(ctx context.Context) (*State, error) {
 	return o, nil
 }
 
-func strconvOf(b []byte) (int, error) { return strconv.Atoi(string(b)) }
+func identifier(b []byte) (uuid.UUID, error) { return uuid.FromBytes(b) }
 
 // withOriginals adds what the transactions act on, and what that acts on.
 func withOriginals(ctx context.Context, query queryFunc, all []payment.Transaction) ([]payment.Transaction, error) {

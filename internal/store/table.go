@@ -67,6 +67,9 @@ var (
 // nodeTable is moved on by every commit.
 var nodeTable = &table{name: "node", columns: columns("name pos:n"), key: 1, merchant: false}
 
+// newNodeTable is the same with what is written once.
+var newNodeTable = &table{name: "node", columns: columns("name opened:n pos:n"), key: 1, merchant: false}
+
 // tables are those that the committer writes, in the order of writing. One
 // order for all writers keeps them from waiting for each other in a circle.
 var tables = []*table{nodeTable, headTable, paymentTable, transferTable, balanceTable, openTable, outgoingTable, exceptionTable, batchTable,

@@ -139,7 +139,7 @@ CREATE TABLE terminal_batch (
 	body     TEXT   NOT NULL,
 	PRIMARY KEY (merchant, tid, number)
 );
-CREATE INDEX terminal_batch_open ON terminal_batch (opened) WHERE state <> 'closed';
+CREATE INDEX terminal_batch_last ON terminal_batch (merchant, tid, opened);
 
 -- Reference tables.
 
