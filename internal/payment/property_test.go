@@ -167,6 +167,16 @@ func judge(r *rapid.T, k *talk, said map[payment.ID][]payment.Answer) {
 		if got := st.Balance(cny, ledger.NetworkReceivable).On(ledger.Debit); got != receivable {
 			r.Fatalf("the ledger has %d receivable, the rows %d", got, receivable)
 		}
+		entries := func(yield func(ledger.Entry, error) bool) {
+			for _, e := range k.ledger.Entries("898310058120001") {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+		if _, err := ledger.Verify("898310058120001", entries); err != nil {
+			r.Fatal(err)
+		}
 		var pending int64
 		for _, open := range st.Open() {
 			pending += open.Amount

@@ -34,7 +34,11 @@ func (b *Book) inBatch(now time.Time, r *Request, p *Profile, env Env) (Decision
 		return Decision{}, true
 	}
 	f := b.facts(&Step{MID: p.MID, At: now}, p)
-	f.refusedPayment(r, p.MID, env.NewID(now).String(), "batch", codeBatch, now)
+	if r.Operation.MovesMoney() {
+		f.refusedPayment(r, p.MID, env.NewID(now).String(), "batch", codeBatch, now)
+	} else {
+		f.refused(r, p.MID, env.NewID(now).String(), "batch", codeBatch, now)
+	}
 	a := plain(r, codeBatch, now, p)
 	a.NextBatch = b.wanted(r.TID)
 	return Decision{Step: f.step, Outcome: OutcomeBatchMismatch, Effects: []Effect{{Kind: Reply, Answer: a}}}, false
@@ -113,6 +117,10 @@ func (b *Book) Settle(now time.Time, r *Request, p *Profile, env Env) Decision {
 	}
 	ours := b.Totals(r.TID, r.Batch)
 	a := plain(r, codeOK, now, p)
+	if bt.State == BatchUploading && bt.Settlement == r.STAN && bt.Claimed == r.Totals {
+		a.Code, a.Totals = bt.Code, bt.Ours
+		return Decision{Outcome: OutcomeDuplicate, Effects: []Effect{{Kind: Reply, Answer: a}}}
+	}
 	if bt.State == BatchClosed {
 		if bt.Claimed != r.Totals {
 			d, _ := b.inBatch(now, r, p, env)
