@@ -103,3 +103,28 @@ func (s *Set) Versions(group []FactRef) []FactRef {
 	}
 	return out
 }
+
+// ChunkSize is how many facts lie together; they are let go together too.
+const ChunkSize = chunkSize
+
+// PlaceOf gives the chunk of a fact, and its place there.
+func PlaceOf(r FactRef) (chunk, at int) {
+	return int((r - 1) >> chunkBits), int((r - 1) & (chunkSize - 1))
+}
+
+// Chunks counts the chunks of facts, those let go included.
+func (s *Set) Chunks() int { return len(s.chunks) }
+
+// ChunkLen counts the facts of a chunk; 0 for one let go.
+func (s *Set) ChunkLen(chunk int) int { return len(s.chunks[chunk].facts) }
+
+// Release lets the facts of a chunk go, of which the caller knows no one needs any.
+// The writer's own chunk stays.
+func (w *Writer) Release(chunk int) bool {
+	c := w.set.chunks[chunk]
+	if c == w.chunk {
+		return false
+	}
+	c.facts, c.details, c.types, c.clocks = nil, nil, 0, false
+	return true
+}

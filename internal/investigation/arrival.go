@@ -12,7 +12,7 @@ import (
 type arrivals struct {
 	known   map[uint64]evidence.FactRef // by the hash of source and id: the first that came
 	several map[evidence.FactRef][]evidence.FactRef
-	counts  []bool // by fact
+	counts  byFact[bool]
 	waiting moments[evidence.FactRef]
 	// contradicted are, by first fact, the versions that stand though others
 	// differ; clocks the facts of wrong clocks.
@@ -46,7 +46,6 @@ func (l *Live) first(r evidence.FactRef, f *evidence.Fact) evidence.FactRef {
 
 // arrive takes a fact that has been added to the set.
 func (l *Live) arrive(r evidence.FactRef, f *evidence.Fact, added *Added) {
-	l.counts = append(l.counts, make([]bool, int(r)+1-min(len(l.counts), int(r)+1))...)
 	added.Facts++
 	first := l.first(r, f)
 	if first == r {
@@ -91,11 +90,11 @@ func (l *Live) stand(first evidence.FactRef) {
 	}
 	// A copy that came first may have been replaced by one known earlier.
 	for _, r := range append(slices.Clone(group), first, l.contradicted[first], l.shown[first]) {
-		if r != 0 && r != stands && l.counts[r] {
+		if r != 0 && r != stands && l.counts.at(r) {
 			l.hide(r)
 		}
 	}
-	if stands != 0 && !l.counts[stands] {
+	if stands != 0 && !l.counts.at(stands) {
 		l.show(stands)
 	}
 	delete(l.shown, first)
@@ -121,7 +120,11 @@ func (l *Live) reach() {
 
 func (l *Live) show(r evidence.FactRef) {
 	f := l.set.At(r)
-	l.counts[r] = true
+	if l.sealed.any() && !l.unseal(r, f) {
+		l.view.Hide(r, true)
+		return
+	}
+	l.counts.set(r, true)
 	l.view.Hide(r, false)
 	if f.WrongClock() {
 		l.clocks[r] = true
@@ -132,7 +135,7 @@ func (l *Live) show(r evidence.FactRef) {
 
 func (l *Live) hide(r evidence.FactRef) {
 	f := l.set.At(r)
-	l.counts[r] = false
+	l.counts.set(r, false)
 	l.view.Hide(r, true)
 	delete(l.clocks, r)
 	l.route(r, f, false)

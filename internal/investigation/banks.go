@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"daozhang/internal/calendar"
+	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
 	"daozhang/internal/journey"
 	"daozhang/internal/match"
@@ -84,12 +85,14 @@ func (l *Live) forgetBank(b *bank) {
 	}
 	l.closeEntries(b)
 	l.res.Replace(b.found, nil)
+	l.speakOf(b.found, nil)
 	for _, p := range b.found.Payouts {
 		l.ctx.Unpaid(p.MID, p.Currency, 0, false)
 	}
 	for k := range b.found.Keys {
 		l.judgePayout(k)
 	}
+	l.unlearned = true
 	if len(b.found.Ambiguous) > 0 {
 		l.doubts = true
 	}
@@ -155,6 +158,12 @@ func (l *Live) line(m *merchant, r evidence.FactRef, f *evidence.Fact, on bool) 
 	if f.Type == evidence.ClearingLine {
 		sum = match.Signed(f)
 	}
+	if l.reloading && on {
+		m.lines.Return(l.view, r)
+		l.namePayout(m, f.Payout)
+		l.bankOf(m).touch(l)
+		return
+	}
 	before := l.fileState(m.mid, f)
 	if on {
 		m.lines.Add(l.view, r)
@@ -218,6 +227,10 @@ func (l *Live) joinBanks() {
 			l.joinBank(b)
 		}
 	}
+	for _, mid := range l.silenced {
+		l.reread = l.reread || l.speakers[mid] == 0
+	}
+	l.silenced = l.silenced[:0]
 }
 
 func (l *Live) joinBank(b *bank) {
@@ -231,10 +244,12 @@ func (l *Live) joinBank(b *bank) {
 	found := match.JoinMoney(l.view, l.book, lines, statuses, slices.Clone(b.entries))
 	l.work.Joined += len(found.Payouts)
 	before := map[match.PayoutKey]payoutSign{}
+	taught := map[match.PayoutKey]diagnosis.Lesson{}
 	old := b.found
 	if old != nil {
 		for k, p := range old.Keys {
 			before[k] = l.sign(p)
+			taught[k] = l.engine.Lesson(p)
 		}
 		l.closeEntries(b)
 		for _, p := range old.Payouts {
@@ -243,6 +258,8 @@ func (l *Live) joinBank(b *bank) {
 	}
 	l.res.Replace(old, found)
 	l.speakOf(old, found)
+	// The table of delays is frozen for each day: what is known of today teaches
+	// tomorrow.
 	if len(found.Ambiguous) > 0 || old != nil && len(old.Ambiguous) > 0 {
 		l.doubts = true
 	}
@@ -267,9 +284,17 @@ func (l *Live) joinBank(b *bank) {
 			l.judgePayout(k)
 		}
 		delete(before, k)
+		l.unlearned = l.unlearned || taught[k] != l.engine.Lesson(p)
+		delete(taught, k)
+		if turns := l.engine.DayEnds(p); l.dayEnds == 0 || turns < l.dayEnds {
+			l.dayEnds = turns
+		}
 	}
 	for k := range before {
 		l.judgePayout(k)
+	}
+	for _, lesson := range taught {
+		l.unlearned = l.unlearned || lesson != diagnosis.Lesson{}
 	}
 	for _, e := range found.Entries {
 		if e.Booked && !e.Placed && !e.Ambiguous && e.Amount > 0 {
@@ -295,24 +320,26 @@ func (l *Live) joinBank(b *bank) {
 	}
 }
 
-// speakOf notes for which merchants somebody speaks of payouts.
+// speakOf notes for which merchants somebody speaks of payouts, and for which no
+// longer.
 func (l *Live) speakOf(old, found *match.Result) {
-	speaks := map[evidence.Word]bool{}
-	for _, p := range found.Payouts {
-		if len(p.Statuses) > 0 {
-			speaks[p.MID] = true
-		}
-	}
 	if old != nil {
 		for _, p := range old.Payouts {
-			if len(p.Statuses) > 0 && !speaks[p.MID] {
-				l.reread = true // nobody speaks any more
+			if len(p.Statuses) > 0 {
+				l.speakers[p.MID]--
+				l.silenced = append(l.silenced, p.MID)
 			}
 		}
 	}
-	for mid := range speaks {
-		if l.ctx.Speak(mid, journey.Payout) {
-			l.judgeMerchant(l.merchant(mid))
+	if found == nil {
+		return
+	}
+	for _, p := range found.Payouts {
+		if len(p.Statuses) == 0 {
+			continue
+		}
+		if l.speakers[p.MID]++; l.speakers[p.MID] == 1 && l.ctx.Speak(p.MID, journey.Payout) {
+			l.judgeMerchant(l.merchant(p.MID))
 		}
 	}
 }
@@ -392,6 +419,31 @@ func (l *Live) suspension(p *match.Payout) uint64 {
 		bits = mix(bits, uint64(total))
 	}
 	return bits
+}
+
+// learn makes the table of delays anew, where a day has ended for a merchant or
+// something has come to be known of a day that had.
+func (l *Live) learn() {
+	if !l.unlearned && (l.dayEnds == 0 || l.asOf < l.dayEnds) {
+		return
+	}
+	l.unlearned, l.dayEnds = false, 0
+	l.res.Payouts = nil
+	for b := range l.eachBank {
+		if b.found != nil {
+			l.res.Payouts = append(l.res.Payouts, b.found.Payouts...)
+		}
+	}
+	slices.SortFunc(l.res.Payouts, l.res.ComparePayouts)
+	for _, p := range l.res.Payouts {
+		if turns := l.engine.DayEnds(p); l.dayEnds == 0 || turns < l.dayEnds {
+			l.dayEnds = turns
+		}
+	}
+	l.engine.Learn(l.res.Payouts)
+	l.engine.Recall(l.lessons)
+	l.work.Learned++
+	l.res.Payouts = nil
 }
 
 // openList gives the open entries of all banks in order of date.

@@ -39,16 +39,19 @@ type merchant struct {
 	refs  int      // facts of payments
 	// first is the earliest fact of its payments, whose zone holds where no terms
 	// name one; assumed is the zone for which the book is prepared.
-	first    evidence.FactRef
-	lost     bool // first is to be found again
-	assumed  int16
-	prepared bool
-	terms    []evidence.FactRef
-	restate  bool
-	statuses []evidence.FactRef
-	general  []evidence.FactRef
-	bank     *bank
-	stirred  bool
+	first evidence.FactRef
+	lost  bool // first is to be found again
+	// sealed is the time of an earlier first that was sealed, and the zone of it.
+	sealed       evidence.Instant
+	sealedOffset int16
+	assumed      int16
+	prepared     bool
+	terms        []evidence.FactRef
+	restate      bool
+	statuses     []evidence.FactRef
+	general      []evidence.FactRef
+	bank         *bank
+	stirred      bool
 	// whole tells that its terms are inferred from its history: then all of its
 	// payments are one cell.
 	whole    bool
@@ -90,7 +93,7 @@ func (m *merchant) begin(l *Live, r evidence.FactRef, on bool) {
 	if m.refs++; m.refs == 1 {
 		l.stir(m)
 	}
-	if m.first == 0 || l.set.CompareTime(r, m.first) < 0 {
+	if f := l.set.At(r); m.first == 0 && (m.sealed == 0 || f.Time < m.sealed) || m.first != 0 && l.set.CompareTime(r, m.first) < 0 {
 		m.first = r
 		if !m.prepared || l.set.At(r).Offset != m.assumed {
 			l.stir(m)
@@ -121,9 +124,16 @@ func (l *Live) standing(id cellID) cellID {
 }
 
 func (l *Live) newCell(m *merchant) cellID {
-	id := cellID(len(l.cells))
-	l.cells = append(l.cells, cell{m: m})
-	l.res.Merchants = append(l.res.Merchants, &match.Merchant{MID: m.mid})
+	var id cellID
+	if n := len(l.free); n > 0 {
+		id, l.free = l.free[n-1], l.free[:n-1]
+		l.cells[id] = cell{m: m}
+	} else {
+		id = cellID(len(l.cells))
+		l.cells = append(l.cells, cell{m: m})
+		l.res.Merchants = append(l.res.Merchants, nil)
+	}
+	l.res.Merchants[id] = &match.Merchant{MID: m.mid}
 	m.cells = append(m.cells, id)
 	return id
 }
@@ -166,15 +176,8 @@ func (l *Live) join(m *merchant, r evidence.FactRef) {
 	}
 	c := &l.cells[into]
 	c.facts = append(c.facts, r)
-	l.grow(r)
-	l.cellOf[r] = into
+	l.cellOf.set(r, into)
 	l.match(into)
-}
-
-func (l *Live) grow(r evidence.FactRef) {
-	if n := int(r) + 1; n > len(l.cellOf) {
-		l.cellOf = append(l.cellOf, make([]cellID, n-len(l.cellOf))...)
-	}
 }
 
 func (l *Live) wholeCell(m *merchant) cellID {
@@ -189,7 +192,7 @@ func (l *Live) wholeCell(m *merchant) cellID {
 // part takes a fact out of its cell. What it joined stays together, which does no
 // harm.
 func (l *Live) part(m *merchant, r evidence.FactRef) {
-	id := l.standing(l.cellOf[r])
+	id := l.standing(l.cellOf.at(r))
 	c := &l.cells[id]
 	c.facts = slices.DeleteFunc(c.facts, func(o evidence.FactRef) bool { return o == r })
 	l.match(id)
@@ -207,7 +210,7 @@ func (l *Live) merge(a, b cellID) cellID {
 	into, from := &l.cells[a], &l.cells[b]
 	into.facts = append(into.facts, from.facts...)
 	for _, r := range from.facts {
-		l.cellOf[r] = a
+		l.cellOf.set(r, a)
 	}
 	*from = cell{m: from.m, into: a, rematch: from.rematch, rejudge: from.rejudge}
 	from.m.gone++
@@ -587,6 +590,7 @@ func nearKey(tid evidence.Word, at evidence.Instant) uint64 {
 // date, for merchants of which something has changed.
 func (l *Live) settleMerchants() {
 	if l.rebook {
+		l.unlearned = true
 		var all []evidence.FactRef
 		for _, m := range l.merchants {
 			all = append(all, m.terms...)
@@ -602,6 +606,7 @@ func (l *Live) settleMerchants() {
 		m.stirred = false
 		again := false // match everything of it
 		if m.restate {
+			l.unlearned = true
 			l.book.Restate(l.view, m.mid, m.terms)
 			m.restate, m.prepared = false, false
 		}
@@ -615,11 +620,11 @@ func (l *Live) settleMerchants() {
 				}
 			})
 		}
-		offset := int16(0)
-		if m.first != 0 {
+		offset := m.sealedOffset
+		if m.first != 0 && (m.sealed == 0 || l.set.At(m.first).Time < m.sealed) {
 			offset = l.set.At(m.first).Offset
 		}
-		if known := m.refs > 0 || len(m.general) > 0 || len(m.statuses) > 0; known != m.prepared || offset != m.assumed {
+		if known := m.refs > 0 || m.sealed != 0 || len(m.general) > 0 || len(m.statuses) > 0; known != m.prepared || offset != m.assumed {
 			again = m.refs > 0
 			l.book.Forget(m.mid)
 			if known {

@@ -52,7 +52,8 @@ type Live struct {
 	moved     int                // merchants whose business dates inferred terms have moved
 
 	cells   []cell
-	cellOf  []cellID // by fact
+	cellOf  byFact[cellID]
+	free    []cellID // places of cells that have been sealed
 	rematch []cellID
 	rejudge []cellID
 	worker  match.Worker
@@ -72,7 +73,11 @@ type Live struct {
 	anyones   map[evidence.Word]bool // payouts that a status names without a merchant
 	named     map[string][]string    // accounts by the words of their entries
 	open      map[*match.Entry]bool
-	directly  bool // direct proofs are to be looked for again
+	speakers  map[evidence.Word]int // payouts of which somebody has spoken, by merchant
+	silenced  []evidence.Word       // merchants that may have none any more
+	unlearned bool                  // the table of delays is to be made anew
+	dayEnds   evidence.Instant      // for the first merchant
+	directly  bool                  // direct proofs are to be looked for again
 	direct    []match.Ambiguity
 	atBank    map[string]map[evidence.Word]bool
 	atAccount map[string]map[evidence.Word]bool
@@ -95,6 +100,12 @@ type Live struct {
 	sums          sums
 	work          Work
 
+	sealed    sealing
+	gone      byFact[bool]       // facts that have left memory
+	lessons   []diagnosis.Lesson // of payouts that have
+	reloading bool               // facts of sealed payments are coming back
+	late      []Warning          // of the facts being added
+
 	brief  *Answer
 	fullMu sync.Mutex
 	full   *Answer
@@ -105,6 +116,8 @@ type Work struct {
 	Matched int // cells of payments matched
 	Judged  int // payments judged
 	Joined  int // payouts joined to entries
+	Learned int // tables of delays made
+	Sealed  int // payments that have left memory
 }
 
 // LiveOptions are what the owner of a Live sets.
@@ -120,23 +133,15 @@ type LiveOptions struct {
 	// DefaultKeep, below 0 for ever.
 	Keep time.Duration
 	// Load gives the facts of a sealed payment back, as NDJSON, when a fact comes
-	// that speaks of it; nil where nobody keeps them. It is called while Live is
-	// locked and must not call it.
+	// that speaks of it: those of the payment, and the payout.status and bank.entry
+	// facts of the payouts that its settlement lines name. nil where nobody keeps
+	// them. It is called while Live is locked and must not call it.
 	Load func(Sealed) (io.ReadCloser, error)
 }
 
 // DefaultKeep is the Keep of a Live that sets none: longer than clearing,
 // settlement and a corrected payout take, so that late facts are the exception.
 const DefaultKeep = 45 * 24 * time.Hour
-
-// Sealed names a payment that has left memory, by what a later fact about it
-// shares with it.
-type Sealed struct {
-	ID  string // of the payment
-	MID string
-	// Time is the payment's own; Facts lie from it on.
-	Time evidence.Instant
-}
 
 // Added tells what became of the facts of one call of Add.
 type Added struct {
@@ -180,6 +185,7 @@ func (l *Live) begin() {
 	l.words, l.near, l.batches = wordChains{newChains()}, newChains(), newChains()
 	l.byID = map[evidence.Word]cellID{}
 	l.accounts, l.payees, l.anyones = map[string]*bank{}, map[evidence.Word][]*merchant{}, map[evidence.Word]bool{}
+	l.speakers = map[evidence.Word]int{}
 	l.named, l.open = map[string][]string{}, map[*match.Entry]bool{}
 	l.atBank, l.atAccount = map[string]map[evidence.Word]bool{}, map[string]map[evidence.Word]bool{}
 	l.res = &match.Result{View: l.view, Book: l.book, Merchants: []*match.Merchant{{}, {}}}
@@ -187,6 +193,8 @@ func (l *Live) begin() {
 	l.engine = diagnosis.NewLiveEngine(l.ctx, l.opts.Catalogue)
 	l.ambiguous, l.unplaced = map[cellID][]match.Ambiguity{}, map[cellID][]match.Unplaced{}
 	l.sums = newSums()
+	l.sealed = newSealing()
+	l.unlearned = true
 	l.watchers, l.fileDates = map[uint64][]cellID{}, map[calendar.Date]int{}
 	l.brief = &Answer{AsOf: l.asOf, Offset: l.opts.Offset, View: l.view, Match: l.res, Context: l.ctx, Engine: l.engine}
 }
@@ -202,9 +210,14 @@ func (l *Live) Add(read func(w *evidence.Writer) error) (Added, error) {
 	mark := l.writer.Mark()
 	err := read(l.writer)
 	var added Added
-	for r, f := range l.writer.Since(mark) {
-		l.arrive(r, f, &added)
+	var come []evidence.FactRef
+	for r := range l.writer.Since(mark) {
+		come = append(come, r)
 	}
+	for _, r := range come {
+		l.arrive(r, l.set.At(r), &added)
+	}
+	added.Late, l.late = l.late, nil
 	return added, err
 }
 
@@ -308,6 +321,7 @@ func (l *Live) settle() {
 			break
 		}
 	}
+	l.learn()
 	if l.doubts {
 		l.res.Ambiguous = l.allAmbiguous()
 		l.doubts = false
@@ -315,6 +329,7 @@ func (l *Live) settle() {
 	l.view.Settle()
 	l.brief.AsOf = l.asOf
 	l.clean = true
+	l.sealOver()
 }
 
 // rereadAll reads the circumstances anew, since one of them does not count any
@@ -337,9 +352,9 @@ func (l *Live) rereadAll() {
 			l.ctx.Speak(mid, journey.Settlement)
 		}
 	}
-	for b := range l.eachBank {
-		if b.found != nil {
-			l.speakOf(nil, b.found)
+	for mid, n := range l.speakers {
+		if n > 0 {
+			l.ctx.Speak(mid, journey.Payout)
 		}
 	}
 	l.everything = true

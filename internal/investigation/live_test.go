@@ -2,8 +2,10 @@ package investigation_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,4 +130,85 @@ func TestLiveEqualsWhole(t *testing.T) {
 			sameAsWhole(t, l, come, now)
 		}
 	})
+}
+
+// Readers see whole answers while evidence comes and time passes.
+func TestLiveReadWhileItChanges(t *testing.T) {
+	life := &shopLife{}
+	l := newLive(t, firstDay)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				l.Read(func(c *investigation.Current) {
+					n := 0
+					for _, by := range c.Summary() {
+						for _, s := range by {
+							n += s.Count
+						}
+					}
+					if n != c.Len() || len(c.Map()) == 0 && n > 0 {
+						t.Errorf("the summary counts %d of %d payments, the map has %d rows", n, c.Len(), len(c.Map()))
+					}
+					for _, p := range c.Find("606200000001") {
+						if _, ok := c.Payment(c.Around().View.Words.Text(p.ID)); !ok {
+							t.Error("a payment that was found is not there by its id")
+						}
+					}
+					if a := c.Answer(); a.Len() != n {
+						t.Errorf("the answer has %d payments of %d", a.Len(), n)
+					}
+					c.Incidents()
+				})
+			}
+		})
+	}
+	now := firstDay
+	for range 8 {
+		addEvents(t, l, life.day())
+		now = now.AddDate(0, 0, 1)
+		if err := l.Advance(evidence.InstantOf(now)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	wg.Wait()
+	if err := l.Advance(evidence.InstantOf(firstDay)); !errors.Is(err, investigation.ErrBackwards) {
+		t.Errorf("time goes backwards with %v", err)
+	}
+	sameAsWhole(t, l, life.all, now)
+}
+
+// Copies change nothing, whatever is told of them.
+func TestAddingAgainChangesNothing(t *testing.T) {
+	life := &shopLife{}
+	l := newLive(t, firstDay.AddDate(0, 0, 3))
+	first := life.day()
+	if added := addEvents(t, l, first); added.Facts != len(first) || added.Copies != 0 {
+		t.Errorf("added %+v of %d facts", added, len(first))
+	}
+	done := workOf(l)
+	if added := addEvents(t, l, first); added.Copies != len(first) || added.Conflicts != 0 {
+		t.Errorf("added again: %+v of %d facts", added, len(first))
+	}
+	if again := workOf(l); again != done {
+		t.Errorf("copies are worked on: %+v after %+v", again, done)
+	}
+	other := first[1]
+	other.data = mapsClone(other.data)
+	other.data["amount"] = 7
+	if added := addEvents(t, l, []event{other}); added.Conflicts != 1 {
+		t.Errorf("a contradiction is told of as %+v", added)
+	}
+	sameAsWhole(t, l, append(first, other), firstDay.AddDate(0, 0, 3))
+	late := event{source: "core", id: "later", typ: "link.status", at: firstDay.AddDate(0, 0, 9), data: map[string]any{"link": "platform", "state": "down"}}
+	if added := addEvents(t, l, []event{late}); added.Waiting != 1 {
+		t.Errorf("a fact of a later day is told of as %+v", added)
+	}
 }

@@ -52,3 +52,26 @@ func mix(a, b uint64) uint64 {
 	h *= 0x94d049bb133111eb
 	return h ^ h>>32
 }
+
+// byFact holds something for each fact, in pieces that can be let go when the
+// facts are.
+type byFact[T any] struct{ pieces [][]T }
+
+func (b *byFact[T]) at(r evidence.FactRef) (v T) {
+	n, i := evidence.PlaceOf(r)
+	if n < len(b.pieces) && b.pieces[n] != nil {
+		v = b.pieces[n][i]
+	}
+	return v
+}
+
+func (b *byFact[T]) set(r evidence.FactRef, v T) {
+	n, i := evidence.PlaceOf(r)
+	for n >= len(b.pieces) {
+		b.pieces = append(b.pieces, nil)
+	}
+	if b.pieces[n] == nil {
+		b.pieces[n] = make([]T, evidence.ChunkSize)
+	}
+	b.pieces[n][i] = v
+}

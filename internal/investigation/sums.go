@@ -28,6 +28,7 @@ type tally struct {
 	stage    journey.Stage
 	leg      journey.Leg // judged
 	late     bool        // that leg's due time has passed
+	over     bool        // nothing more is to come or to be done
 	// counts tells that it is part of its business date's net, which an entry may
 	// prove directly.
 	counts bool
@@ -156,7 +157,7 @@ func (l *Live) judgePayout(k match.PayoutKey) {
 		return
 	}
 	for _, r := range m.lines.Of(k) {
-		if id := l.standing(l.cellOf[r]); id != 0 {
+		if id := l.standing(l.cellOf.at(r)); id != 0 {
 			l.judge(id)
 		}
 	}
@@ -271,6 +272,12 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 			row: rowKey{j.Keys.MID, j.Currency, j.BusinessDate}, amount: j.Amount, net: j.Net, arrived: j.Arrived, refunded: j.Refunded, feeKept: j.FeeKept,
 			kind: j.Kind, status: j.Status, stage: j.Stage, cause: v.Cause, usage: usage, legDue: j.LegDue,
 			leg: diagnosis.Judged(j), late: j.LegDue != 0 && j.AsOf > j.LegDue,
+		}
+		switch j.Status {
+		case journey.Arrived, journey.NotCharged:
+			t.over = !j.Payment.Contested && (!j.HasOrder || j.OrderDifference == 0)
+		case journey.Refunded:
+			t.over = !j.Payment.Contested && j.Cardholder == journey.CardRefunded
 		}
 		if d := &j.Deductions; d.Total() != 0 {
 			t.taken = &journey.Deduction{Chargeback: d.Chargeback, Reserve: d.Reserve, Adjustment: d.Adjustment, ExcessFee: d.ExcessFee}

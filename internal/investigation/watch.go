@@ -228,14 +228,14 @@ func (l *Live) circumstance(r evidence.FactRef, f *evidence.Fact, on bool) {
 		l.reread = true
 		return
 	}
-	spoken, all := l.ctx.Spoken(f.MID), l.ctx.Spoken(0)
+	own, all := l.ctx.Spoken(f.MID)
 	daily, limits := l.engine.Daily(), len(l.ctx.Limits())
 	l.ctx.Hear(r)
 	l.engine.Hear(r)
-	if l.ctx.Spoken(0) != all {
+	if nowOwn, nowAll := l.ctx.Spoken(f.MID); nowAll != all {
 		l.everything = true
-	} else if f.MID != 0 && l.ctx.Spoken(f.MID) != spoken {
-		l.judgeMerchant(l.merchant(f.MID))
+	} else if m := l.merchants[f.MID]; m != nil && nowOwn != own {
+		l.judgeMerchant(m)
 	}
 	switch f.Type {
 	case evidence.TerminalBatch:

@@ -67,19 +67,18 @@ func (c *Context) Speak(mid evidence.Word, l Leg) bool {
 	return !c.common.legs[l]
 }
 
-// Spoken gives the legs of which anybody speaks for a merchant (0: declared for
-// all), as bits.
-func (c *Context) Spoken(mid evidence.Word) (legs uint8) {
-	m := c.common
-	if mid != 0 {
-		m = c.of2(mid)
-	}
-	for l, yes := range m.legs {
-		if yes {
-			legs |= 1 << l
+// Spoken gives the legs of which anybody speaks for a merchant, and those that are
+// declared for all, as bits.
+func (c *Context) Spoken(mid evidence.Word) (own, all uint8) {
+	bits := func(m *merchantFacts) (legs uint8) {
+		for l, yes := range m.legs {
+			if yes {
+				legs |= 1 << l
+			}
 		}
+		return legs
 	}
-	return legs
+	return bits(c.of2(mid)), bits(c.common)
 }
 
 // CountLine adds n lines (1 or -1), of a sum, to the counts of the files that

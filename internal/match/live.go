@@ -115,7 +115,7 @@ func (l *Lines) sum(v *evidence.View, k payoutKey, r evidence.FactRef) {
 	if p == nil {
 		p = &payoutSum{date: calendar.None, first: r, currency: netCurrency(v, r, f)}
 		l.payouts[k] = p
-	} else if v.CompareTime(r, p.first) < 0 {
+	} else if p.first != 0 && v.CompareTime(r, p.first) < 0 {
 		p.first, p.currency = r, netCurrency(v, r, f)
 	}
 	p.lines++
@@ -154,6 +154,34 @@ func (l *Lines) Remove(v *evidence.View, r evidence.FactRef) {
 	for _, o := range list {
 		l.sum(v, k, o)
 	}
+}
+
+// Forget lets a line go that still counts: its payout's sum and its file's count
+// stay what they are.
+func (l *Lines) Forget(k PayoutKey, r evidence.FactRef) {
+	l.of[k] = slices.DeleteFunc(l.of[k], func(o evidence.FactRef) bool { return o == r })
+	if p := l.payouts[k]; p != nil && p.first == r {
+		p.first = 0 // what it said stands
+	}
+}
+
+// Return takes a line back that Forget has let go. Where its payout is gone too,
+// that begins again with this line.
+func (l *Lines) Return(v *evidence.View, r evidence.FactRef) {
+	if v.At(r).Type != evidence.SettlementLine {
+		return
+	}
+	k := payoutOfLine(v, r, l.MID)
+	l.of[k] = append(l.of[k], r)
+	if l.payouts[k] == nil {
+		l.sum(v, k, r)
+	}
+}
+
+// Drop lets a payout go, and what its lines sum to.
+func (l *Lines) Drop(k PayoutKey) {
+	delete(l.of, k)
+	delete(l.payouts, k)
 }
 
 // Signed gives what a clearing line adds to its file's total.

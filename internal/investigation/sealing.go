@@ -1,0 +1,454 @@
+package investigation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"daozhang/internal/evidence"
+	"daozhang/internal/match"
+)
+
+// Payments that are over leave memory once a day: those that have arrived, were
+// refunded or never charged, of which no fact has come for the time that
+// LiveOptions.Keep sets. What they add to others stays: the counts of files, the
+// sums of payouts until these are over too, what they show of terminals and count
+// to daily limits, and what their payouts teach of delays. Of each payment its
+// keys stay for a while, so that a late fact about it is known as such.
+
+// sealing remembers what has left memory.
+type sealing struct {
+	at      evidence.Instant // of the last time
+	keys    map[uint64]uint32
+	records map[uint32]sealedRecord
+	oldest  uint32
+	next    uint32
+}
+
+type sealedRecord struct {
+	id, mid evidence.Word
+	time    evidence.Instant
+	at      evidence.Instant
+	keys    []uint64
+}
+
+// remembered is how long the keys of a sealed payment stay: no line, refund or
+// chargeback names a payment by its reference for longer.
+const remembered = 200 * 24 * time.Hour
+
+func newSealing() sealing {
+	return sealing{keys: map[uint64]uint32{}, records: map[uint32]sealedRecord{}}
+}
+
+func (s *sealing) any() bool { return len(s.keys) > 0 }
+
+// Sealed names a payment that has left memory.
+type Sealed struct {
+	ID  string // of the payment
+	MID string
+	// Time is the payment's own; its facts may lie some minutes before it, and
+	// long after.
+	Time evidence.Instant
+}
+
+// sealOver seals what is over, once a day.
+func (l *Live) sealOver() {
+	if l.opts.Keep < 0 || l.asOf < l.sealed.at.Add(24*time.Hour) {
+		return
+	}
+	l.sealed.at = l.asOf
+	bound := l.asOf.Add(-l.opts.Keep)
+	sealed := 0
+	for id := range l.cells {
+		if id := cellID(id); id > nowhere && l.sealable(id, bound) {
+			l.seal(id)
+			sealed++
+		}
+	}
+	if sealed == 0 {
+		return
+	}
+	for b := range l.eachBank {
+		if b.found != nil {
+			l.sealPayouts(b, bound)
+		}
+	}
+	l.sweep()
+	// Taking facts out of a bank has it joined again; nothing else has changed.
+	l.clean = false
+	l.settle()
+}
+
+// sealable reports whether all payments of a cell are over, and nothing has come
+// of them lately.
+func (l *Live) sealable(id cellID, bound evidence.Instant) bool {
+	c := &l.cells[id]
+	// Without payouts, a business date's net proves it: all of the date has to stay.
+	if c.into != 0 || c.m == nil || c.m.whole || !c.m.lines.HasPayouts || len(c.facts) == 0 || l.ambiguous[id] != nil || l.unplaced[id] != nil {
+		return false
+	}
+	for i := range c.tallies {
+		if !c.tallies[i].over {
+			return false
+		}
+	}
+	for _, r := range c.facts {
+		if f := l.set.At(r); f.KnownAt() >= bound || f.MID == 0 || l.several[l.first(r, f)] != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// seal lets a cell's payments leave memory.
+func (l *Live) seal(id cellID) {
+	c := &l.cells[id]
+	m := c.m
+	found := l.res.Merchants[id]
+	for i := range found.Payments {
+		p := &found.Payments[i]
+		l.keys.reset()
+		for _, r := range found.Facts(p) {
+			l.keys.take(l.view, r)
+		}
+		acts := found.Acts(p)
+		for n := range acts {
+			for _, r := range found.ActFacts(&acts[n]) {
+				l.keys.take(l.view, r)
+			}
+		}
+		rec := sealedRecord{id: p.ID, mid: m.mid, time: p.Time, at: l.asOf, keys: l.keys.strong(m.mid)}
+		for _, k := range rec.keys {
+			l.sealed.keys[k] = l.sealed.next
+		}
+		l.sealed.records[l.sealed.next] = rec
+		l.sealed.next++
+	}
+	for i := range c.tallies {
+		c.tallies[i].usage = nil // it still counts
+	}
+	l.untally(c, id)
+	for _, memo := range c.memos {
+		l.sums.memo(memo, -1)
+	}
+	l.ctx.SumOrders(found, nil)
+	for i := range found.Payments {
+		delete(l.byID, found.Payments[i].ID)
+	}
+	for _, r := range c.facts {
+		f := l.set.At(r)
+		if f.Type == evidence.SettlementLine {
+			m.lines.Forget(match.KeyOf(l.view, r, m.mid), r)
+		}
+		if m.first == r {
+			if m.sealed == 0 || f.Time < m.sealed {
+				m.sealed, m.sealedOffset = f.Time, f.Offset
+			}
+			m.first = 0
+		}
+		m.refs--
+		l.forgetFact(r, f)
+		if o := l.owners[ownerKey{false, f.Ref}]; f.Ref != 0 && o != nil {
+			if o.count(f.MID, -1); o.n == 0 {
+				delete(l.owners, ownerKey{false, f.Ref})
+			}
+		}
+	}
+	l.res.Merchants[id] = &match.Merchant{MID: m.mid}
+	l.cells[id] = cell{m: m, into: nowhere, rematch: c.rematch, rejudge: c.rejudge}
+	m.gone++
+	l.work.Sealed += len(found.Payments)
+}
+
+// forgetFact lets a fact go that is not needed any more.
+func (l *Live) forgetFact(r evidence.FactRef, f *evidence.Fact) {
+	for h := mix(f.Source.Hash64(), uint64(f.ID)); ; h++ {
+		o, ok := l.known[h]
+		if o == r {
+			delete(l.known, h)
+		}
+		if !ok || o == r {
+			break
+		}
+	}
+	delete(l.clocks, r)
+	l.counts.set(r, false)
+	l.gone.set(r, true)
+}
+
+// strong gives the keys by which a later fact would name the payments: reference,
+// order and retrieval reference, or where there is none of these what else there
+// is.
+func (k *keySet) strong(mid evidence.Word) (keys []uint64) {
+	for _, w := range k.refs {
+		keys = append(keys, linkKey(mid, linkRef, uint64(w), 0, 0))
+	}
+	for _, w := range k.orders {
+		keys = append(keys, linkKey(mid, linkOrder, uint64(w), 0, 0))
+	}
+	for _, w := range k.rrns {
+		keys = append(keys, linkKey(mid, linkRRN, uint64(w), 0, 0))
+	}
+	if len(keys) == 0 {
+		k.each(mid, func(key uint64) { keys = append(keys, key) })
+	}
+	return keys
+}
+
+// sealPayouts lets the payouts of a bank leave memory whose payments have, with
+// all statuses and entries of theirs.
+func (l *Live) sealPayouts(b *bank, bound evidence.Instant) {
+	over := map[*match.Payout]match.PayoutKey{}
+	for k, p := range b.found.Keys {
+		m := l.merchants[p.MID]
+		if k.ID() != p.ID || len(m.lines.Of(k)) > 0 || len(p.Entries) == 0 || p.Contested || l.seen(p.Statuses, bound) {
+			continue
+		}
+		over[p] = k
+	}
+	// What belongs together leaves together.
+	for again := true; again; {
+		again = false
+		for p := range over {
+			stays := p.Replaces != nil && !has(over, p.Replaces)
+			for _, o := range p.ReplacedBy {
+				stays = stays || !has(over, o)
+			}
+			for _, e := range p.Entries {
+				stays = stays || l.seen(e.Facts, bound) || slices.ContainsFunc(e.Payouts, func(o *match.Payout) bool { return !has(over, o) })
+			}
+			if stays {
+				delete(over, p)
+				again = true
+			}
+		}
+	}
+	if len(over) == 0 {
+		return
+	}
+	gone := map[evidence.FactRef]bool{}
+	for p, k := range over {
+		for _, r := range p.Statuses {
+			gone[r] = true
+		}
+		for _, e := range p.Entries {
+			for _, r := range e.Facts {
+				gone[r] = true
+			}
+		}
+		l.lessons = append(l.lessons, l.engine.Lesson(p))
+		l.merchants[p.MID].lines.Drop(k)
+	}
+	leave := func(r evidence.FactRef) bool { return gone[r] }
+	for _, m := range b.merchants {
+		m.statuses = slices.DeleteFunc(m.statuses, leave)
+	}
+	b.entries = slices.DeleteFunc(b.entries, leave)
+	for r := range gone {
+		l.forgetFact(r, l.set.At(r))
+	}
+	b.touch(l)
+}
+
+func has(set map[*match.Payout]match.PayoutKey, p *match.Payout) bool {
+	_, ok := set[p]
+	return ok
+}
+
+// seen reports whether one of some facts came to be known at a moment or later,
+// or has other versions.
+func (l *Live) seen(facts []evidence.FactRef, bound evidence.Instant) bool {
+	return slices.ContainsFunc(facts, func(r evidence.FactRef) bool {
+		f := l.set.At(r)
+		return f.KnownAt() >= bound || l.several[l.first(r, f)] != nil
+	})
+}
+
+// sweep takes what has left memory out of all indexes, lets the facts go, and
+// forgets the oldest sealed keys.
+func (l *Live) sweep() {
+	dead := func(id cellID) bool { return l.standing(id) == 0 }
+	maps.DeleteFunc(l.links, func(_ uint64, id cellID) bool { return dead(id) })
+	for _, index := range []map[uint64][]offered{l.offers, l.seeks} {
+		for k, list := range index {
+			if list = slices.DeleteFunc(list, func(o offered) bool { return dead(o.cell) }); len(list) == 0 {
+				delete(index, k)
+			} else {
+				index[k] = list
+			}
+		}
+	}
+	for k, list := range l.watchers {
+		if list = slices.DeleteFunc(list, dead); len(list) == 0 {
+			delete(l.watchers, k)
+		} else {
+			l.watchers[k] = list
+		}
+	}
+	for _, c := range []*chains{&l.words.chains, &l.near, &l.batches} {
+		c.sweep(l.standing)
+	}
+	for _, m := range l.merchants {
+		m.cells = slices.DeleteFunc(m.cells, func(id cellID) bool { return l.cells[id].into != 0 })
+		m.gone = 0
+	}
+	// Nobody names these places any more, but for the queues of what falls due,
+	// which look first.
+	l.free = l.free[:0]
+	for id := int(nowhere) + 1; id < len(l.cells); id++ {
+		if c := &l.cells[id]; c.into != 0 && dead(cellID(id)) && !c.rematch && !c.rejudge {
+			l.free = append(l.free, cellID(id))
+		}
+	}
+	for n := range l.set.Chunks() {
+		size := l.set.ChunkLen(n)
+		if size == 0 || n >= len(l.gone.pieces) || l.gone.pieces[n] == nil {
+			continue
+		}
+		left := 0
+		for _, gone := range l.gone.pieces[n][:size] {
+			if !gone {
+				left++
+			}
+		}
+		if left == 0 && l.writer.Release(n) {
+			l.gone.pieces[n] = nil
+			if n < len(l.counts.pieces) {
+				l.counts.pieces[n] = nil
+			}
+			if n < len(l.cellOf.pieces) {
+				l.cellOf.pieces[n] = nil
+			}
+		}
+	}
+	for l.sealed.oldest < l.sealed.next {
+		rec, ok := l.sealed.records[l.sealed.oldest]
+		if ok && rec.at > l.asOf.Add(-remembered) {
+			break
+		}
+		l.forgetRecord(l.sealed.oldest)
+		l.sealed.oldest++
+	}
+}
+
+func (l *Live) forgetRecord(n uint32) {
+	for _, k := range l.sealed.records[n].keys {
+		if l.sealed.keys[k] == n {
+			delete(l.sealed.keys, k)
+		}
+	}
+	delete(l.sealed.records, n)
+}
+
+// sweep keeps the cells that stand, each once.
+func (c *chains) sweep(standing func(cellID) cellID) {
+	fresh := chains{make(map[uint64]uint32, len(c.heads)), make([]chained, 1, len(c.links))}
+	for key := range c.heads {
+		var kept []cellID
+		c.of(key, func(id cellID) {
+			if id = standing(id); id != 0 && !slices.Contains(kept[max(0, len(kept)-8):], id) {
+				kept = append(kept, id)
+			}
+		})
+		for _, id := range slices.Backward(kept) {
+			fresh.links = append(fresh.links, chained{id, fresh.heads[key]})
+			fresh.heads[key] = uint32(len(fresh.links) - 1)
+		}
+	}
+	*c = fresh
+}
+
+// unseal looks whether a fact speaks of a sealed payment, and brings that back;
+// false where nobody keeps it, and the fact is late.
+func (l *Live) unseal(r evidence.FactRef, f *evidence.Fact) bool {
+	if l.reloading || !match.NamesPayment(f) && f.Type != evidence.SettlementLine && f.Type != evidence.ClearingLine {
+		return true
+	}
+	switch f.Type {
+	case evidence.TerminalTransaction, evidence.GatewayRequest, evidence.GatewayResponse, evidence.GatewayTimeout, evidence.GatewayReversal,
+		evidence.GatewayError, evidence.ClearingLine, evidence.SettlementLine, evidence.SaleOrder, evidence.OperatorAction,
+		evidence.CaseOpened, evidence.CaseClosed, evidence.RiskDecision:
+	default:
+		return true
+	}
+	mid := f.MID
+	if mid == 0 {
+		mid = l.home(f)
+	}
+	l.keys.reset()
+	l.keys.take(l.view, r)
+	var hit []uint32
+	l.keys.each(mid, func(key uint64) {
+		if n, ok := l.sealed.keys[key]; ok && !slices.Contains(hit, n) {
+			hit = append(hit, n)
+		}
+	})
+	for _, n := range hit {
+		rec := l.sealed.records[n]
+		who := Sealed{ID: l.view.Words.Text(rec.id), MID: l.view.Words.Text(rec.mid), Time: rec.time}
+		if why := l.reload(n, who); why != "" {
+			l.late = append(l.late, Warning{Fact: r, Why: why})
+			return false
+		}
+	}
+	return true
+}
+
+// reload brings a sealed payment back; why says what stands against it.
+func (l *Live) reload(n uint32, who Sealed) (why string) {
+	if l.opts.Load == nil {
+		return fmt.Sprintf("it speaks of payment %s, which is over and sealed; ask again with the whole evidence", who.ID)
+	}
+	in, err := l.opts.Load(who)
+	if err != nil {
+		return fmt.Sprintf("it speaks of payment %s, which is sealed and could not be loaded: %v", who.ID, err)
+	}
+	defer in.Close()
+	l.forgetRecord(n)
+	mark := l.writer.Mark()
+	refused := 0
+	if err := evidence.ReadNDJSON(in, l.writer, func(int, string) { refused++ }); err != nil || refused > 0 {
+		why = fmt.Sprintf("it speaks of payment %s, which is sealed and could not be read whole: %d events refused, %v", who.ID, refused, err)
+	}
+	var come []evidence.FactRef
+	for r := range l.writer.Since(mark) {
+		come = append(come, r)
+	}
+	l.reloading = true
+	var added Added
+	for _, r := range come {
+		l.arrive(r, l.set.At(r), &added)
+	}
+	l.reloading = false
+	return why
+}
+
+// Since gives the moment from which on a store has to give all facts of payments,
+// payouts and accounts for the answers of the payments in memory, after a restart:
+// the earliest of their facts. Of merchant.terms, calendar.holiday, account.status,
+// risk.decision, limit.policy and the circumstances it has to give all.
+func (c *Current) Since() (first evidence.Instant) {
+	l := c.l
+	note := func(r evidence.FactRef) {
+		if at := l.set.At(r).Time; first == 0 || at < first {
+			first = at
+		}
+	}
+	for id := range l.cells {
+		for _, r := range l.cells[id].facts {
+			note(r)
+		}
+	}
+	for b := range l.eachBank {
+		for _, r := range b.entries {
+			note(r)
+		}
+		for _, m := range b.merchants {
+			for _, r := range m.statuses {
+				note(r)
+			}
+		}
+	}
+	return first
+}
