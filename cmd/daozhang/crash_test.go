@@ -1,0 +1,442 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"daozhang/internal/keyring"
+	"daozhang/internal/payment"
+	"daozhang/internal/store"
+	"daozhang/internal/store/storetest"
+	"daozhang/internal/world/bank"
+	"daozhang/internal/world/pos"
+)
+
+var (
+	crashKills = flag.Int("crash.kills", 18, "how often the crash test kills the server")
+	crashSeed  = flag.Uint64("crash.seed", 1, "seed of the crash test")
+)
+
+// crashPoints are the places at which the server is killed; "" is any moment,
+// from outside.
+var crashPoints = []string{"request_received", "commit_before", "commit_after", "send_before", "send_after", "response_received", "reply_before", "reply_after", ""}
+
+const (
+	crashMID       = "898310058120001"
+	crashTerminals = 16
+	crashLink      = "icbc"
+	crashSecret    = "a secret of the crash test"
+)
+
+var crashTransport = []string{"0123456789ABCDEFFEDCBA9876543210", "11112222333344445555666677778888"}
+
+// server is `daozhang serve` as a process of its own.
+type server struct {
+	t         *testing.T
+	binary    string
+	dir       string
+	database  string
+	terminals string
+	config    string
+	cmd       *exec.Cmd
+	log       bytes.Buffer
+	http      string
+}
+
+// buildServer builds the binary with the points at which it kills itself.
+func buildServer(t *testing.T) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "daozhang")
+	cmd := exec.Command("go", "build", "-tags", "failpoint", "-o", out, ".")
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, b)
+	}
+	return out
+}
+
+// start begins the process; killAt is "" or a point and a count.
+func (s *server) start(killAt string) {
+	s.t.Helper()
+	ready := filepath.Join(s.dir, "ready.json")
+	_ = os.Remove(ready)
+	s.log.Reset()
+	s.cmd = exec.Command(s.binary, "serve", "--config", s.config, "--ready-file", ready)
+	s.cmd.Env = append(os.Environ(), "DAOZHANG_FAILPOINT="+killAt, "DAOZHANG_KEYRING_SECRET="+crashSecret)
+	s.cmd.Stderr, s.cmd.Stdout = &s.log, io.Discard
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	if killAt != "" {
+		return // it may be dead before it is ready
+	}
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		b, err := os.ReadFile(ready)
+		if err == nil {
+			var a map[string]string
+			if json.Unmarshal(b, &a) == nil {
+				s.http = a["http"]
+				return
+			}
+		}
+		if time.Now().After(until) {
+			_ = s.cmd.Process.Kill()
+			s.t.Fatalf("the server is not ready: %s", &s.log)
+		}
+	}
+}
+
+// die waits until the process has killed itself, or kills it after a time.
+func (s *server) die(within time.Duration) {
+	s.t.Helper()
+	timer := time.AfterFunc(within, func() { _ = s.cmd.Process.Kill() })
+	err := s.cmd.Wait()
+	timer.Stop()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		s.t.Fatalf("the server ended by itself: %v\n%s", err, &s.log)
+	}
+}
+
+// stop drains the process and wants a clean end.
+func (s *server) stop() {
+	s.t.Helper()
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	if err := s.cmd.Wait(); err != nil {
+		s.t.Fatalf("drain: %v\n%s", err, &s.log)
+	}
+}
+
+func (s *server) metric(name string) (string, error) {
+	res, err := http.Get("http://" + s.http + "/metrics")
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(v), err
+		}
+	}
+	return "", err
+}
+
+// crashRig is a server with its counterparties: the bank and the terminals live on
+// while it dies, and what they saw is the truth.
+type crashRig struct {
+	t       *testing.T
+	dir     string
+	server  *server
+	bank    *bank.Bank
+	devices []pos.Device
+	done    atomic.Int64 // transactions that terminals have run
+}
+
+func newCrashRig(t *testing.T, database string, scenario *bank.Scenario) *crashRig {
+	t.Helper()
+	r := &crashRig{t: t, dir: t.TempDir()}
+	data := filepath.Join(r.dir, "data")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if database == "" {
+		database = data
+	}
+	ring, err := keyring.Open(keyring.Options{Path: filepath.Join(data, "keyring"), Secret: []byte(crashSecret), Transport: crashTransport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.devices, err = pos.NewDevices(ring, crashMID, "00000001", crashTerminals); err != nil {
+		t.Fatal(err)
+	}
+	zone, err := ring.NewMaster(keyring.Link(crashLink))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.bank, err = bank.Start(context.Background(), bank.Config{Link: crashLink, Scenario: scenario, Transport: crashTransport, Master: zone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.bank.Close() })
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := port.Addr().String()
+	port.Close()
+	var c strings.Builder
+	fmt.Fprintf(&c, "database: %q\nlisten: {terminals: %q, http: \"127.0.0.1:0\"}\nacquirer: \"48270000\"\n", database, address)
+	fmt.Fprintf(&c, "keyring: {file: %q, transport: [%q, %q]}\n", filepath.Join(data, "keyring"), crashTransport[0], crashTransport[1])
+	fmt.Fprintf(&c, "payment: {answer_within: 400ms, repeat_first: 100ms, repeat_most: 1s, last_arrival: 1s}\ndrain: 3s\n")
+	fmt.Fprintf(&c, "merchants:\n  - {mid: %q, name: Corner Shop, mcc: \"5411\", currency: CNY, zone: Asia/Shanghai}\nterminals:\n", crashMID)
+	for _, d := range r.devices {
+		fmt.Fprintf(&c, "  - {tid: %q, mid: %q}\n", d.TID, d.MID)
+	}
+	fmt.Fprintf(&c, "links:\n  - {name: %s, network: UnionPay, address: %q, retry_most: 100ms}\nroutes:\n  - {links: [%s]}\n", crashLink, r.bank.Addr(), crashLink)
+	config := filepath.Join(r.dir, "serve.yaml")
+	if err := os.WriteFile(config, []byte(c.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.server = &server{t: t, binary: buildServer(t), dir: r.dir, database: database, terminals: address, config: config}
+	return r
+}
+
+// load runs the terminals until stop; then what is due is sent.
+func (r *crashRig) load(ctx context.Context, faults ...pos.Fault) func() pos.Summary {
+	ctx, cancel := context.WithCancel(ctx)
+	var sum pos.Summary
+	var err error
+	var done sync.WaitGroup
+	done.Go(func() {
+		sum, err = pos.Load(ctx, pos.LoadConfig{Address: r.server.terminals, Devices: r.devices, For: 24 * time.Hour, Seed: *crashSeed,
+			Mix: map[string]int{"sale": 8, "void": 1, "refund": 1}, Dir: filepath.Join(r.dir, "terminals"), Transport: crashTransport,
+			Timeout: 2 * time.Second, Drain: 20 * time.Second, SettleEvery: 900, Faults: faults,
+			Observe: func(string, pos.Outcome) { r.done.Add(1) }})
+	})
+	for until := time.Now().Add(30 * time.Second); r.done.Load() < 50; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(until) {
+			r.t.Fatalf("the terminals do not get going\n%s", &r.server.log)
+		}
+	}
+	return func() pos.Summary {
+		cancel()
+		done.Wait()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return sum
+	}
+}
+
+// settle waits until nothing is owed to the bank any more. Each unknown has to be
+// resolved by then: within is the deadline.
+func (r *crashRig) settle(within time.Duration) {
+	r.t.Helper()
+	for until := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
+		owed, err := r.server.metric("daozhang_owed_to_networks")
+		if err == nil && owed == "0" {
+			return
+		}
+		if time.Now().After(until) {
+			r.t.Fatalf("after %s still owed to the bank: %s %v\n%s", within, owed, err, &r.server.log)
+		}
+	}
+}
+
+// TestCrash kills the server with SIGKILL between any two effects, under load,
+// and holds what terminals and bank saw against its books.
+func TestCrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it kills a server many times")
+	}
+	r := newCrashRig(t, "", crashScenario())
+	r.kill(*crashKills)
+}
+
+// TestCrashPostgres is TestCrash over PostgreSQL.
+func TestCrashPostgres(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it kills a server many times")
+	}
+	c := storetest.Postgres(t)
+	r := newCrashRig(t, c.Database(t), crashScenario())
+	r.kill(max(1, *crashKills/2))
+}
+
+// crashScenario is a bank that now and then does not answer, answers late, or
+// loses the connection.
+func crashScenario() *bank.Scenario {
+	return &bank.Scenario{Seed: *crashSeed, Rules: []bank.Rule{
+		{When: bank.When{Chance: 0.01}, Do: bank.DoSilent},
+		{When: bank.When{Chance: 0.01}, Do: bank.DoAnswer, Delay: 600 * time.Millisecond},
+		{When: bank.When{Chance: 0.02}, Do: bank.DoDecline, Code: "51"},
+		{When: bank.When{Chance: 0.003}, Do: bank.DoCloseAfter},
+		{When: bank.When{Operations: []string{"reversal"}, Chance: 0.1, Repeats: 1}, Do: bank.DoSilent},
+	}}
+}
+
+func (r *crashRig) kill(kills int) {
+	t := r.t
+	dice := rand.New(rand.NewPCG(*crashSeed, 0))
+	r.server.start("") // terminals sign on at the start
+	stop := r.load(context.Background())
+	died := map[string]int{}
+	for i := range kills {
+		begun, before := time.Now(), r.done.Load()
+		point := crashPoints[i%len(crashPoints)]
+		if i > 0 {
+			r.server.start(pointAt(point, dice))
+		}
+		if point == "" || i == 0 {
+			r.server.die(time.Duration(50+dice.IntN(400)) * time.Millisecond)
+		} else {
+			r.server.die(5 * time.Second)
+		}
+		died[point]++
+		if testing.Verbose() {
+			t.Logf("killed at %q after %s and %d transactions", point, time.Since(begun).Round(time.Millisecond), r.done.Load()-before)
+		}
+	}
+	r.server.start("")
+	time.Sleep(300 * time.Millisecond) // some more under load
+	sum := stop()
+	r.settle(20 * time.Second)
+	r.server.stop()
+	t.Logf("%d kills %v; %d transactions, results %v, codes %v, errors %v, %d reversals", kills, died, sum.Transactions, sum.Results, sum.Codes, sum.Errors, sum.Reversed)
+	if sum.Results["approved"] == 0 {
+		t.Fatal("no approvals: nothing was tested")
+	}
+	r.judge()
+}
+
+// pointAt gives a point and how often it is passed before; "" is killed from
+// outside.
+func pointAt(point string, dice *rand.Rand) string {
+	if point == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", point, 1+dice.IntN(40))
+}
+
+// judge is the oracle outside: the terminals' journals, the bank's journal, and
+// the store read by another process than the one that wrote it.
+func (r *crashRig) judge() {
+	t := r.t
+	ctx := context.Background()
+	report, err := store.Doctor(ctx, r.server.database, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range report.Findings {
+		t.Errorf("doctor: %s %s: %s", f.What, f.Subject, f.Why)
+	}
+	db, err := store.Open(ctx, store.Options{Database: r.server.database, Node: "oracle"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	// What stands with the bank: approved and not reversed.
+	standing := map[string]bank.Entry{} // by UUID
+	seq := map[int64]string{}
+	for _, e := range r.bank.Entries() {
+		switch e.What {
+		case bank.Approved:
+			if e.Payment == "" {
+				t.Errorf("the bank approved something without a UUID: %v", &e)
+			}
+			if _, twice := standing[e.Payment]; twice {
+				t.Errorf("the bank approved %s twice", e.Payment)
+			}
+			standing[e.Payment], seq[e.Seq] = e, e.Payment
+		case bank.Reversed:
+			delete(standing, seq[e.Of])
+		}
+	}
+	// What stands in the books.
+	ours := map[payment.Key]payment.Transaction{}
+	var after payment.ID
+	var pending int64
+	for {
+		page, err := db.Payments(ctx, crashMID, after, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range page {
+			after = x.ID
+			if _, twice := ours[x.Key]; twice {
+				t.Errorf("the store has %v twice", x.Key)
+			}
+			ours[x.Key] = x
+			if x.State.Open() {
+				t.Errorf("%s of %v is still %s", x.Operation, x.Key, x.State)
+			}
+			_, stands := standing[x.ID.String()]
+			if want := x.State == payment.Approved || x.State == payment.Voided; want != stands {
+				t.Errorf("%s %v (%s) is %s with code %s; with the bank it stands: %v", x.Operation, x.Key, x.ID, x.State, x.Code, stands)
+			}
+			if e := standing[x.ID.String()]; stands && e.Amount != x.Approved {
+				t.Errorf("%v: the bank approved %d, the store has %d", x.Key, e.Amount, x.Approved)
+			}
+			delete(standing, x.ID.String())
+			if x.State == payment.Approved || x.State == payment.Voided {
+				switch x.Operation {
+				case payment.Sale:
+					pending += x.Approved
+				case payment.Void, payment.Refund:
+					pending -= x.Approved
+				}
+			}
+		}
+		if len(page) < 1000 {
+			break
+		}
+	}
+	for id, e := range standing {
+		t.Errorf("the bank approved %s %d, and the store does not know it", id, e.Amount)
+	}
+	lines, err := db.BalancesAsOf(ctx, crashMID, time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, l := range lines {
+		if l.Name.String() == "merchant_pending" {
+			found = true
+			if got := l.Credits - l.Debits; got != pending {
+				t.Errorf("merchant_pending is %d, the approved transactions sum to %d", got, pending)
+			}
+		}
+	}
+	if !found && pending != 0 {
+		t.Error("the ledger has no merchant_pending")
+	}
+	// What the terminals saw.
+	approved, unanswered := 0, 0
+	for _, d := range r.devices {
+		journal, err := pos.ReadJournal(filepath.Join(r.dir, "terminals", d.TID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range journal {
+			key := payment.Key{TID: d.TID, Batch: x.Batch, STAN: x.STAN}
+			o, known := ours[key]
+			stands := known && (o.State == payment.Approved || o.State == payment.Voided)
+			switch {
+			case x.Result == "approved" && x.Reversal == "":
+				approved++
+				if !stands || o.Approved != x.Amount || o.RRN != x.RRN {
+					t.Errorf("the terminal saw %s %v approved (%d, %s); the store has %s %d %s", x.Operation, key, x.Amount, x.RRN, o.State, o.Approved, o.RRN)
+				}
+			case x.Reversal == "due":
+				t.Errorf("the terminal's reversal of %v is not acknowledged", key)
+			case stands:
+				t.Errorf("the terminal saw %s %v as %s (%s, reversal %q), and the store has it approved", x.Operation, key, x.Result, x.Code, x.Reversal)
+			}
+			if x.Result == "timeout" || x.Result == "unknown" {
+				unanswered++
+			}
+		}
+	}
+	t.Logf("held against %d approvals that terminals saw, %d unanswered, %d transactions in the store", approved, unanswered, len(ours))
+}
