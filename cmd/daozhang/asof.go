@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"time"
 
 	"daozhang/internal/calendar"
@@ -29,9 +28,9 @@ func parseMoment(s string) (moment, error) {
 		if y, _, _ := d.YMD(); y >= 1980 && y < 2080 {
 			return moment{date: d}, nil
 		}
-		return moment{}, errors.New("the year must lie between 1980 and 2079")
+		return moment{}, fault.Say("the year must lie between 1980 and 2079", "年份须在 1980 至 2079 之间")
 	}
-	return moment{}, errors.New("is neither a time with an offset, such as 2026-03-09T10:00:00+08:00, nor a date, nor now")
+	return moment{}, fault.Say("is neither a time with an offset, such as 2026-03-09T10:00:00+08:00, nor a date, nor now", "既不是带时差的时间（如 2026-03-09T10:00:00+08:00），也不是日期或 now")
 }
 
 // in settles the moment in the zone of the evidence.
@@ -70,7 +69,8 @@ func zoneOf(set *evidence.Set, otherwise int16) int16 {
 func asOfFlag(s string) (moment, error) {
 	w, err := parseMoment(s)
 	if err != nil {
-		return w, fault.New(fault.Usage, "read", "--as-of", err, "write --as-of 2026-03-09T10:00:00+08:00, or --as-of 2026-03-09 for the end of that day")
+		return w, fault.New(fault.Usage, opRead, "--as-of", err,
+			fault.Say("write --as-of 2026-03-09T10:00:00+08:00, or --as-of 2026-03-09 for the end of that day", "请写 --as-of 2026-03-09T10:00:00+08:00，或 --as-of 2026-03-09（表示当天终了）"))
 	}
 	return w, nil
 }

@@ -31,7 +31,7 @@ func (m *Main) calendar() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, ok := calendar.Builtin(args[0])
 			if !ok {
-				return fault.New(fault.NotFound, "calendar", args[0], fmt.Errorf("there is no such calendar"), "the calendars are CN, TARGET2, WEEKEND, US, GB")
+				return fault.New(fault.NotFound, fault.Same("calendar"), args[0], fault.Say("there is no such calendar", "没有这个日历"), fault.Say("the calendars are CN, TARGET2, WEEKEND, US, GB", "可用的日历：CN、TARGET2、WEEKEND、US、GB"))
 			}
 			if d, err := calendar.ParseDate(args[1]); err == nil {
 				return m.deliver("", func(w io.Writer) error { return m.day(w, c, d) })
@@ -124,7 +124,7 @@ func (m *Main) due() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		at, offset, err := evidence.ParseInstant([]byte(args[0]))
 		if err != nil {
-			return usage(cmd, "TIME is "+err.Error())
+			return usage(cmd, fault.Say("TIME is %s", "消费时间 TIME %s", err))
 		}
 		set := evidence.NewSet()
 		if file != "" {
@@ -134,7 +134,7 @@ func (m *Main) due() *cobra.Command {
 			}
 			if len(loaded.Rejected) > 0 {
 				n := loaded.Rejected[0]
-				return fault.New(fault.Invalid, "read", place(n.File, n.Line), fmt.Errorf("%s", n.Why), "")
+				return fault.New(fault.Invalid, opRead, place(n.File, n.Line), n.Why, "")
 			}
 		} else if err := stated(set, flags, &mid, args[0]); err != nil {
 			return err
@@ -173,12 +173,12 @@ func stated(set *evidence.Set, flags map[string]*string, mid *string, at string)
 	}
 	raw, err := json.Marshal(map[string]any{"specversion": "1.0", "id": "1", "source": "terms", "type": "daozhang.merchant.terms", "time": "2000-01-01T00:00:00Z", "data": data})
 	if err != nil {
-		return fault.New(fault.Usage, "calendar due", "--credit-days", err, "write a number of days")
+		return fault.New(fault.Usage, fault.Same("calendar due"), "--credit-days", err, fault.Say("write a number of days", "请写天数"))
 	}
-	var why string
-	err = evidence.ReadNDJSON(bytes.NewReader(raw), set.Writer(set.AddFile("flags")), func(_ int, w string) { why = w })
-	if err == nil && why != "" {
-		err = fault.New(fault.Usage, "calendar due", "", fmt.Errorf("%s", why), "see `daozhang calendar due --help`")
+	var why fault.Text
+	err = evidence.ReadNDJSON(bytes.NewReader(raw), set.Writer(set.AddFile("flags")), func(_ int, w fault.Text) { why = w })
+	if err == nil && !why.None() {
+		err = fault.New(fault.Usage, fault.Same("calendar due"), "", why, fault.Say("see `daozhang calendar due --help`", "用法见 `daozhang calendar due --help`"))
 	}
 	return err
 }
@@ -193,9 +193,9 @@ func oneMerchant(set *evidence.Set, book *terms.Book, mid string, at evidence.In
 		}
 	}
 	if mid != "" {
-		return nil, fault.New(fault.NotFound, "calendar due", mid, fmt.Errorf("the terms do not name this merchant"), "")
+		return nil, fault.New(fault.NotFound, fault.Same("calendar due"), mid, fault.Say("the terms do not name this merchant", "约定中没有这个商户"), "")
 	}
-	return nil, fault.New(fault.Usage, "calendar due", "--terms", fmt.Errorf("they name %d merchants", len(all)), "name one with --mid")
+	return nil, fault.New(fault.Usage, fault.Same("calendar due"), "--terms", fault.Say("they name %d merchants", "其中有 %d 个商户", len(all)), fault.Say("name one with --mid", "请用 --mid 指定一个"))
 }
 
 func (m *Main) showDue(w io.Writer, t *terms.Terms, at evidence.Instant) error {

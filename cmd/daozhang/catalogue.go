@@ -34,7 +34,7 @@ func (m *Main) causes() *cobra.Command {
 			}
 			c := catalogue.Cause(args[0])
 			if c == nil {
-				return fault.New(fault.NotFound, "causes", args[0], fmt.Errorf("there is no such cause"), near(catalogue, args[0]))
+				return fault.New(fault.NotFound, fault.Same("causes"), args[0], fault.Say("there is no such cause", "没有这个原因代码"), near(catalogue, args[0]))
 			}
 			return m.deliver("", func(w io.Writer) error { return showCause(w, c) })
 		},
@@ -100,7 +100,7 @@ func showCause(w io.Writer, c *diagnosis.Cause) error {
 }
 
 // near names the causes a wrong code may mean.
-func near(catalogue *diagnosis.Catalogue, code string) string {
+func near(catalogue *diagnosis.Catalogue, code string) fault.Text {
 	family, _, _ := strings.Cut(code, ".")
 	var some []string
 	for _, c := range catalogue.Causes() {
@@ -109,9 +109,9 @@ func near(catalogue *diagnosis.Catalogue, code string) string {
 		}
 	}
 	if len(some) == 0 {
-		return "`daozhang causes` lists all"
+		return fault.Say("`daozhang causes` lists all", "`daozhang causes` 列出全部原因")
 	}
-	return "perhaps " + strings.Join(some, ", ")
+	return fault.Say("perhaps %s", "是否指：%s", strings.Join(some, ", "))
 }
 
 // formats lists what files can be read.
@@ -130,7 +130,7 @@ func (m *Main) formats() *cobra.Command {
 			seen := map[string]bool{}
 			for _, f := range registry.All() {
 				if !seen[f.Name] { // one format may come in several layouts
-					t.AppendRow(table.Row{f.Name, f.Title})
+					t.AppendRow(table.Row{f.Name, f.Title.In(m.lang)})
 				}
 				seen[f.Name] = true
 			}

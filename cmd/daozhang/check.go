@@ -107,7 +107,7 @@ func (m *Main) form(output, out string) (string, error) {
 		}
 	}
 	if _, terminal := m.Terminal(m.Stdout); output == "xlsx" && (out == "" || out == "-") && terminal {
-		return "", fault.New(fault.Usage, "check", "-o xlsx", fmt.Errorf("a spreadsheet cannot be shown on a terminal"), "name a file: --out answer.xlsx")
+		return "", fault.New(fault.Usage, fault.Same("check"), "-o xlsx", fault.Say("a spreadsheet cannot be shown on a terminal", "电子表格不能显示在终端上"), fault.Say("name a file: --out answer.xlsx", "请指定文件：--out answer.xlsx"))
 	}
 	return output, nil
 }
@@ -153,7 +153,7 @@ func (m *Main) warned(warnings []format.Note, list bool) {
 			m.line(fmt.Sprintf(m.say(text{"… and %d more warnings; -o json lists all", "……另有 %d 条提醒，-o json 会全部列出"}), len(warnings)-toldAtMost))
 			return
 		}
-		m.line(place(n.File, n.Line) + ": " + m.say(text{"warning: ", "提醒："}) + n.Why)
+		m.line(m.place(n.File, n.Line) + m.say(text{"warning: ", "提醒："}) + n.Why.In(m.lang))
 	}
 }
 
@@ -165,7 +165,7 @@ func knownStatuses(cmd *cobra.Command, words []string) error {
 	}
 	for _, w := range words {
 		if !slices.Contains(names, w) {
-			return usage(cmd, "--fail-on must be a status: "+strings.Join(names, ", "))
+			return usage(cmd, fault.Say("--fail-on must be a status: %s", "--fail-on 须为状态之一：%s", strings.Join(names, ", ")))
 		}
 	}
 	return nil

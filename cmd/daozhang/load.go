@@ -42,21 +42,21 @@ func (in *input) options(m *Main, cmd *cobra.Command) (format.Options, error) {
 	if in.typ != "" {
 		t, ok := evidence.ParseType(in.typ)
 		if !ok {
-			return o, usage(cmd, "--type: no such type of evidence, write for example terminal.transaction or settlement.line")
+			return o, usage(cmd, fault.Say("--type: no such type of evidence, write for example terminal.transaction or settlement.line", "--type：没有这种事实类型，例如 terminal.transaction、settlement.line"))
 		}
 		o.Type = t
 	}
 	if in.zone != "" {
 		z, err := calendar.Location(in.zone)
 		if err != nil {
-			return o, usage(cmd, "--zone: write an IANA name such as Asia/Shanghai, or an offset such as +08:00")
+			return o, usage(cmd, fault.Say("--zone: write an IANA name such as Asia/Shanghai, or an offset such as +08:00", "--zone：请写 Asia/Shanghai 这样的时区名，或 +08:00 这样的时差"))
 		}
 		o.Zone = z
 	}
 	if in.currency != "" {
 		c, err := money.ParseCurrency(strings.ToUpper(in.currency))
 		if err != nil {
-			return o, usage(cmd, "--currency: write an ISO 4217 code such as CNY")
+			return o, usage(cmd, fault.Say("--currency: write an ISO 4217 code such as CNY", "--currency：请写 ISO 4217 币种代码，如 CNY"))
 		}
 		o.Currency = c
 	}
@@ -67,7 +67,7 @@ func (in *input) options(m *Main, cmd *cobra.Command) (format.Options, error) {
 		}
 		defer f.Close()
 		if o.Mapping, err = format.ReadMapping(f); err != nil {
-			return o, fault.New(fault.Usage, "read", in.mapping, err, fault.HintOf(err))
+			return o, fault.New(fault.Usage, opRead, in.mapping, err, fault.HintText(err))
 		}
 	}
 	return o, nil
@@ -86,7 +86,7 @@ func openError(name string, err error) error {
 	if p, ok := err.(*os.PathError); ok {
 		why = p.Err
 	}
-	return fault.New(kind, "open", name, why, "check the name, and that you may use it")
+	return fault.New(kind, opOpen, name, why, fault.Say("check the name, and that you may use it", "请检查名称和权限"))
 }
 
 // load reads all files into a new set of evidence and tells on Stderr what was
@@ -104,8 +104,8 @@ func (m *Main) load(ctx context.Context, cmd *cobra.Command, in *input, paths []
 		f.Close()
 	}
 	if name, ok := noneExists(paths); ok {
-		return nil, nil, fault.New(fault.NotFound, "open", name, os.ErrNotExist,
-			m.say(text{"check the name, and the folder you are in", "请检查文件名和当前所在的文件夹"}))
+		return nil, nil, fault.New(fault.NotFound, opOpen, name, os.ErrNotExist,
+			fault.Say("check the name, and the folder you are in", "请检查文件名和当前所在的文件夹"))
 	}
 	set := evidence.NewSet()
 	tell, stop := m.progress()
@@ -115,7 +115,7 @@ func (m *Main) load(ctx context.Context, cmd *cobra.Command, in *input, paths []
 	})
 	stop()
 	if err != nil {
-		return nil, nil, fault.New(fault.KindOf(err), "read", strings.Join(paths, " "), err, "")
+		return nil, nil, fault.New(fault.KindOf(err), opRead, strings.Join(paths, " "), err, "")
 	}
 	return set, loaded, nil
 }
@@ -152,7 +152,7 @@ func (m *Main) refused(rejected []format.Note, list bool) error {
 				m.line(fmt.Sprintf(m.say(text{"… and %d more; -o json lists all", "……另有 %d 条，-o json 会全部列出"}), len(rejected)-toldAtMost))
 				break
 			}
-			m.line(place(n.File, n.Line) + ": " + n.Why)
+			m.line(m.place(n.File, n.Line) + n.Why.In(m.lang))
 		}
 	}
 	m.line(fmt.Sprintf(m.say(text{
@@ -160,6 +160,22 @@ func (m *Main) refused(rejected []format.Note, list bool) error {
 		"daozhang：有 %d 处（行或整个文件）未能采用，其余已全部给出结果"}), len(rejected)))
 	return fault.New(fault.Rejected, "", "", nil, "")
 }
+
+// place names a line of a file before what is said of it; line 0 is the file as
+// a whole.
+func (m *Main) place(file string, line int) string {
+	if line == 0 || m.lang != "zh" {
+		return place(file, line) + m.say(text{": ", "："})
+	}
+	return fmt.Sprintf("%s 第 %d 行：", file, line)
+}
+
+// What is done to files, in messages.
+var (
+	opRead  = fault.Say("read", "读取")
+	opOpen  = fault.Say("open", "打开")
+	opWrite = fault.Say("write", "写入")
+)
 
 // place names a line of a file; line 0 is the file as a whole.
 func place(file string, line int) string {
@@ -174,7 +190,7 @@ func place(file string, line int) string {
 func (m *Main) deliver(out string, write func(io.Writer) error) error {
 	if out == "" || out == "-" {
 		if err := write(m.Stdout); err != nil {
-			return fault.New(fault.KindOf(err), "write", "the answer", err, "")
+			return fault.New(fault.KindOf(err), fault.Say("write the answer", "写出结果"), "", err, "")
 		}
 		return nil
 	}
@@ -194,7 +210,7 @@ func (m *Main) deliver(out string, write func(io.Writer) error) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
-		return fault.New(fault.KindOf(err), "write", out, err, "")
+		return fault.New(fault.KindOf(err), opWrite, out, err, "")
 	}
 	return nil
 }

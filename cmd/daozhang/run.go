@@ -100,8 +100,8 @@ func (m *Main) tell(err error) {
 			return
 		}
 	}
-	m.line("daozhang: " + err.Error())
-	if hint := fault.HintOf(err); hint != "" {
+	m.line("daozhang: " + fault.TextOf(err).In(m.lang))
+	if hint := fault.HintText(err).In(m.lang); hint != "" {
 		m.line("  " + hint)
 	}
 }
@@ -130,7 +130,7 @@ func (m *Main) root() *cobra.Command {
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(cmd, fmt.Sprintf("there is no command %q", args[0]))
+				return usage(cmd, fault.Say("there is no command %q", "没有 %q 这个命令", args[0]))
 			}
 			return cmd.Help()
 		},
@@ -138,13 +138,13 @@ func (m *Main) root() *cobra.Command {
 	}
 	root.PersistentFlags().String("lang", "", m.say(text{
 		"`LANGUAGE`, en or zh (default: that of the locale)", "语言 `LANGUAGE`：en 或 zh（默认随系统语言）"}))
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err.Error()) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, flagFault(err)) })
 	root.AddCommand(m.check(), m.trace(), m.export(), m.causes(), m.formats(), m.calendar(), m.simulate(), m.score(), m.iso8583(), m.serve(), m.bank(), m.pos(), m.keys(), m.doctor(), m.migrate(), m.man(), m.version())
 	root.SetHelpCommand(&cobra.Command{Use: "help [command]", Short: m.say(text{"Help about a command", "查看命令说明"}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, _, err := root.Find(args)
 			if err != nil || c == root && len(args) > 0 {
-				return usage(cmd, fmt.Sprintf("there is no command %q", strings.Join(args, " ")))
+				return usage(cmd, fault.Say("there is no command %q", "没有 %q 这个命令", strings.Join(args, " ")))
 			}
 			return c.Help()
 		}})
@@ -157,7 +157,7 @@ func (m *Main) root() *cobra.Command {
 	}
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if v, _ := cmd.Flags().GetString("lang"); v != "" && v != "en" && v != "zh" {
-			return usage(cmd, "--lang must be en or zh")
+			return usage(cmd, fault.Say("--lang must be en or zh", "--lang 须为 en 或 zh"))
 		}
 		return nil
 	}
@@ -166,10 +166,39 @@ func (m *Main) root() *cobra.Command {
 }
 
 // usage is the error of a command line that cannot be understood.
-func usage(cmd *cobra.Command, why string) error {
+func usage[T string | fault.Text](cmd *cobra.Command, why T) error {
 	op := strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "daozhang"), " ")
-	return fault.New(fault.Usage, op, "", errors.New(why),
-		fmt.Sprintf("see `%s --help`", cmd.CommandPath()))
+	var said fault.Text
+	switch why := any(why).(type) {
+	case fault.Text:
+		said = why
+	case string:
+		said = fault.Same(why)
+	}
+	return fault.New(fault.Usage, fault.Same(op), "", said,
+		fault.Say("see `%s --help`", "用法见 `%s --help`", cmd.CommandPath()))
+}
+
+// flagFault says in both languages what is wrong with a flag.
+func flagFault(err error) fault.Text {
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		return fault.Text{EN: err.Error(), ZH: "没有这个选项：" + dashes(e.GetSpecifiedName()) + e.GetSpecifiedName()}
+	}
+	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return fault.Text{EN: err.Error(), ZH: "选项缺少值：" + dashes(e.GetSpecifiedName()) + e.GetSpecifiedName()}
+	}
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return fault.Text{EN: err.Error(), ZH: "选项 --" + e.GetFlag().Name + " 的值无效：" + fault.TextOf(errors.Unwrap(err)).In("zh")}
+	}
+	return fault.TextOf(err)
+}
+
+// dashes are those before a flag's name, long or short.
+func dashes(name string) string {
+	if len(name) > 1 {
+		return "--"
+	}
+	return "-"
 }
 
 // need checks how many arguments a command got.
@@ -222,7 +251,7 @@ func (o *oneOf) Set(s string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("must be one of %s", strings.Join(o.words, ", "))
+	return fault.Say("must be one of %s", "须为下列之一：%s", strings.Join(o.words, ", "))
 }
 
 func choice(flags *pflag.FlagSet, name, short, value, usage string, words ...string) *oneOf {

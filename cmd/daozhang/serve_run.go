@@ -276,9 +276,9 @@ func termsFact(x *merchantConfig, now time.Time) (payment.Evidence, error) {
 		return payment.Evidence{}, err
 	}
 	set := evidence.NewSet()
-	why := ""
-	if err := evidence.ReadNDJSON(bytes.NewReader(line), set.Writer(set.AddFile("terms")), func(_ int, w string) { why = w }); err != nil || why != "" {
-		return payment.Evidence{}, fault.New(fault.Usage, "read", "terms of "+x.MID, errors.New(why), "the names are those of merchant.terms in the evidence contract")
+	var why fault.Text
+	if err := evidence.ReadNDJSON(bytes.NewReader(line), set.Writer(set.AddFile("terms")), func(_ int, w fault.Text) { why = w }); err != nil || !why.None() {
+		return payment.Evidence{}, fault.New(fault.Usage, "read", "terms of "+x.MID, why, "the names are those of merchant.terms in the evidence contract")
 	}
 	return payment.Evidence{Source: "institution/configuration", ID: event["id"].(string), Type: evidence.MerchantTerms, Time: from, MID: x.MID, Line: line}, nil
 }
@@ -484,8 +484,8 @@ func (p *platform) follow(ctx context.Context) {
 				buf.Write(lines[i].JSON)
 				buf.WriteByte('\n')
 			}
-			_, err := p.live.AddNDJSON(&buf, func(line int, why string) {
-				p.log.Error("evidence not understood", "evidence", lines[min(line, len(lines))-1].Source+"#"+lines[min(line, len(lines))-1].ID, "why", why)
+			_, err := p.live.AddNDJSON(&buf, func(line int, why fault.Text) {
+				p.log.Error("evidence not understood", "evidence", lines[min(line, len(lines))-1].Source+"#"+lines[min(line, len(lines))-1].ID, "why", why.EN)
 			})
 			if err != nil {
 				p.log.Error("evidence not added", "error", err)

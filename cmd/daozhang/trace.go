@@ -78,9 +78,9 @@ func (m *Main) trace() *cobra.Command {
 		case len(found) == 0:
 			_ = m.refused(loaded.Rejected, true) // not found weighs more
 			shown, _ := card.MaskText(ref)
-			return fault.New(fault.NotFound, "trace", shown, fmt.Errorf("no payment in these files has it as a key, id, amount or last four digits"),
-				m.say(text{"check the number, or hand in the file that has it (the terminal's journal, the settlement report)",
-					"请核对号码，或一并给出含有它的文件（终端流水、结算单）"}))
+			return fault.New(fault.NotFound, fault.Say("trace", "查找"), shown, fault.Say("no payment in these files has it as a key, id, amount or last four digits", "这些文件中没有以它为号码、id、金额或卡号后四位的交易"),
+				fault.Say("check the number, or hand in the file that has it (the terminal's journal, the settlement report)",
+					"请核对号码，或一并给出含有它的文件（终端流水、结算单）"))
 		case output.value == "ndjson":
 			err = m.deliver(out, func(w io.Writer) error {
 				for _, p := range found {

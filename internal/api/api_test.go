@@ -109,7 +109,7 @@ func newWorld(t *testing.T, change func(*api.Options)) *world {
 
 func (w *world) add(t *testing.T, lines ...string) {
 	t.Helper()
-	if _, err := w.live.AddNDJSON(strings.NewReader(strings.Join(lines, "\n")), func(n int, why string) { t.Fatalf("line %d: %s", n, why) }); err != nil {
+	if _, err := w.live.AddNDJSON(strings.NewReader(strings.Join(lines, "\n")), func(n int, why fault.Text) { t.Fatalf("line %d: %s", n, why) }); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -35,8 +35,8 @@ func (s *Server) postEvidence(c *call) error {
 	}
 	set := evidence.NewSet()
 	var out received
-	err := evidence.ReadNDJSON(c.Body, set.Writer(set.AddFile("body")), func(line int, why string) {
-		out.Rejected = append(out.Rejected, fieldError{Line: line, Why: why})
+	err := evidence.ReadNDJSON(c.Body, set.Writer(set.AddFile("body")), func(line int, why fault.Text) {
+		out.Rejected = append(out.Rejected, fieldError{Line: line, Why: why.In(language(c.Request))})
 	})
 	if err != nil {
 		return err

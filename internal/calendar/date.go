@@ -18,8 +18,8 @@ type Date int32
 const None Date = math.MinInt32
 
 // ErrDate is text or numbers that name no date of the years 1 to 9999.
-var ErrDate error = fault.New(fault.Invalid, "not a date", "", nil,
-	"write an existing date as YYYY-MM-DD, such as 2026-03-02")
+var ErrDate error = fault.New(fault.Invalid, fault.Say("not a date", "不是日期"), "", nil,
+	fault.Say("write an existing date as YYYY-MM-DD, such as 2026-03-02", "请写作 YYYY-MM-DD 且存在的日期，如 2026-03-02"))
 
 // FromYMD returns the date of a year (1 to 9999), month and day.
 func FromYMD(year, month, day int) (Date, error) {

@@ -41,8 +41,8 @@ func load(name string) (*time.Location, error) {
 			return loc, nil
 		}
 	}
-	return nil, fault.New(fault.Invalid, "unknown time zone", "", nil,
-		"write an IANA name such as Asia/Shanghai, or an offset such as +08:00")
+	return nil, fault.New(fault.Invalid, fault.Say("unknown time zone", "未知时区"), "", nil,
+		fault.Say("write an IANA name such as Asia/Shanghai, or an offset such as +08:00", "请写 Asia/Shanghai 这样的时区名，或 +08:00 这样的时差"))
 }
 
 // offset reads [UTC|GMT](+|-)H[H][[:]MM] of at most 18 hours.

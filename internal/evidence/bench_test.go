@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 // plainEvent is the interchange form as a plain struct, for encoding/json.
@@ -172,7 +173,7 @@ func dayOfEvidence(n int) []byte {
 
 func read(b *testing.B, in []byte) *evidence.Set {
 	set := evidence.NewSet()
-	err := evidence.ReadNDJSON(bytes.NewReader(in), set.Writer(set.AddFile("-")), func(line int, why string) { b.Fatal(line, why) })
+	err := evidence.ReadNDJSON(bytes.NewReader(in), set.Writer(set.AddFile("-")), func(line int, why fault.Text) { b.Fatal(line, why) })
 	if err != nil {
 		b.Fatal(err)
 	}

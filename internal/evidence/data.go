@@ -4,13 +4,14 @@ import (
 	"strconv"
 	"strings"
 
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
 // data reads the data object into the draft.
 func (rd *eventReader) data(d *Draft) bool {
 	if rd.next() != '{' {
-		return rd.refuse("data: must be an object")
+		return rd.refuse(ofField("data", fault.Say("must be an object", "须为对象")))
 	}
 	rd.pos++
 	if rd.next() == '}' {
@@ -20,7 +21,7 @@ func (rd *eventReader) data(d *Draft) bool {
 	after, last := &rd.after[d.fact.Type], NoField
 	for {
 		if rd.buf[rd.pos] != '"' && rd.next() != '"' {
-			return rd.fail("a name in double quotes is expected")
+			return rd.fail(needName)
 		}
 		f, ok := after[last], true
 		if p := &patterns[f]; p.matches(rd.buf[rd.pos:]) {
@@ -63,7 +64,7 @@ func (rd *eventReader) known(d *Draft, f Field) bool {
 		f = NoticeIssuer
 	}
 	if rd.given.has(f) {
-		return rd.refuse(f.String() + ": given twice")
+		return rd.refuse(ofField(f.String(), whyTwice))
 	}
 	rd.given.add(f)
 	return rd.field(d, f)
@@ -86,7 +87,7 @@ func (rd *eventReader) other(d *Draft) bool {
 
 func (rd *eventReader) unknownField(d *Draft, name []byte) bool {
 	if !rd.unknown.add(name) {
-		return rd.refuse(showName(name) + ": given twice")
+		return rd.refuse(ofField(showName(name), whyTwice))
 	}
 	if !rd.allowName(name) {
 		return false
@@ -113,7 +114,7 @@ func (rd *eventReader) field(d *Draft, f Field) bool {
 		fallthrough
 	case classText, classInstant, classDate, classMoment:
 		if c != '"' {
-			return rd.wrongType(f, "must be a string")
+			return rd.wrongType(f, mustString)
 		}
 		text, ok := rd.str()
 		if !ok {
@@ -121,7 +122,7 @@ func (rd *eventReader) field(d *Draft, f Field) bool {
 		}
 		if len(text) == 0 {
 			if fields[f].class > classText {
-				return rd.refuse(f.String() + ": is empty; leave out what is not known")
+				return rd.refuse(ofField(f.String(), fault.Say("is empty; leave out what is not known", "为空；不知道的内容请省略该字段")))
 			}
 			// Nothing is said, but the content is what was written.
 			d.asWritten(f, []byte(`""`))
@@ -146,49 +147,49 @@ func (rd *eventReader) field(d *Draft, f Field) bool {
 			err = d.Put(f, text)
 		}
 		if err != nil {
-			return rd.refuse(err.Error())
+			return rd.refuse(fault.TextOf(err))
 		}
 	case classAmount, classSigned:
-		return rd.integer(d, f, "must be an integer in minor units")
+		return rd.integer(d, f, &mustMinor)
 	case classCount:
-		return rd.integer(d, f, "must be a whole number")
+		return rd.integer(d, f, &mustWhole)
 	case classNumber:
 		if c != '-' && c-'0' > 9 {
-			return rd.wrongType(f, "must be a number")
+			return rd.wrongType(f, fault.Say("must be a number", "须为数字"))
 		}
 		text, _, ok := rd.number()
 		if !ok {
 			return false
 		}
 		if err := d.Put(f, text); err != nil {
-			return rd.refuse(err.Error())
+			return rd.refuse(fault.TextOf(err))
 		}
 	case classBool:
 		yes := c == 't'
 		if !yes && c != 'f' {
-			return rd.wrongType(f, "must be true or false")
+			return rd.wrongType(f, fault.Say("must be true or false", "须为 true 或 false"))
 		}
 		if yes && !rd.literal("true") || !yes && !rd.literal("false") {
 			return false
 		}
 		if err := d.PutBool(f, yes); err != nil {
-			return rd.refuse(err.Error())
+			return rd.refuse(fault.TextOf(err))
 		}
 	case classList:
 		if c != '[' {
-			return rd.wrongType(f, "must be a list of strings")
+			return rd.wrongType(f, fault.Say("must be a list of strings", "须为字符串列表"))
 		}
 		return rd.list(d, f)
 	default:
 		if c == 'n' {
-			return rd.wrongType(f, "")
+			return rd.wrongType(f, fault.Text{})
 		}
 		var ok bool
 		if rd.raw, ok = rd.appendRaw(rd.raw[:0], 1); !ok {
 			return false
 		}
 		if err := d.Put(f, rd.raw); err != nil {
-			return rd.refuse(err.Error())
+			return rd.refuse(fault.TextOf(err))
 		}
 	}
 	return true
@@ -242,31 +243,31 @@ func (rd *eventReader) atSight(d *Draft, f Field) bool {
 	return true
 }
 
-func (rd *eventReader) integer(d *Draft, f Field, must string) bool {
+func (rd *eventReader) integer(d *Draft, f Field, must *fault.Text) bool {
 	n, v := leadingDigits(rd.buf[rd.pos:])
 	if c := rd.buf[rd.pos+n]; n > 0 && n <= 15 && (c == ',' || c == '}') && (n == 1 || rd.buf[rd.pos] != '0') {
 		rd.pos += n
 		if err := d.PutInt(f, int64(v)); err != nil {
-			return rd.refuse(err.Error())
+			return rd.refuse(fault.TextOf(err))
 		}
 		return true
 	}
 	if c := rd.buf[rd.pos]; c != '-' && c-'0' > 9 {
-		return rd.wrongType(f, must)
+		return rd.wrongType(f, *must)
 	}
 	text, integer, ok := rd.number()
 	if !ok {
 		return false
 	}
 	if !integer {
-		return rd.refuse(f.String() + ": " + must)
+		return rd.refuse(ofField(f.String(), *must))
 	}
 	whole, fits := parseInt(text)
 	if !fits {
-		return rd.refuse(f.String() + ": " + must + " within 64 bits")
+		return rd.refuse(ofField(f.String(), fault.Say("%s within 64 bits", "%s，且不超出 64 位", *must)))
 	}
 	if err := d.PutInt(f, whole); err != nil {
-		return rd.refuse(err.Error())
+		return rd.refuse(fault.TextOf(err))
 	}
 	return true
 }
@@ -280,7 +281,7 @@ func (rd *eventReader) list(d *Draft, f Field) bool {
 	}
 	for n := 0; ; n++ {
 		if rd.next() != '"' {
-			return rd.refuse(showItem(f.String(), n) + ": must be a string")
+			return rd.refuse(ofField(showItem(f.String(), n), mustString))
 		}
 		item, ok := rd.str()
 		if !ok {
@@ -294,18 +295,24 @@ func (rd *eventReader) list(d *Draft, f Field) bool {
 	}
 }
 
+// What an integer must be.
+var (
+	mustMinor = fault.Say("must be an integer in minor units", "须为整数，以最小货币单位计（如分）")
+	mustWhole = fault.Say("must be a whole number", "须为整数")
+)
+
 // wrongType refuses a value of another JSON type than the field's.
-func (rd *eventReader) wrongType(f Field, must string) bool {
+func (rd *eventReader) wrongType(f Field, must fault.Text) bool {
 	switch c := rd.buf[rd.pos]; {
 	case c == 'n':
-		return rd.literal("null") && rd.refuse(f.String()+": is null; leave out what is not known")
+		return rd.literal("null") && rd.refuse(ofField(f.String(), fault.Say("is null; leave out what is not known", "为 null；不知道的内容请省略该字段")))
 	case strings.IndexByte(`"{[tf-0123456789`, c) < 0:
-		return rd.fail("a value is expected")
+		return rd.fail(fault.Say("a value is expected", "此处应为值"))
 	}
 	if f == PAN {
 		must = whyPAN
 	}
-	return rd.refuse(f.String() + ": " + must)
+	return rd.refuse(ofField(f.String(), must))
 }
 
 // asWritten keeps a field's JSON as it was written, where the fact keeps it

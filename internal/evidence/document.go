@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"daozhang/internal/fault"
 )
 
 // isDocument reports whether an input is not one event per line but a JSON
@@ -35,9 +37,9 @@ type document struct {
 	text []byte
 }
 
-var errTooLong = errors.New("event longer than 1 MiB")
+var errTooLong = errors.New("event too long") // seen by nobody
 
-func (doc *document) read(w *Writer, reject func(line int, why string)) error {
+func (doc *document) read(w *Writer, reject func(line int, why fault.Text)) error {
 	if mark, _ := doc.in.Peek(len(utf8Mark)); bytes.Equal(mark, utf8Mark) {
 		doc.in.Discard(len(utf8Mark))
 	}
@@ -47,7 +49,7 @@ func (doc *document) read(w *Writer, reject func(line int, why string)) error {
 		c, err := doc.skipSpace()
 		if err == io.EOF {
 			if within {
-				reject(doc.line, "not valid JSON: the array is not closed; the input was cut off")
+				reject(doc.line, fault.Say("not valid JSON: the array is not closed; the input was cut off", "不是有效的 JSON：数组没有结束，输入被截断，请重新获取完整文件"))
 			}
 			return nil
 		}
@@ -67,14 +69,14 @@ func (doc *document) read(w *Writer, reject func(line int, why string)) error {
 		}
 		line := doc.line
 		if within && !comma || !within && c != '{' {
-			reject(line, "not valid JSON: a comma or the end of the array is expected; what follows was not read")
+			reject(line, fault.Say("not valid JSON: a comma or the end of the array is expected; what follows was not read", "不是有效的 JSON：此处应为逗号或数组结尾；其后内容未读取"))
 			return nil
 		}
 		comma = false
 		n, err := doc.element(c)
 		switch {
 		case err == errTooLong:
-			reject(line, "the event is longer than 1 MiB")
+			reject(line, fault.Say("the event is longer than 1 MiB", "该事件超过 1 MiB"))
 			continue
 		case err != nil && err != io.EOF:
 			return err
@@ -82,7 +84,7 @@ func (doc *document) read(w *Writer, reject func(line int, why string)) error {
 		doc.text = append(doc.text, make([]byte, scanPad+1)...)
 		doc.text[n] = '\n'
 		rd.reset(doc.text, 0, n)
-		if why := rd.event(line); why != "" {
+		if why := rd.event(line); !why.None() {
 			reject(line, why)
 		}
 	}

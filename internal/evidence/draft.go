@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/card"
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
@@ -17,12 +17,20 @@ import (
 // value that may hold card data.
 type FieldError struct {
 	Field string
-	Why   string
+	Why   fault.Text
 }
 
-func (e *FieldError) Error() string { return e.Field + ": " + e.Why }
+func (e *FieldError) Error() string { return e.Field + ": " + e.Why.EN }
 
-func fieldError(f Field, why string) error { return &FieldError{f.String(), why} }
+// Text gives the error in both languages.
+func (e *FieldError) Text() fault.Text { return ofField(e.Field, e.Why) }
+
+// ofField says of a field, by its name in the contract, what is wrong with it.
+func ofField(name string, why fault.Text) fault.Text {
+	return fault.Say("%s: %s", "字段 %s：%s", name, why)
+}
+
+func fieldError(f Field, why fault.Text) error { return &FieldError{f.String(), why} }
 
 // Draft builds one fact and validates it. A writer reuses its draft: Begin
 // clears it, Commit keeps the fact. After an error the draft can be filled on
@@ -127,7 +135,7 @@ func (d *Draft) SetRecorded(at Instant) { d.fact.Recorded = at }
 func (d *Draft) PutTime(b []byte) error {
 	at, offset, err := ParseInstant(b)
 	if err != nil {
-		return d.fail(&FieldError{"time", err.Error()})
+		return d.fail(&FieldError{"time", fault.TextOf(err)})
 	}
 	d.fact.Time, d.fact.Offset = at, offset
 	if !usualForm(b, at, offset) {
@@ -140,7 +148,7 @@ func (d *Draft) PutTime(b []byte) error {
 func (d *Draft) PutRecorded(b []byte) error {
 	at, offset, err := ParseInstant(b)
 	if err != nil {
-		return d.fail(&FieldError{"recordedtime", err.Error()})
+		return d.fail(&FieldError{"recordedtime", fault.TextOf(err)})
 	}
 	d.fact.Recorded = at
 	if !usualForm(b, at, d.fact.Offset) || offset != d.fact.Offset {
@@ -171,13 +179,13 @@ func (d *Draft) Put(f Field, text []byte) error {
 	case classAmount, classSigned, classCount:
 		n, ok := parseInt(text)
 		if !ok {
-			return d.fail(fieldError(f, "not a whole number within 64 bits (amounts are integers in minor units)"))
+			return d.fail(fieldError(f, fault.Say("not a whole number within 64 bits (amounts are integers in minor units)", "不是 64 位以内的整数（金额以最小货币单位计，如分）")))
 		}
 		return d.PutInt(f, n)
 	case classNumber:
 		number, ok := decimalNumber(text)
 		if !ok {
-			return d.fail(fieldError(f, "not a number"))
+			return d.fail(fieldError(f, fault.Say("not a number", "不是数字")))
 		}
 		d.details = append(d.details, detail{field: f, text: d.w.text(number)})
 		return nil
@@ -188,18 +196,18 @@ func (d *Draft) Put(f Field, text []byte) error {
 		case "false", "0", "no", "n", "否":
 			return d.PutBool(f, false)
 		}
-		return d.fail(fieldError(f, "neither true nor false"))
+		return d.fail(fieldError(f, fault.Say("neither true nor false", "既不是 true 也不是 false（是或否）")))
 	case classInstant:
 		at, offset, err := ParseInstant(text)
 		if err != nil {
-			return d.fail(fieldError(f, err.Error()))
+			return d.fail(fieldError(f, fault.TextOf(err)))
 		}
 		d.putInstantText(f, at, offset, text)
 		return nil
 	case classDate:
 		date, err := parseDate(text)
 		if err != nil {
-			return d.fail(fieldError(f, err.Error()))
+			return d.fail(fieldError(f, fault.TextOf(err)))
 		}
 		return d.PutDate(f, date)
 	case classMoment:
@@ -209,7 +217,7 @@ func (d *Draft) Put(f Field, text []byte) error {
 		}
 		at, _, err := ParseInstant(text)
 		if err != nil {
-			return d.fail(fieldError(f, err.Error()))
+			return d.fail(fieldError(f, fault.TextOf(err)))
 		}
 		d.details = append(d.details, detail{field: f, num: int64(at), text: string(text)})
 		return nil
@@ -241,7 +249,7 @@ func (d *Draft) PutItem(f Field, item string) {
 // PutJSON keeps a structured field, such as fees, as its JSON.
 func (d *Draft) PutJSON(f Field, raw []byte) error {
 	text, why := compactJSON("", raw)
-	if why != "" {
+	if !why.None() {
 		return d.fail(fieldError(f, why))
 	}
 	if f == Fees {
@@ -261,7 +269,7 @@ func (d *Draft) PutUnknown(name string, raw []byte) error {
 		return d.fail(&FieldError{showName([]byte(name)), whyForbidden})
 	}
 	value, why := compactJSON(name, raw)
-	if why != "" {
+	if !why.None() {
 		return d.fail(&FieldError{showName([]byte(name)), why})
 	}
 	text := append(appendMaskedString(nil, []byte(name)), ':')
@@ -283,7 +291,7 @@ func decimalNumber(text []byte) ([]byte, bool) {
 	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
 		return nil, false
 	}
-	if raw, why := compactJSON("", text); why == "" && raw[0] != '"' {
+	if raw, why := compactJSON("", text); why.None() && raw[0] != '"' {
 		return raw, true
 	}
 	return appendNumber(nil, v), true
@@ -294,7 +302,7 @@ func (d *Draft) putWord(f Field, text []byte) error {
 	case CurrencyField:
 		c, ok := money.ParseCurrencyBytes(text)
 		if !ok {
-			return d.fail(fieldError(f, "not an ISO 4217 currency code"))
+			return d.fail(fieldError(f, whyCurrency))
 		}
 		d.fact.Currency = c
 		return nil
@@ -347,7 +355,7 @@ func (d *Draft) putText(f Field, text []byte) error {
 		var padded [stanDigits]byte
 		text = padSTAN(&padded, text)
 	default:
-		if why := checkText(f, text); why != "" {
+		if why := checkText(f, text); !why.None() {
 			return d.fail(fieldError(f, why))
 		}
 		text, _ = card.MaskBytes(text)
@@ -360,7 +368,7 @@ func (d *Draft) putEnum(f Field, text []byte) error {
 	if v := vocabularyOf[f]; v != nil {
 		n := v.of(text)
 		if n == 0 {
-			return d.fail(fieldError(f, "must be one of "+strings.Join(v.words[1:], ", ")))
+			return d.fail(fieldError(f, oneOf(v.words[1:])))
 		}
 		d.setEnum(f, n)
 		return nil
@@ -384,7 +392,7 @@ func (d *Draft) putEnum(f Field, text []byte) error {
 	for i, s := range allowed.words {
 		names[i] = s.String()
 	}
-	return d.fail(fieldError(f, "must be one of "+strings.Join(names, ", ")))
+	return d.fail(fieldError(f, oneOf(names)))
 }
 
 // setEnum sets a field by the number of its word.
@@ -411,7 +419,7 @@ func (d *Draft) setEnum(f Field, n uint8) {
 // PutInt sets a number: minor units or a count.
 func (d *Draft) PutInt(f Field, n int64) error {
 	if n < 0 && (fields[f].class == classAmount || fields[f].class == classCount) {
-		return d.fail(fieldError(f, "is never negative; the sign is in kind or direction"))
+		return d.fail(fieldError(f, fault.Say("is never negative; the sign is in kind or direction", "不能为负；正负由 kind 或 direction 表示")))
 	}
 	switch f {
 	case Amount, Gross:
@@ -446,7 +454,7 @@ func (d *Draft) PutInt(f Field, n int64) error {
 // PutDate sets a date field.
 func (d *Draft) PutDate(f Field, date calendar.Date) error {
 	if date < earliestDate || date > latestDate {
-		return d.fail(fieldError(f, "the year must lie between 1980 and 2079"))
+		return d.fail(fieldError(f, whyYear))
 	}
 	if f == dateField[d.fact.Type] {
 		d.fact.Date = date
@@ -495,7 +503,7 @@ func (d *Draft) PutBool(f Field, yes bool) error {
 		}
 		return nil
 	}
-	return d.fail(fieldError(f, "is not a yes-or-no field"))
+	return d.fail(fieldError(f, fault.Say("is not a yes-or-no field", "不是“是/否”字段")))
 }
 
 // has reports whether a field has been given.
@@ -511,6 +519,8 @@ func (d *Draft) has(f Field) bool {
 	return false
 }
 
+var whyMissing = fault.Say("missing", "缺失")
+
 const clockTolerance = Instant(10 * 60 * 1e9) // contract, rule 2
 
 // Commit validates the fact and adds it to the Set. The error is a FieldError
@@ -521,13 +531,13 @@ func (d *Draft) Commit() (FactRef, error) {
 	}
 	f := &d.fact
 	if f.Time == 0 {
-		return 0, &FieldError{"time", "missing"}
+		return 0, &FieldError{"time", whyMissing}
 	}
 	if f.Source == 0 {
-		return 0, &FieldError{"source", "missing"}
+		return 0, &FieldError{"source", whyMissing}
 	}
 	if f.ID == 0 {
-		return 0, &FieldError{"id", "missing"}
+		return 0, &FieldError{"id", whyMissing}
 	}
 	for _, group := range requiredFields[f.Type] {
 		if !d.hasAny(group) {
@@ -535,11 +545,11 @@ func (d *Draft) Commit() (FactRef, error) {
 			for i, g := range group {
 				names[i] = g.String()
 			}
-			return 0, &FieldError{strings.Join(names, " or "), fmt.Sprintf("missing in %s", f.Type)}
+			return 0, &FieldError{strings.Join(names, " or "), fault.Say("missing in %[1]s", "%[1]s 缺少该字段", f.Type)}
 		}
 	}
 	if f.flags&(hasAmount|hasNet) != 0 && f.Currency == (money.Currency{}) {
-		return 0, fieldError(CurrencyField, "missing beside an amount")
+		return 0, fieldError(CurrencyField, fault.Say("missing beside an amount", "有金额而无币种"))
 	}
 	if f.Recorded != 0 && f.Recorded < f.Time-clockTolerance {
 		if !d.has(timeText) {

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"daozhang/internal/card"
+	"daozhang/internal/fault"
 )
 
 // eventReader reads CloudEvents into the facts of one writer.
@@ -52,22 +53,22 @@ var attributeNames = newNameTable(map[string]uint8{
 
 // missing names the first attribute that an event cannot be without and that
 // has not been given; "" where all have.
-func (a *attributes) missing() string {
+func (a *attributes) missing() fault.Text {
 	switch m := ^a.seen; {
 	case m&attrSpecVersion != 0:
-		return "specversion: missing; an event of CloudEvents 1.0 is expected"
+		return ofField("specversion", fault.Say("missing; an event of CloudEvents 1.0 is expected", "缺失；此处应为 CloudEvents 1.0 事件"))
 	case m&attrID != 0:
-		return "id: missing"
+		return ofField("id", whyMissing)
 	case m&attrSource != 0:
-		return "source: missing"
+		return ofField("source", whyMissing)
 	case m&attrType != 0:
-		return "type: missing"
+		return ofField("type", whyMissing)
 	case m&attrTime != 0:
-		return "time: missing"
+		return ofField("time", whyMissing)
 	case m&attrData != 0:
-		return "data: missing"
+		return ofField("data", whyMissing)
 	}
-	return ""
+	return fault.Text{}
 }
 
 // fieldSet is a set of fields.
@@ -83,9 +84,9 @@ func (s *fieldSet) add(f Field)      { s[f>>6] |= 1 << (f & 63) }
 // id) are not evidence: they are kept as they came for the export, and are no
 // part of the content that two copies must share. As CloudEvents demands, an
 // attribute that is null is one that is absent.
-func (rd *eventReader) event(line int) (why string) {
+func (rd *eventReader) event(line int) (why fault.Text) {
 	if rd.next() != '{' {
-		return "not an event: a line holds one JSON object, {…}"
+		return fault.Say("not an event: a line holds one JSON object, {…}", "不是事件：每行应为一个 JSON 对象 {…}")
 	}
 	rd.pos++
 	rd.attributes = attributes{}
@@ -96,10 +97,10 @@ func (rd *eventReader) event(line int) (why string) {
 		return rd.why
 	}
 	if rd.next(); rd.pos != rd.end {
-		rd.fail("more follows the object; a line holds one event")
+		rd.fail(fault.Say("more follows the object; a line holds one event", "对象后面还有内容；一行只写一个事件"))
 		return rd.why
 	}
-	if why := rd.missing(); why != "" {
+	if why := rd.missing(); !why.None() {
 		return why
 	}
 	if rd.draft == nil {
@@ -114,16 +115,16 @@ func (rd *eventReader) event(line int) (why string) {
 	d.fact.Line = uint32(min(line, math.MaxUint32))
 	if rd.recorded != nil {
 		if err := d.PutRecorded(rd.recorded); err != nil {
-			return err.Error()
+			return fault.TextOf(err)
 		}
 	}
 	for _, e := range rd.extensions {
 		d.details = append(d.details, detail{field: extension, text: e})
 	}
 	if _, err := d.Commit(); err != nil {
-		return err.Error()
+		return fault.TextOf(err)
 	}
-	return ""
+	return fault.Text{}
 }
 
 // envelope reads the members of the event, up to its closing brace.
@@ -138,7 +139,7 @@ func (rd *eventReader) envelope() bool {
 	}
 	for {
 		if rd.next() != '"' {
-			return rd.fail("a name in double quotes is expected")
+			return rd.fail(needName)
 		}
 		head, tail, n := rd.shortName()
 		attr := attributeNames.ends(head, tail, n)
@@ -174,7 +175,7 @@ func (rd *eventReader) attribute(attr uint8, name []byte) bool {
 	case c == 'n':
 		return rd.literal("null")
 	case rd.seen&attr != 0:
-		return rd.refuse(string(name) + ": given twice")
+		return rd.refuse(ofField(string(name), whyTwice))
 	}
 	rd.seen |= attr
 	if attr == attrData {
@@ -187,19 +188,19 @@ func (rd *eventReader) attribute(attr uint8, name []byte) bool {
 		return rd.skip(0)
 	}
 	if c != '"' {
-		return rd.refuse(string(name) + ": must be a string")
+		return rd.refuse(ofField(string(name), mustString))
 	}
 	value, ok := rd.str()
 	if !ok {
 		return false
 	}
 	if len(value) == 0 {
-		return rd.refuse(string(name) + ": is empty")
+		return rd.refuse(ofField(string(name), fault.Say("is empty", "为空")))
 	}
 	switch attr {
 	case attrSpecVersion:
 		if string(value) != "1.0" {
-			return rd.refuse("specversion: must be 1.0")
+			return rd.refuse(ofField("specversion", fault.Say("must be 1.0", "须为 1.0")))
 		}
 	case attrID:
 		rd.id = value
@@ -224,7 +225,7 @@ func (rd *eventReader) begin() bool {
 		d.typeAs, _ = card.MaskText(string(rd.typeName))
 	}
 	if err := d.PutTime(rd.when); err != nil {
-		return rd.refuse(err.Error())
+		return rd.refuse(fault.TextOf(err))
 	}
 	rd.draft = d
 	return true
@@ -233,10 +234,10 @@ func (rd *eventReader) begin() bool {
 // extension keeps an attribute the contract does not read.
 func (rd *eventReader) extension(name []byte) bool {
 	if !rd.others.add(name) {
-		return rd.refuse(showName(name) + ": given twice")
+		return rd.refuse(ofField(showName(name), whyTwice))
 	}
 	if string(name) == "data_base64" {
-		return rd.refuse("data_base64: binary data is not evidence; give the fields in data")
+		return rd.refuse(ofField("data_base64", fault.Say("binary data is not evidence; give the fields in data", "二进制数据不是事实；请在 data 中给出各字段")))
 	}
 	if !rd.allowName(name) {
 		return false
@@ -248,6 +249,8 @@ func (rd *eventReader) extension(name []byte) bool {
 	}
 	return ok
 }
+
+var whyTwice = fault.Say("given twice", "出现两次")
 
 // typeOf gives the type of a name as an event carries it.
 func typeOf(name []byte) Type {

@@ -2,9 +2,9 @@ package evidence
 
 import (
 	"encoding/binary"
-	"errors"
 
 	"daozhang/internal/calendar"
+	"daozhang/internal/fault"
 )
 
 // Dates outside these years are typing errors or placeholders, never payments.
@@ -19,9 +19,11 @@ const (
 )
 
 var (
-	errNotInstant = errors.New("not an RFC 3339 time with an offset, such as 2026-03-02T10:15:04+08:00")
-	errNotDate    = errors.New("not a date such as 2026-03-02")
-	errYear       = errors.New("the year must lie between 1980 and 2079")
+	errNotInstant = error(fault.Say("not an RFC 3339 time with an offset, such as 2026-03-02T10:15:04+08:00", "不是带时差的 RFC 3339 时间，如 2026-03-02T10:15:04+08:00"))
+	errNotDate    = error(fault.Say("not a date such as 2026-03-02", "不是日期，如 2026-03-02"))
+	errYear       = error(whyYear)
+
+	whyYear = fault.Say("the year must lie between 1980 and 2079", "年份须在 1980 至 2079 之间")
 )
 
 func twoDigits(b []byte) (int, bool) {

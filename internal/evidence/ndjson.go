@@ -6,14 +6,18 @@ import (
 	"io"
 	"runtime"
 	"sync"
+
+	"daozhang/internal/fault"
 )
 
 const (
 	maxLine   = 1 << 20 // bytes of one event
 	blockSize = 2 << 20
+)
 
-	whyTooLong = "the line is longer than 1 MiB; one line holds one event"
-	whyUTF16   = "the input is UTF-16; save it as UTF-8"
+var (
+	whyTooLong = fault.Say("the line is longer than 1 MiB; one line holds one event", "该行超过 1 MiB；一行只写一个事件")
+	whyUTF16   = fault.Say("the input is UTF-16; save it as UTF-8", "输入为 UTF-16 编码，请另存为 UTF-8")
 )
 
 // ReadNDJSON reads evidence in the interchange form, one CloudEvents 1.0 JSON
@@ -28,7 +32,7 @@ const (
 //
 // Large inputs are parsed by as many goroutines as GOMAXPROCS allows, with a
 // few blocks of 2 MiB in memory whatever the input holds.
-func ReadNDJSON(r io.Reader, w *Writer, reject func(line int, why string)) error {
+func ReadNDJSON(r io.Reader, w *Writer, reject func(line int, why fault.Text)) error {
 	var head [512]byte
 	n, _ := io.ReadFull(r, head[:]) // an error comes again
 	r = io.MultiReader(bytes.NewReader(head[:n]), r)
@@ -61,7 +65,7 @@ type block struct {
 
 type rejection struct {
 	line int
-	why  string
+	why  fault.Text
 }
 
 var blocks = sync.Pool{New: func() any {
@@ -75,7 +79,7 @@ func newBlock() *block {
 }
 
 // deliver gives the block's rejections to reject.
-func (b *block) deliver(reject func(int, string)) {
+func (b *block) deliver(reject func(int, fault.Text)) {
 	for _, r := range b.rejected {
 		reject(r.line, r.why)
 	}
@@ -87,14 +91,14 @@ func (b *block) parse(rd *eventReader) {
 	line := b.line
 	for from := b.from; from < b.n; line++ {
 		end := from + bytes.IndexByte(b.buf[from:b.n], '\n')
-		why := ""
+		var why fault.Text
 		switch rd.reset(b.buf, from, end); {
 		case end-from > maxLine:
 			why = whyTooLong
 		case rd.next() != '\n' || rd.pos != end:
 			why = rd.event(line)
 		}
-		if why != "" {
+		if !why.None() {
 			b.rejected = append(b.rejected, rejection{line, why})
 		}
 		from = end + 1
@@ -166,7 +170,7 @@ func (src *lineSource) passOver(buf []byte) error {
 	}
 }
 
-func (src *lineSource) inline(b *block, err error, w *Writer, reject func(int, string)) error {
+func (src *lineSource) inline(b *block, err error, w *Writer, reject func(int, fault.Text)) error {
 	rd := &eventReader{w: w}
 	for {
 		b.parse(rd)
@@ -182,7 +186,7 @@ func (src *lineSource) inline(b *block, err error, w *Writer, reject func(int, s
 
 // parallel reads with several goroutines. Blocks go out and come back in their
 // order; one more than there are goroutines is being filled meanwhile.
-func (src *lineSource) parallel(b *block, err error, workers int, w *Writer, reject func(int, string)) error {
+func (src *lineSource) parallel(b *block, err error, workers int, w *Writer, reject func(int, fault.Text)) error {
 	jobs := make(chan *block, workers)
 	defer close(jobs)
 	for n := range workers {

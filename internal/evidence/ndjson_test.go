@@ -11,6 +11,7 @@ import (
 
 	"daozhang/internal/card"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 // result is what reading an input gave.
@@ -24,7 +25,7 @@ func readAll(t testing.TB, in io.Reader) result {
 	t.Helper()
 	set := evidence.NewSet()
 	got := result{Set: set}
-	err := evidence.ReadNDJSON(in, set.Writer(set.AddFile("-")), func(line int, why string) {
+	err := evidence.ReadNDJSON(in, set.Writer(set.AddFile("-")), func(line int, why fault.Text) {
 		got.rejected = append(got.rejected, fmt.Sprintf("%d: %s", line, why))
 	})
 	if err != nil {
@@ -297,7 +298,7 @@ func TestReadError(t *testing.T) {
 		set := evidence.NewSet()
 		in := strings.Repeat(event("notice", `{"what":"policy"}`)+"\n", n)
 		broken := io.MultiReader(strings.NewReader(in), iotest.ErrReader(io.ErrNoProgress))
-		err := evidence.ReadNDJSON(broken, set.Writer(set.AddFile("-")), func(line int, why string) { t.Error(line, why) })
+		err := evidence.ReadNDJSON(broken, set.Writer(set.AddFile("-")), func(line int, why fault.Text) { t.Error(line, why) })
 		if err != io.ErrNoProgress || set.Len() != n {
 			t.Errorf("%d facts, %v", set.Len(), err)
 		}

@@ -6,11 +6,15 @@ import (
 	"unicode/utf8"
 
 	"daozhang/internal/card"
+	"daozhang/internal/fault"
 )
 
-const (
-	whyForbidden = "card data that must not be stored (track, card verification value or PIN); remove the field at its source"
-	whyPAN       = "must be the first six digits, stars and the last four; the full number is never accepted"
+var (
+	whyForbidden = fault.Say("card data that must not be stored (track, card verification value or PIN); remove the field at its source",
+		"含不得保存的卡片数据（磁道、安全码或 PIN），请在源头删除该字段")
+	whyPAN = fault.Say("must be the first six digits, stars and the last four; the full number is never accepted",
+		"须为前六位、星号和后四位；任何情况下都不接收完整卡号")
+	whyDeep = fault.Say("nested more than 64 levels deep", "嵌套超过 64 层")
 )
 
 // appendRaw reads a value that the contract does not name and appends it as
@@ -19,7 +23,7 @@ const (
 // names, strings and numbers are masked in place. Numbers stay as written.
 func (s *scanner) appendRaw(dst []byte, depth int) ([]byte, bool) {
 	if depth > maxDepth {
-		return dst, s.refuse("nested more than 64 levels deep")
+		return dst, s.refuse(whyDeep)
 	}
 	switch c := s.next(); c {
 	case '{':
@@ -35,7 +39,7 @@ func (s *scanner) appendRaw(dst []byte, depth int) ([]byte, bool) {
 				return dst, false
 			}
 			if !seen.add(name) {
-				return dst, s.refuse(showName(name) + ": given twice in one object")
+				return dst, s.refuse(ofField(showName(name), fault.Say("given twice in one object", "在同一对象中出现两次")))
 			}
 			dst = appendMaskedString(dst, name)
 			dst = append(dst, ':')
@@ -106,13 +110,13 @@ func (s *scanner) appendNamed(dst, name []byte, depth int) ([]byte, bool) {
 	if depth == 0 {
 		return dst, s.refuse(whyPAN)
 	}
-	return dst, s.refuse("pan: " + whyPAN)
+	return dst, s.refuse(ofField("pan", whyPAN))
 }
 
 // allowName refuses names of fields that hold card data.
 func (s *scanner) allowName(name []byte) bool {
 	if card.Forbidden(string(name)) {
-		return s.refuse(showName(name) + ": " + whyForbidden)
+		return s.refuse(ofField(showName(name), whyForbidden))
 	}
 	return true
 }
@@ -221,7 +225,7 @@ func appendString[T ~string | ~[]byte](dst []byte, text T) []byte {
 
 // compactJSON gives the value of a member as appendRaw keeps it, or what is
 // wrong with it.
-func compactJSON(name string, raw []byte) (text []byte, why string) {
+func compactJSON(name string, raw []byte) (text []byte, why fault.Text) {
 	var s scanner
 	buf := make([]byte, 0, len(raw)+1+scanPad)
 	buf = append(append(buf, raw...), '\n')
@@ -233,10 +237,10 @@ func compactJSON(name string, raw []byte) (text []byte, why string) {
 	s.reset(buf[:cap(buf)], 0, len(raw))
 	out, ok := s.appendNamed(make([]byte, 0, len(raw)), []byte(name), 0)
 	if ok && s.next() != '\n' {
-		ok = s.fail("more follows the value")
+		ok = s.fail(fault.Say("more follows the value", "值的后面还有内容"))
 	}
 	if !ok {
 		return nil, s.why
 	}
-	return out, ""
+	return out, fault.Text{}
 }

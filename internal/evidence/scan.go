@@ -3,9 +3,10 @@ package evidence
 import (
 	"encoding/binary"
 	"math/bits"
-	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"daozhang/internal/fault"
 )
 
 // scanner reads the tokens of one JSON text (RFC 8259), strictly and in one
@@ -19,7 +20,7 @@ type scanner struct {
 	end   int
 	// scratch holds strings that had escapes, until the next reset.
 	scratch []byte
-	why     string // the first error, for people; it repeats nothing of the text
+	why     fault.Text // the first error, for people; it repeats nothing of the text
 }
 
 const (
@@ -34,27 +35,33 @@ const (
 	zeros  = '0' * ones
 )
 
+var (
+	whyUTF8   = fault.Say("not valid UTF-8; save the input as UTF-8", "不是有效的 UTF-8，请将输入另存为 UTF-8")
+	needValue = fault.Say("a value is expected: string, number, true, false, object or array", "此处应为值：字符串、数字、true、false、对象或数组")
+	needName  = fault.Say("a name in double quotes is expected", "此处应为带双引号的名称")
+)
+
 // reset starts the text buf[start:end].
 func (s *scanner) reset(buf []byte, start, end int) {
 	s.buf, s.start, s.pos, s.end = buf, start, start, end
 	s.scratch = s.scratch[:0]
-	s.why = ""
+	s.why = fault.Text{}
 }
 
 // fail notes what is wrong at the position reached.
-func (s *scanner) fail(what string) bool {
-	if s.why == "" {
+func (s *scanner) fail(what fault.Text) bool {
+	if s.why.None() {
 		if s.pos >= s.end {
-			what = "the text ends in the middle; " + what
+			what = fault.Say("the text ends in the middle; %s", "内容中途断开；%s", what)
 		}
-		s.why = "not valid JSON at byte " + strconv.Itoa(s.pos-s.start+1) + ": " + what
+		s.why = fault.Say("not valid JSON at byte %d: %s", "第 %d 字节起不是有效的 JSON：%s", s.pos-s.start+1, what)
 	}
 	return false
 }
 
 // refuse notes what is wrong with the content.
-func (s *scanner) refuse(why string) bool {
-	if s.why == "" {
+func (s *scanner) refuse(why fault.Text) bool {
+	if s.why.None() {
 		s.why = why
 	}
 	return false
@@ -96,7 +103,7 @@ func (s *scanner) str() ([]byte, bool) {
 	}
 	s.pos = i + 1
 	if high&highs != 0 && !utf8.Valid(buf[from:i]) {
-		return nil, s.refuse("not valid UTF-8; save the input as UTF-8")
+		return nil, s.refuse(whyUTF8)
 	}
 	return buf[from:i:i], true
 }
@@ -112,12 +119,12 @@ func (s *scanner) escaped(from, i int) ([]byte, bool) {
 			s.pos = i + 1
 			b := s.scratch[out:len(s.scratch):len(s.scratch)]
 			if !utf8.Valid(b) {
-				return nil, s.refuse("not valid UTF-8; save the input as UTF-8")
+				return nil, s.refuse(whyUTF8)
 			}
 			return b, true
 		case c < ' ':
 			s.pos = i
-			return nil, s.fail("a string is not closed, or holds a control character that is not escaped")
+			return nil, s.fail(fault.Say("a string is not closed, or holds a control character that is not escaped", "字符串没有结束，或含有未转义的控制字符"))
 		case c != '\\':
 			i++
 			continue
@@ -150,18 +157,18 @@ func (s *scanner) escaped(from, i int) ([]byte, bool) {
 				}
 				if r = utf16.DecodeRune(r, low); !lowOK || r == utf8.RuneError {
 					s.pos = i
-					return nil, s.fail("half of a surrogate pair stands alone")
+					return nil, s.fail(fault.Say("half of a surrogate pair stands alone", "代理对缺少一半"))
 				}
 				i += 6
 			}
 			if !ok {
 				s.pos = i - 2
-				return nil, s.fail("\\u needs four hexadecimal digits")
+				return nil, s.fail(fault.Say("\\u needs four hexadecimal digits", "\\u 后须为四位十六进制数字"))
 			}
 			s.scratch = utf8.AppendRune(s.scratch, r)
 		default:
 			s.pos = i - 2
-			return nil, s.fail("an unknown escape in a string")
+			return nil, s.fail(fault.Say("an unknown escape in a string", "字符串中有未知的转义"))
 		}
 		from = i
 	}
@@ -202,7 +209,7 @@ func (s *scanner) number() (text []byte, integer, ok bool) {
 		}
 	default:
 		s.pos = i
-		return nil, false, s.fail("a value is expected: string, number, true, false, object or array")
+		return nil, false, s.fail(needValue)
 	}
 	integer = true
 	if buf[i] == '.' {
@@ -210,7 +217,7 @@ func (s *scanner) number() (text []byte, integer, ok bool) {
 		i++
 		if buf[i]-'0' > 9 {
 			s.pos = i
-			return nil, false, s.fail("a digit is expected after the decimal point")
+			return nil, false, s.fail(fault.Say("a digit is expected after the decimal point", "小数点后须为数字"))
 		}
 		for ; buf[i]-'0' <= 9; i++ {
 		}
@@ -223,14 +230,14 @@ func (s *scanner) number() (text []byte, integer, ok bool) {
 		}
 		if buf[i]-'0' > 9 {
 			s.pos = i
-			return nil, false, s.fail("a digit is expected in the exponent")
+			return nil, false, s.fail(fault.Say("a digit is expected in the exponent", "指数须为数字"))
 		}
 		for ; buf[i]-'0' <= 9; i++ {
 		}
 	}
 	s.pos = i
 	if c := buf[i]; c-'0' <= 9 || c|0x20-'a' <= 25 || c == '.' || c == '"' {
-		return nil, false, s.fail("a number is malformed (a leading zero?)")
+		return nil, false, s.fail(fault.Say("a number is malformed (a leading zero?)", "数字写法有误（多了前导零？）"))
 	}
 	return buf[from:i:i], integer, true
 }
@@ -239,7 +246,7 @@ func (s *scanner) number() (text []byte, integer, ok bool) {
 func (s *scanner) literal(word string) bool {
 	for i := 0; i < len(word); i++ {
 		if s.buf[s.pos+i] != word[i] {
-			return s.fail("a value is expected: string, number, true, false, object or array")
+			return s.fail(needValue)
 		}
 	}
 	s.pos += len(word)
@@ -249,7 +256,7 @@ func (s *scanner) literal(word string) bool {
 // colon reads the colon after a name.
 func (s *scanner) colon() bool {
 	if s.buf[s.pos] != ':' && s.next() != ':' {
-		return s.fail("a colon is expected after the name")
+		return s.fail(fault.Say("a colon is expected after the name", "名称后须为冒号"))
 	}
 	s.pos++
 	return true
@@ -266,13 +273,13 @@ func (s *scanner) more(closing byte) (again, ok bool) {
 		s.pos++
 		return false, true
 	}
-	return false, s.fail("a comma or " + string(closing) + " is expected")
+	return false, s.fail(fault.Say("a comma or %c is expected", "此处应为逗号或 %c", closing))
 }
 
 // name reads the name of a member, with its colon.
 func (s *scanner) name() ([]byte, bool) {
 	if s.next() != '"' {
-		return nil, s.fail("a name in double quotes is expected")
+		return nil, s.fail(needName)
 	}
 	b, ok := s.str()
 	return b, ok && s.colon()
@@ -281,7 +288,7 @@ func (s *scanner) name() ([]byte, bool) {
 // skip passes over a value, checking its form.
 func (s *scanner) skip(depth int) bool {
 	if depth > maxDepth {
-		return s.refuse("nested more than 64 levels deep")
+		return s.refuse(whyDeep)
 	}
 	switch c := s.next(); c {
 	case '{':

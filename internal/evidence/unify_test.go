@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 func moment(s string) evidence.Instant {
@@ -112,7 +113,7 @@ func TestOrderOfArrival(t *testing.T) {
 			cut := rapid.IntRange(0, len(in)).Draw(t, "cut")
 			for n, part := range [2][]string{in[:cut], in[cut:]} {
 				w := sets[i].Writer(sets[i].AddFile(fmt.Sprint(n)))
-				err := evidence.ReadNDJSON(strings.NewReader(strings.Join(part, "\n")), w, func(line int, why string) { t.Fatal(why) })
+				err := evidence.ReadNDJSON(strings.NewReader(strings.Join(part, "\n")), w, func(line int, why fault.Text) { t.Fatal(why) })
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,5 +1,5 @@
 // Package fault gives every error a kind, an operation, a subject and a hint
-// for the person who reads it. One table maps kinds to what the outside sees:
+// for the person who reads it, and every message both languages of the product. One table maps kinds to what the outside sees:
 // exit codes today, HTTP statuses and response codes when those surfaces come.
 package fault
 
@@ -67,27 +67,29 @@ type Error struct {
 	// Kind decides the exit code.
 	Kind Kind
 	// Op is what was being done, as a verb: "read", "parse amount".
-	Op string
+	Op Text
 	// Subject is what it was done to: a file and line, a merchant, a flag.
 	// It never holds card data, nor the refused value itself.
 	Subject string
 	// Hint is what the person can do about it; empty if nothing.
-	Hint string
+	Hint Text
 	// Err is the cause; may be nil when Op and Subject say it all.
 	Err error
 }
 
 // New returns an *Error. The order is that of the questions a reader asks:
-// what kind, doing what, to what, because of what, and what now.
-func New(kind Kind, op, subject string, err error, hint string) *Error {
-	return &Error{Kind: kind, Op: op, Subject: subject, Hint: hint, Err: err}
+// what kind, doing what, to what, because of what, and what now. Operation and
+// hint are given in both languages by [Say]; a plain string is English alone,
+// for errors that only developers and operators of the platform meet.
+func New[Op, Hint string | Text](kind Kind, op Op, subject string, err error, hint Hint) *Error {
+	return &Error{Kind: kind, Op: words(op), Subject: subject, Hint: words(hint), Err: err}
 }
 
-// Error returns "op subject: cause". The hint is apart (HintOf), since it is
-// printed on a line of its own.
+// Error returns "op subject: cause" in English; Text has both languages. The
+// hint is apart (HintOf), since it is printed on a line of its own.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(e.Op)
+	b.WriteString(e.Op.EN)
 	if e.Subject != "" {
 		if b.Len() > 0 {
 			b.WriteByte(' ')
@@ -122,20 +124,24 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
-// HintOf returns the first hint in err's chain, outermost first, or "".
-func HintOf(err error) string {
+// HintText returns the first hint in err's chain, outermost first, in both
+// languages; none where there is none.
+func HintText(err error) Text {
 	for err != nil {
 		e, ok := errors.AsType[*Error](err)
 		if !ok {
-			return ""
+			return Text{}
 		}
-		if e.Hint != "" {
+		if !e.Hint.None() {
 			return e.Hint
 		}
 		err = e.Err
 	}
-	return ""
+	return Text{}
 }
+
+// HintOf is HintText in English, "" where there is none.
+func HintOf(err error) string { return HintText(err).EN }
 
 // ExitCode returns the process exit code for err: 0 done, 1 failed, 2 usage,
 // 3 not found, 4 not allowed, 5 conflict, 6 done but some input rejected,

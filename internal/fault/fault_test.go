@@ -28,7 +28,7 @@ func TestExitCode(t *testing.T) {
 		{fault.New(fault.Conflict, "import", "a.csv", nil, ""), 5},
 		{fault.New(fault.Rejected, "check", "", nil, ""), 6},
 		{fault.New(fault.FailOn, "check", "", nil, ""), 7},
-		{&fault.Error{Kind: 250, Op: "x"}, 1},
+		{&fault.Error{Kind: 250, Op: fault.Same("x")}, 1},
 		{fmt.Errorf("wrapped: %w", fault.New(fault.NotFound, "open", "a.csv", nil, "")), 3},
 		// The outermost kind decides: who wraps knows better what it means.
 		{fault.New(fault.Rejected, "check", "", fault.New(fault.Invalid, "read", "a.csv", nil, ""), ""), 6},

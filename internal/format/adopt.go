@@ -1,11 +1,11 @@
 package format
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 // A shop's own list often names neither merchant nor terminal: to the shop there
@@ -51,7 +51,8 @@ func (l *Loaded) adopt(set *evidence.Set) {
 				rows++
 			}
 		}
-		l.Warnings = append(l.Warnings, Note{File: l.Sources[l.homeless[file]].File, Why: fmt.Sprintf(
-			"%d rows name no merchant; they are taken for those of %s, the only one in the evidence (--mid names another)", rows, set.Words.Text(mid))})
+		l.Warnings = append(l.Warnings, Note{File: l.Sources[l.homeless[file]].File, Why: fault.Say(
+			"%d rows name no merchant; they are taken for those of %s, the only one in the evidence (--mid names another)",
+			"%d 行未写商户号，按记录中唯一的商户 %s 计（如属其他商户，请用 --mid 指定）", rows, set.Words.Text(mid))})
 	}
 }

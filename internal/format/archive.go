@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"path"
 	"strings"
@@ -44,8 +43,8 @@ type guard struct {
 	expanded atomic.Int64
 }
 
-var errBomb = fault.New(fault.Invalid, "expands to more than 200 times its size or 8 GiB", "", nil,
-	"this may be a decompression bomb; unpack it yourself and hand in the files")
+var errBomb = fault.New(fault.Invalid, fault.Say("expands to more than 200 times its size or 8 GiB", "解压后超过原大小的 200 倍或 8 GiB"), "", nil,
+	fault.Say("this may be a decompression bomb; unpack it yourself and hand in the files", "可能是压缩炸弹，请自行解压后再交文件"))
 
 // expanding counts what comes out of an archive.
 type expanding struct {
@@ -94,13 +93,13 @@ func (ld *loader) open(p part) {
 
 func (ld *loader) gunzip(p part, in *Input) {
 	if p.depth >= depthMost {
-		ld.refuse(p.name, "an archive within an archive within an archive; unpack it and hand in the files")
+		ld.refuse(p.name, fault.Say("an archive within an archive within an archive; unpack it and hand in the files", "压缩包套了三层以上，请解压后再交文件"))
 		return
 	}
 	packed := &tally{r: in.Reader()}
 	z, err := gzip.NewReader(packed)
 	if err != nil {
-		ld.refuse(p.name, "a .gz file whose beginning is damaged; get it again from its sender")
+		ld.refuse(p.name, fault.Say("a .gz file whose beginning is damaged; get it again from its sender", ".gz 文件开头已损坏，请向发送方重新索取"))
 		return
 	}
 	g := p.guard
@@ -117,7 +116,7 @@ func (g gzipReader) Read(p []byte) (int, error) {
 	n, err := g.z.Read(p)
 	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
 		if _, ok := errors.AsType[*fault.Error](err); !ok {
-			err = errors.New("the .gz file is damaged (" + err.Error() + "); get it again from its sender")
+			err = fault.Say("the .gz file is damaged (%s); get it again from its sender", ".gz 文件已损坏（%s），请向发送方重新索取", err)
 		}
 	}
 	return n, err
@@ -125,7 +124,7 @@ func (g gzipReader) Read(p []byte) (int, error) {
 
 func (ld *loader) unzip(p part, in *Input) {
 	if p.depth >= depthMost {
-		ld.refuse(p.name, "an archive within an archive within an archive; unpack it and hand in the files")
+		ld.refuse(p.name, fault.Say("an archive within an archive within an archive; unpack it and hand in the files", "压缩包套了三层以上，请解压后再交文件"))
 		return
 	}
 	at, size := p.at, p.size
@@ -139,11 +138,11 @@ func (ld *loader) unzip(p part, in *Input) {
 	}
 	z, err := zip.NewReader(at, size)
 	if err != nil {
-		ld.refuse(p.name, "a .zip file that is damaged or cut short; get it again from its sender")
+		ld.refuse(p.name, fault.Say("a .zip file that is damaged or cut short; get it again from its sender", ".zip 文件已损坏或不完整，请向发送方重新索取"))
 		return
 	}
 	if len(z.File) > entriesMost {
-		ld.refuse(p.name, fmt.Sprintf("holds %d files; archives of more than %d are not opened: unpack it and hand in the folder", len(z.File), entriesMost))
+		ld.refuse(p.name, fault.Say("holds %d files; archives of more than %d are not opened: unpack it and hand in the folder", "内含 %d 个文件，超过 %d 个的压缩包不予打开，请解压后交文件夹", len(z.File), entriesMost))
 		return
 	}
 	g := p.guard
@@ -158,13 +157,13 @@ func (ld *loader) unzip(p part, in *Input) {
 			expanded += min(f.UncompressedSize64, expandedMost)
 		}
 		if expanded > expandedFree && expanded > expandedRatio*uint64(size) {
-			ld.refuse(p.name, reason(errBomb))
+			ld.refuse(p.name, fault.Reason(errBomb))
 			return
 		}
 		ld.spreadsheet(p.name, at, size)
 		return
 	default:
-		ld.refuse(p.name, "a document ("+kind+"), not a table; export it as .xlsx or .csv")
+		ld.refuse(p.name, fault.Say("a document (%s), not a table; export it as .xlsx or .csv", "是文档（%s），不是表格，请导出为 .xlsx 或 .csv", kind))
 		return
 	}
 	n := 0
@@ -177,19 +176,19 @@ func (ld *loader) unzip(p part, in *Input) {
 		n++
 		full := p.name + ":" + name
 		if f.Flags&1 != 0 {
-			ld.refuse(full, "encrypted; unpack the archive with its password and hand in the files")
+			ld.refuse(full, fault.Say("encrypted; unpack the archive with its password and hand in the files", "已加密，请用密码解压后再交文件"))
 			continue
 		}
 		r, err := f.Open()
 		if err != nil {
-			ld.refuse(full, "this part of the archive cannot be unpacked: "+strings.TrimPrefix(err.Error(), "zip: "))
+			ld.refuse(full, fault.Say("this part of the archive cannot be unpacked: %s", "压缩包中的这个文件无法解压：%s", strings.TrimPrefix(err.Error(), "zip: ")))
 			continue
 		}
 		ld.open(part{name: full, r: &expanding{zipReader{r}, g}, depth: p.depth + 1, guard: g})
 		r.Close()
 	}
 	if n == 0 {
-		ld.refuse(p.name, "the archive holds no files")
+		ld.refuse(p.name, fault.Say("the archive holds no files", "压缩包里没有文件"))
 	}
 }
 
@@ -199,7 +198,7 @@ type zipReader struct{ r io.Reader }
 func (z zipReader) Read(p []byte) (int, error) {
 	n, err := z.r.Read(p)
 	if errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat) {
-		err = errors.New("this part of the archive is damaged; get the archive again from its sender")
+		err = fault.Say("this part of the archive is damaged; get the archive again from its sender", "压缩包中的这个文件已损坏，请向发送方重新索取")
 	}
 	return n, err
 }

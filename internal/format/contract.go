@@ -1,16 +1,14 @@
 package format
 
 import (
-	"errors"
-	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
-var errNoHeader = errors.New("the header was not found again")
+var errNoHeader = fault.Say("the header was not found again", "未能再次找到表头")
 
 const contractName = "csv"
 
@@ -20,7 +18,7 @@ const contractName = "csv"
 // units, times in RFC 3339, lists separated by semicolons; columns the contract
 // does not name are kept.
 func Contract() Format {
-	return Format{Name: contractName, Title: "evidence as CSV",
+	return Format{Name: contractName, Title: fault.Say("evidence as CSV", "CSV 事实记录"),
 		Detect: func(h *Head) bool { return findContract(h, h.hint) != nil },
 		Read: func(in *Input, out *Out) error {
 			c := findContract(&in.Head, in.Type)
@@ -192,7 +190,7 @@ func (c *contract) sheetOf(typ evidence.Type, name string) *sheet {
 	if s := c.types[name]; s != nil {
 		return s
 	}
-	t := &Table{Name: "csv." + name, Title: "evidence as CSV", Type: typ}
+	t := &Table{Name: "csv." + name, Title: fault.Say("evidence as CSV", "CSV 事实记录"), Type: typ}
 	l := c.layout
 	for i, cell := range c.header.cells {
 		if cell == "" || cell == "type" || cell == "specversion" {
@@ -244,11 +242,11 @@ func (c *contract) read(in *Input, out *Out) error {
 			name = strings.TrimPrefix(string(clean(row.Cells[typeAt])), evidence.TypePrefix)
 		}
 		if name == "" {
-			return nil, errors.New("the type is missing")
+			return nil, fault.Say("the type is missing", "缺少类型（type）")
 		}
 		typ, _ := evidence.ParseType(name)
 		if typ == evidence.UnknownType && len(name) > 64 {
-			return nil, fmt.Errorf("column %s: not a type", strconv.Quote("type"))
+			return nil, fault.Say("column %q: not a type", "列 %q：不是事实类型", "type")
 		}
 		return c.sheetOf(typ, name), nil
 	}

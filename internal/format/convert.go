@@ -2,7 +2,6 @@ package format
 
 import (
 	"bytes"
-	"errors"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -10,6 +9,7 @@ import (
 	"daozhang/internal/calendar"
 	"daozhang/internal/card"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
@@ -21,11 +21,11 @@ var (
 )
 
 var (
-	errDate     = errors.New("not a date that is understood; write it as 2026-03-02, or name its layout in a mapping file")
-	errTime     = errors.New("not a time that is understood; write it as 2026-03-02 10:15:04, or name its layout in a mapping file")
-	errYear     = errors.New("the year must lie between 1980 and 2079; correct it at its source")
-	errFullPAN  = errors.New("holds a full card number; mask it to the first six and last four digits at its source")
-	errCurrency = errors.New("not an ISO 4217 currency such as CNY or 156")
+	errDate     = error(fault.Say("not a date that is understood; write it as 2026-03-02, or name its layout in a mapping file", "看不懂的日期，请写作 2026-03-02，或在映射文件中说明其写法"))
+	errTime     = error(fault.Say("not a time that is understood; write it as 2026-03-02 10:15:04, or name its layout in a mapping file", "看不懂的时间，请写作 2026-03-02 10:15:04，或在映射文件中说明其写法"))
+	errYear     = error(fault.Say("the year must lie between 1980 and 2079; correct it at its source", "年份须在 1980 至 2079 之间，请在源头更正"))
+	errFullPAN  = error(fault.Say("holds a full card number; mask it to the first six and last four digits at its source", "含完整卡号，请在源头只保留前六位和后四位，其余打星号"))
+	errCurrency = error(fault.Say("not an ISO 4217 currency such as CNY or 156", "不是 ISO 4217 币种，如 CNY 或 156"))
 )
 
 // clock is a date and time of day as a text gives them.

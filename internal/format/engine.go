@@ -3,7 +3,6 @@ package format
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"runtime"
 	"sort"
@@ -16,6 +15,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
@@ -39,11 +39,11 @@ func (t *Table) Detect(h *Head) bool {
 func (t *Table) Read(in *Input, out *Out) error {
 	l := t.find(&in.Head)
 	if l == nil {
-		return fmt.Errorf("no header with the columns of %s", t.Title)
+		return fault.Say("no header with the columns of %s", "找不到含这些列的表头：%s", t.Title)
 	}
 	out.SetFormat(t.Name)
 	if t.unclear != "" {
-		return fmt.Errorf("the dates of column %q can be read as day/month or month/day; name their layout in a mapping file (--mapping)", t.unclear)
+		return fault.Say("the dates of column %q can be read as day/month or month/day; name their layout in a mapping file (--mapping)", "列 %q 的日期既可读作日/月也可读作月/日，请在映射文件（--mapping）中说明写法", t.unclear)
 	}
 	return newSheet(t, in, l).read(out)
 }
@@ -196,7 +196,7 @@ func (s *sheet) read(out *Out) error {
 	}
 	bl := newBlocks(src, s.delim, !s.t.Fixed)
 	bl.tooLong = func(line int) {
-		out.Reject(line, "the line is longer than 1 MiB and was left out; no row of such a file is so long")
+		out.Reject(line, fault.Say("the line is longer than 1 MiB and was left out; no row of such a file is so long", "该行超过 1 MiB，未采用；这类文件不会有这么长的行，请重新获取文件"))
 	}
 	var err error
 	if s.alone() && !s.in.Head.Whole {
@@ -338,13 +338,13 @@ func (rd *rowReader) block(b *block) {
 		}
 		switch {
 		case broken:
-			rd.out.Reject(row.Line, "a quote opens in this line and does not close where the cell ends; quote the cell as \"…\" and double quotes inside it")
+			rd.out.Reject(row.Line, fault.Say("a quote opens in this line and does not close where the cell ends; quote the cell as \"…\" and double quotes inside it", "该行的引号没有在单元格末尾结束，请用 \"…\" 括起单元格，其中的引号写两个"))
 		case !valid && !utf8.Valid(row.Raw):
-			rd.out.Reject(row.Line, "holds bytes that are not UTF-8 while the rest of the file is; save the file again in one encoding")
+			rd.out.Reject(row.Line, fault.Say("holds bytes that are not UTF-8 while the rest of the file is; save the file again in one encoding", "该行含非 UTF-8 的字节，而文件其余部分是 UTF-8，请用同一编码重新保存"))
 		case !s.t.Fixed && len(row.Cells) < s.least, s.header != nil && len(row.Cells) < s.width && rd.torn(b):
 			rd.out.Reject(row.Line, short(len(row.Cells), s.width, rd.torn(b)))
 		case !s.t.Fixed && s.header != nil && len(row.Cells) > s.width && !emptyFrom(row.Cells, s.width):
-			rd.out.Reject(row.Line, fmt.Sprintf("has %d cells where the header has %d; quote cells that contain the delimiter", len(row.Cells), s.width))
+			rd.out.Reject(row.Line, fault.Say("has %d cells where the header has %d; quote cells that contain the delimiter", "有 %d 个单元格，表头有 %d 个；含分隔符的单元格请加引号", len(row.Cells), s.width))
 		case s.t.Row != nil:
 			s.t.Row(row, rd.out)
 		default:
@@ -358,11 +358,11 @@ func (rd *rowReader) torn(b *block) bool {
 	return b.final && rd.rec.pos >= len(b.data) && b.data[len(b.data)-1] != '\n'
 }
 
-func short(have, want int, last bool) string {
+func short(have, want int, last bool) fault.Text {
 	if last {
-		return fmt.Sprintf("has %d cells where the header has %d: the file ends within this line; get it whole from its sender", have, want)
+		return fault.Say("has %d cells where the header has %d: the file ends within this line; get it whole from its sender", "只有 %d 个单元格，表头有 %d 个：文件在这一行中断，请向发送方索取完整文件", have, want)
 	}
-	return fmt.Sprintf("has %d cells where the header has %d", have, want)
+	return fault.Say("has %d cells where the header has %d", "只有 %d 个单元格，表头有 %d 个", have, want)
 }
 
 func emptyFrom(cells [][]byte, n int) bool {
@@ -392,7 +392,7 @@ func (rd *rowReader) fact(row *Row) {
 	if s.variants != nil {
 		var err error
 		if s, err = s.variants(row); err != nil {
-			rd.out.Reject(row.Line, err.Error())
+			rd.out.Reject(row.Line, fault.TextOf(err))
 			return
 		}
 		row.sheet = s
@@ -404,12 +404,12 @@ func (rd *rowReader) fact(row *Row) {
 		d = rd.out.Begin(s.t.Type)
 	}
 	if err := rd.put(s, row, d); err != nil {
-		rd.out.Reject(row.Line, err.Error())
+		rd.out.Reject(row.Line, fault.TextOf(err))
 		return
 	}
 	if s.t.Fill != nil {
 		if err := s.t.Fill(row, d); err != nil {
-			rd.out.Reject(row.Line, reason(err))
+			rd.out.Reject(row.Line, fault.Reason(err))
 			return
 		}
 	}
@@ -708,7 +708,7 @@ func (s *sheet) unknownWord(col int) error {
 	if len(words) > most {
 		words, more = words[:most], ", …"
 	}
-	return fmt.Errorf("is none of the words known there: %s%s", strings.Join(words, ", "), more)
+	return fault.Say("is none of the words known there: %s%s", "不是该列认识的词：%s%s", strings.Join(words, ", "), more)
 }
 
 // amount reads a number of minor units as a column writes it.

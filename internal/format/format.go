@@ -8,8 +8,6 @@ package format
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -59,8 +57,8 @@ type Format struct {
 	// Name stands in the answer's sources and begins the source of its facts:
 	// "wechat.tradebill".
 	Name string
-	// Title is what people call it: "WeChat Pay trade bill".
-	Title string
+	// Title is what people call it: "WeChat Pay trade bill", "微信支付交易账单".
+	Title fault.Text
 	// Detect reports by content whether an input is of this format. It must
 	// not be fooled into a panic by any bytes.
 	Detect func(*Head) bool
@@ -126,7 +124,7 @@ func newInput(name string, r io.Reader, hints Hints) (*Input, error) {
 // by Reader, Text or Bytes.
 func (in *Input) Reader() io.Reader {
 	if in.begun {
-		return errorReader{errors.New("the input was read twice")}
+		return errorReader{fault.Say("the input was read twice", "输入被读了两次")}
 	}
 	in.begun = true
 	if in.Head.Whole {
@@ -143,8 +141,8 @@ func (in *Input) Text() io.Reader { return newDecoder(in.Reader(), in.Head.Encod
 func (in *Input) Bytes(limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(in.Reader(), limit+1))
 	if err == nil && int64(len(b)) > limit {
-		return nil, fault.New(fault.Invalid, "read", in.Name, fmt.Errorf("longer than %d MiB", limit>>20),
-			"split the file; no real file of this format is so long")
+		return nil, fault.New(fault.Invalid, fault.Say("read", "读取"), in.Name, fault.Say("longer than %d MiB", "超过 %d MiB", limit>>20),
+			fault.Say("split the file; no real file of this format is so long", "这种格式的文件不会这么长，请拆分"))
 	}
 	return b, err
 }
@@ -192,7 +190,7 @@ type Source struct {
 type Note struct {
 	File string
 	Line int
-	Why  string
+	Why  fault.Text
 }
 
 // Out takes what a format reads. It is used by one goroutine.
@@ -234,7 +232,7 @@ func (o *Out) SetFormat(name string) { o.source.Format = name }
 func (o *Out) Commit(d *evidence.Draft, line int) bool {
 	d.At(line)
 	if _, err := d.Commit(); err != nil {
-		o.Reject(line, reason(err))
+		o.Reject(line, fault.Reason(err))
 		return false
 	}
 	o.count(d)
@@ -242,14 +240,14 @@ func (o *Out) Commit(d *evidence.Draft, line int) bool {
 }
 
 // Reject tells that a line was refused: why, and what to do.
-func (o *Out) Reject(line int, why string) {
+func (o *Out) Reject(line int, why fault.Text) {
 	o.source.Rejected++
 	o.rejected = append(o.rejected, Note{o.name, line, why})
 }
 
 // Warn tells of something that was read but does not fit, such as a total
 // that differs from its rows.
-func (o *Out) Warn(line int, why string) {
+func (o *Out) Warn(line int, why fault.Text) {
 	o.warnings = append(o.warnings, Note{o.name, line, why})
 }
 
@@ -261,12 +259,3 @@ func (o *Out) Rejected() []Note { return o.rejected }
 
 // Warnings gives the warnings in the order in which they were made.
 func (o *Out) Warnings() []Note { return o.warnings }
-
-// reason is an error as a sentence for a person: what is wrong and what to do.
-func reason(err error) string {
-	why := err.Error()
-	if hint := fault.HintOf(err); hint != "" {
-		why += "; " + hint
-	}
-	return why
-}

@@ -77,7 +77,7 @@ func TestContractForm(t *testing.T) {
 	})
 	t.Run("card data is refused", func(t *testing.T) {
 		_, l := export(t, "time,mid,kind,result,amount,currency,track2\n2026-03-02T10:15:04+08:00,M1,sale,approved,1250,CNY,6222021234567890=2512\n", format.Options{})
-		if len(l.Rejected) != 1 || strings.Contains(l.Rejected[0].Why, "=2512") || !strings.Contains(l.Rejected[0].Why, "track2") {
+		if len(l.Rejected) != 1 || strings.Contains(l.Rejected[0].Why.EN, "=2512") || !strings.Contains(l.Rejected[0].Why.EN, "track2") {
 			t.Error(l.Rejected)
 		}
 	})
@@ -129,7 +129,7 @@ func TestRecognisedHeaders(t *testing.T) {
 	}
 	t.Run("dates that can be read two ways are not guessed", func(t *testing.T) {
 		_, l := export(t, "Date,Terminal ID,Trace No,Amount\n02/03/2026,T1,7,12.80\n", format.Options{})
-		if len(l.Rejected) != 1 || !strings.Contains(l.Rejected[0].Why, "day/month or month/day") {
+		if len(l.Rejected) != 1 || !strings.Contains(l.Rejected[0].Why.EN, "day/month or month/day") {
 			t.Error(l.Rejected)
 		}
 	})
@@ -143,7 +143,7 @@ func TestStatedTotalsAreChecked(t *testing.T) {
 		if strings.Count(got, "\n") != 2 || len(l.Rejected) > 0 {
 			t.Errorf("%s: facts\n%s\nrejected %v", total, got, l.Rejected)
 		}
-		if len(l.Warnings) != warns || warns > 0 && (l.Warnings[0].Line != 6 || !strings.Contains(l.Warnings[0].Why, "1010.01 stated, the 3 rows make 1012.50")) {
+		if len(l.Warnings) != warns || warns > 0 && (l.Warnings[0].Line != 6 || !strings.Contains(l.Warnings[0].Why.EN, "1010.01 stated, the 3 rows make 1012.50")) {
 			t.Errorf("%s: warnings %v", total, l.Warnings)
 		}
 	}
@@ -183,7 +183,7 @@ func TestMappingFile(t *testing.T) {
 	if got != want || len(l.Sources) != 1 || l.Sources[0].Format != "our-acquirer" {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if len(l.Rejected) != 1 || l.Rejected[0].Line != 4 || !strings.Contains(l.Rejected[0].Why, `"Art"`) {
+	if len(l.Rejected) != 1 || l.Rejected[0].Line != 4 || !strings.Contains(l.Rejected[0].Why.EN, `"Art"`) {
 		t.Errorf("rejected %v", l.Rejected)
 	}
 	for _, bad := range []struct{ from, to, why string }{

@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 // FuzzSplitPlain compares the eight-bytes-at-a-time splitter with bytes.Split.
@@ -157,20 +158,20 @@ func FuzzGeneral(f *testing.F) {
 			formats := []Format{NDJSON(), Contract(), TermsFile(), Recognised()}
 			i := slices.IndexFunc(formats, func(f Format) bool { return f.Detect(&in.Head) })
 			if i < 0 {
-				if explain(&in.Head, formats) == "" {
+				if explain(&in.Head, formats).None() {
 					t.Fatal("refused without a reason")
 				}
 				return
 			}
 			out := NewOut("x", set)
-			if err := formats[i].Read(in, out); err != nil && reason(err) == "" {
+			if err := formats[i].Read(in, out); err != nil && fault.Reason(err).None() {
 				t.Fatal("an error without a reason")
 			}
 			if i > 0 && out.Source().Facts != set.Len() {
 				t.Fatalf("%d facts counted, %d kept", out.Source().Facts, set.Len())
 			}
 			for _, n := range out.Rejected() {
-				if n.Why == "" {
+				if n.Why.None() {
 					t.Fatal("a rejection without a reason")
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 // Rows of a table are known by their content: the id of a row is its hash, and
@@ -56,7 +57,7 @@ func (o *Out) commitRow(d *evidence.Draft, line int, hash uint64) bool {
 	d.At(line)
 	ref, err := d.Commit()
 	if err != nil {
-		o.Reject(line, reason(err))
+		o.Reject(line, fault.Reason(err))
 		return false
 	}
 	o.count(d)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 // Options are what the person says about the inputs.
@@ -82,7 +83,7 @@ func Load(ctx context.Context, paths []string, opts Options, formats []Format, s
 type target struct {
 	name string
 	size int64
-	why  string // why it cannot be opened
+	why  fault.Text // why it cannot be opened
 }
 
 // expand makes a list of files of paths, folders and globs, each file once, in
@@ -122,7 +123,7 @@ func expand(paths []string) []target {
 					if d.Type()&fs.ModeSymlink != 0 {
 						// A link to a file is the file; one to a folder might go round.
 						if info, err := os.Stat(p); err == nil && info.IsDir() {
-							add(target{name: p, why: "a link to a folder, which is not followed; name the folder itself"})
+							add(target{name: p, why: fault.Say("a link to a folder, which is not followed; name the folder itself", "是指向文件夹的链接，不予跟随，请直接写该文件夹")})
 							return nil
 						}
 					}
@@ -137,7 +138,7 @@ func expand(paths []string) []target {
 			if err != nil {
 				add(target{name: name, why: cannotOpen(err)})
 			} else if n == 0 {
-				add(target{name: name, why: "the folder holds no files"})
+				add(target{name: name, why: fault.Say("the folder holds no files", "文件夹里没有文件")})
 			}
 		default:
 			add(target{name: name, size: info.Size()})
@@ -152,9 +153,9 @@ func expand(paths []string) []target {
 			matches, err := filepath.Glob(p)
 			switch {
 			case err != nil:
-				add(target{name: p, why: "the pattern is malformed; quote or remove its brackets"})
+				add(target{name: p, why: fault.Say("the pattern is malformed; quote or remove its brackets", "通配符写法有误，请加引号或去掉方括号")})
 			case len(matches) == 0:
-				add(target{name: p, why: "no file matches the pattern"})
+				add(target{name: p, why: fault.Say("no file matches the pattern", "没有文件与通配符相符")})
 			}
 			slices.Sort(matches)
 			for _, m := range matches {
@@ -168,17 +169,17 @@ func expand(paths []string) []target {
 }
 
 // cannotOpen says why a file cannot be opened, without its name.
-func cannotOpen(err error) string {
+func cannotOpen(err error) fault.Text {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "there is no such file or folder"
+		return fault.Say("there is no such file or folder", "没有这个文件或文件夹，请检查名称")
 	case errors.Is(err, fs.ErrPermission):
-		return "it may not be read; change its permissions or run as its owner"
+		return fault.Say("it may not be read; change its permissions or run as its owner", "没有读取权限，请更改权限或以其所有者身份运行")
 	}
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
-	return "it cannot be opened: " + err.Error()
+	return fault.Say("it cannot be opened: %s", "打不开：%s", err)
 }
 
 // watch tells progress until stop is called.
@@ -225,16 +226,16 @@ type loader struct {
 	to      *Loaded
 }
 
-func (ld *loader) refuse(name, why string) {
+func (ld *loader) refuse(name string, why fault.Text) {
 	ld.to.Rejected = append(ld.to.Rejected, Note{File: name, Why: why})
 }
 
-func (ld *loader) warn(name, why string) {
+func (ld *loader) warn(name string, why fault.Text) {
 	ld.to.Warnings = append(ld.to.Warnings, Note{File: name, Why: why})
 }
 
 func (ld *loader) target(t *target) {
-	if t.why != "" {
+	if !t.why.None() {
 		ld.refuse(t.name, t.why)
 		return
 	}
@@ -277,7 +278,7 @@ func (c *counted) Read(p []byte) (int, error) {
 
 // read reads one input that is no archive.
 func (ld *loader) read(in *Input) {
-	if why := ld.unreadable(in); why != "" {
+	if why := ld.unreadable(in); !why.None() {
 		ld.refuse(in.Name, why)
 		return
 	}
@@ -326,17 +327,17 @@ func (ld *loader) readAs(f *Format, in *Input) {
 }
 
 // readError says why the rest of an input could not be read.
-func readError(err error) string {
+func readError(err error) fault.Text {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "the file ends early, so what follows is missing; get it again from its sender"
+		return fault.Say("the file ends early, so what follows is missing; get it again from its sender", "文件提前结束，后面的内容缺失，请向发送方重新索取")
 	case errors.Is(err, context.Canceled):
-		return "reading was stopped"
+		return fault.Say("reading was stopped", "读取已中止")
 	}
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
-	return reason(err)
+	return fault.Reason(err)
 }
 
 // countDirect counts the facts of sources whose format writes them by the

@@ -204,7 +204,7 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 			if file == "" {
 				file = c.name
 			}
-			if len(l.Rejected) != 1 || l.Rejected[0].File != file || l.Rejected[0].Line != 0 || !strings.Contains(l.Rejected[0].Why, c.why) {
+			if len(l.Rejected) != 1 || l.Rejected[0].File != file || l.Rejected[0].Line != 0 || !strings.Contains(l.Rejected[0].Why.EN, c.why) {
 				t.Errorf("rejected %v, want %s:0: …%s…", l.Rejected, file, c.why)
 			}
 			if n := len(l.Sources); n == 0 || l.Sources[n-1].Facts != 2 {
@@ -214,7 +214,7 @@ func TestLoadTellsWhatIsWrong(t *testing.T) {
 	}
 	for path, why := range map[string]string{"gone.csv": "no such file", "*.nothing": "no file matches", "nobody": "holds no files"} {
 		l, _ := load(t, dir, format.Options{}, path, "good.csv")
-		if len(l.Rejected) != 1 || !strings.Contains(l.Rejected[0].Why, why) || len(l.Sources) != 1 {
+		if len(l.Rejected) != 1 || !strings.Contains(l.Rejected[0].Why.EN, why) || len(l.Sources) != 1 {
 			t.Errorf("%s: %v, want …%s…", path, l.Rejected, why)
 		}
 	}
@@ -244,14 +244,14 @@ func TestBadRowsAreToldAndTheRestIsRead(t *testing.T) {
 			text := "\ufeff" + head + good + "\n" + c.row + "\n" + strings.Replace(good, "000001", "000003", 1) + "\n"
 			dir := folder(t, map[string]string{"x.csv": text})
 			l, set := load(t, dir, format.Options{}, "x.csv")
-			if len(l.Rejected) != 1 || l.Rejected[0].Line != 3 || !strings.Contains(l.Rejected[0].Why, c.why) {
+			if len(l.Rejected) != 1 || l.Rejected[0].Line != 3 || !strings.Contains(l.Rejected[0].Why.EN, c.why) {
 				t.Errorf("rejected %.300v, want line 3: …%s…", l.Rejected, c.why)
 			}
 			if set.Len() != 2 {
 				t.Fatalf("%d facts, want the 2 good rows; rejected %.300v", set.Len(), l.Rejected)
 			}
 			for _, r := range l.Rejected {
-				if strings.Contains(r.Why, full) {
+				if strings.Contains(r.Why.EN, full) {
 					t.Error("the card number is repeated")
 				}
 			}
@@ -267,7 +267,7 @@ func TestBadRowsAreToldAndTheRestIsRead(t *testing.T) {
 	t.Run("cut short", func(t *testing.T) {
 		dir := folder(t, map[string]string{"x.csv": head + good + "\n" + good[:40]})
 		l, set := load(t, dir, format.Options{}, "x.csv")
-		if len(l.Rejected) != 1 || !strings.Contains(l.Rejected[0].Why, "ends within this line") || set.Len() != 1 {
+		if len(l.Rejected) != 1 || !strings.Contains(l.Rejected[0].Why.EN, "ends within this line") || set.Len() != 1 {
 			t.Errorf("rejected %v, %d facts", l.Rejected, set.Len())
 		}
 	})

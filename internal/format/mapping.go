@@ -1,9 +1,9 @@
 package format
 
 import (
-	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -66,21 +66,21 @@ func ReadMapping(r io.Reader) (*Mapping, error) {
 	}
 	typ, ok := evidence.ParseType(f.Type)
 	if !ok {
-		return nil, wrongMapping("type", "must be a type of the contract, such as settlement.line or terminal.transaction")
+		return nil, wrongMapping("type", fault.Say("must be a type of the contract, such as settlement.line or terminal.transaction", "须为约定的事实类型，如 settlement.line、terminal.transaction"))
 	}
-	t := &Table{Name: f.Name, Title: "table of the mapping file", Type: typ, Zone: f.Timezone, Currency: f.Currency}
+	t := &Table{Name: f.Name, Title: fault.Say("table of the mapping file", "映射文件说明的表格"), Type: typ, Zone: f.Timezone, Currency: f.Currency}
 	if t.Name == "" {
 		t.Name = "mapped." + typ.String()
 	}
 	if f.Timezone != "" {
 		if _, err := calendar.Location(f.Timezone); err != nil {
-			return nil, wrongMapping("timezone", "must be a zone such as Asia/Shanghai")
+			return nil, wrongMapping("timezone", fault.Say("must be a zone such as Asia/Shanghai", "须为时区，如 Asia/Shanghai"))
 		}
 	}
 	if f.Currency != "" {
 		c, ok := ParseCurrency([]byte(f.Currency))
 		if !ok {
-			return nil, wrongMapping("currency", "must be an ISO 4217 code")
+			return nil, wrongMapping("currency", fault.Say("must be an ISO 4217 code", "须为 ISO 4217 币种代码"))
 		}
 		t.Currency = c.String()
 	}
@@ -92,7 +92,7 @@ func ReadMapping(r io.Reader) (*Mapping, error) {
 	case "minor":
 		amounts = AsMinor
 	default:
-		return nil, wrongMapping("decimal", "must be point, comma or minor")
+		return nil, wrongMapping("decimal", fault.Say("must be point, comma or minor", "须为 point（小数点）、comma（小数逗号）或 minor（最小货币单位）"))
 	}
 	switch f.Delimiter {
 	case "":
@@ -100,7 +100,7 @@ func ReadMapping(r io.Reader) (*Mapping, error) {
 		t.Delimiter = '\t'
 	default:
 		if len(f.Delimiter) != 1 {
-			return nil, wrongMapping("delimiter", "must be one character, or tab")
+			return nil, wrongMapping("delimiter", fault.Say("must be one character, or tab", "须为一个字符，或 tab"))
 		}
 		t.Delimiter = f.Delimiter[0]
 	}
@@ -130,17 +130,17 @@ func ReadMapping(r io.Reader) (*Mapping, error) {
 	for first, second := range withs {
 		i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Headers[0] == first })
 		if i < 0 {
-			return nil, wrongMapping("columns."+second+".with", "names no column that is mapped")
+			return nil, wrongMapping("columns."+second+".with", fault.Say("names no column that is mapped", "所指的列没有映射"))
 		}
 		t.Columns[i].With = []string{second}
 	}
 	if len(t.Columns) == 0 {
-		return nil, wrongMapping("columns", "must name at least one column")
+		return nil, wrongMapping("columns", fault.Say("must name at least one column", "至少须写一列"))
 	}
 	for name, v := range f.Constants {
 		field, ok := evidence.FieldOf(typ, name)
 		if !ok {
-			return nil, wrongMapping("constants."+name, "is no field of the contract")
+			return nil, wrongMapping("constants."+name, fault.Say("is no field of the contract", "不是约定的字段"))
 		}
 		if t.Const == nil {
 			t.Const = map[evidence.Field]string{}
@@ -165,7 +165,7 @@ func mapColumn(typ evidence.Type, header string, c mappedColumn, amounts As, lay
 	default:
 		f, ok := evidence.FieldOf(typ, c.Field)
 		if !ok {
-			return col, wrongMapping("columns."+header, "must name a field of the contract, such as time, amount or rrn")
+			return col, wrongMapping("columns."+header, fault.Say("must name a field of the contract, such as time, amount or rrn", "须为约定的字段，如 time、amount、rrn"))
 		}
 		col.Field = f
 		col.As = usualAs(f, amounts)
@@ -230,14 +230,25 @@ func goLayout(s string) string {
 	return layoutWords.Replace(s)
 }
 
-func wrongMapping(key, why string) error {
-	return fault.New(fault.Invalid, "read mapping file", key, fmt.Errorf("%s", why), "")
+func wrongMapping(key string, why fault.Text) error {
+	return fault.New(fault.Invalid, fault.Say("read mapping file", "读取映射文件"), key, why, "")
 }
 
-// yamlReason is a YAML error on one line.
-func yamlReason(err error) string {
-	return strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " ")
+// yamlReason is a YAML error on one line. The library's words are English; in
+// Chinese stand the line and what such a mistake mostly is.
+func yamlReason(err error) fault.Text {
+	why := strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " ")
+	zh := "缩进、冒号或引号有误"
+	if strings.Contains(why, "unmarshal") {
+		zh = "值的类型不对（数字、文字、列表用错）"
+	}
+	if m := yamlLine.FindStringSubmatch(why); m != nil {
+		zh = "第 " + m[1] + " 行" + zh
+	}
+	return fault.Text{EN: why, ZH: zh}
 }
+
+var yamlLine = regexp.MustCompile(`line (\d+)`)
 
 func (m *Mapping) fits(h *Head) bool { return m.table.Detect(h) }
 

@@ -4,12 +4,13 @@ import (
 	"regexp"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 // NDJSON is the format of evidence in its interchange form: CloudEvents, one
 // JSON object a line.
 func NDJSON() Format {
-	return Format{Name: "evidence", Title: "evidence as NDJSON", Detect: isEvents, Read: readEvents}
+	return Format{Name: "evidence", Title: fault.Say("evidence as NDJSON", "NDJSON 事实记录"), Detect: isEvents, Read: readEvents}
 }
 
 var eventSign = regexp.MustCompile(`"(specversion|data)"\s*:|"type"\s*:\s*"daozhang\.`)

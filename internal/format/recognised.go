@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
@@ -14,7 +15,7 @@ import (
 // headers are known names. What type of fact the rows are is told by the
 // columns, or by the person.
 func Recognised() Format {
-	return Format{Name: "table", Title: "table of payments, settlement lines or payouts",
+	return Format{Name: "table", Title: fault.Say("table of payments, settlement lines or payouts", "交易、结算明细或出款的表格"),
 		Detect: func(h *Head) bool { return recognise(h, h.hint) != nil },
 		Read: func(in *Input, out *Out) error {
 			t := recognise(&in.Head, in.Type)
@@ -23,7 +24,7 @@ func Recognised() Format {
 			}
 			return t.Read(in, out)
 		},
-		Table: &Table{Name: "table", Title: "POS journal", Columns: []Column{
+		Table: &Table{Name: "table", Title: fault.Say("POS journal", "POS 流水"), Columns: []Column{
 			Must(Known(When)), Must(Known(evidence.TID)), Must(Known(evidence.STAN)), Must(Known(evidence.Amount)),
 		}},
 	}
@@ -109,7 +110,7 @@ func recogniseAs(l *layout, rows []headRow, delim byte, hint evidence.Type) *Tab
 		}
 	}
 	t.Name = "table." + t.Type.String()
-	t.Title = "table of " + t.Type.String()
+	t.Title = fault.Say("table of %s", "%s 表格", t.Type)
 	fields := fieldsOfType[t.Type]
 	for i, c := range known {
 		if l.at[i] < 0 || fields != nil && !fields[c.Field] {

@@ -2,11 +2,11 @@ package format
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
@@ -226,7 +226,7 @@ func kindWithin(s string) (string, bool) {
 
 // wrong names the column in which something is wrong.
 func (r *Row) wrong(i int, err error) error {
-	return fmt.Errorf("column %s: %s", r.sheet.label(i), reason(err))
+	return fault.Say("column %s: %s", "列 %s：%s", r.sheet.label(i), fault.Reason(err))
 }
 
 // Put fills a fact from the row: its source, its id (of the row's hash), its

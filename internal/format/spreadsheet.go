@@ -2,13 +2,14 @@ package format
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/xuri/excelize/v2"
+
+	"daozhang/internal/fault"
 )
 
 // A spreadsheet is read as text: each sheet as tab-separated lines, row by row,
@@ -22,9 +23,9 @@ func (ld *loader) spreadsheet(name string, at io.ReaderAt, size int64) {
 	f, err := excelize.OpenReader(io.NewSectionReader(at, 0, size),
 		excelize.Options{UnzipSizeLimit: sheetMost, UnzipXMLSizeLimit: 64 << 20})
 	if err != nil {
-		why := "a spreadsheet that cannot be opened: it is damaged or protected; save it again as .xlsx or .csv"
+		why := fault.Say("a spreadsheet that cannot be opened: it is damaged or protected; save it again as .xlsx or .csv", "电子表格打不开：已损坏或有密码保护，请重新另存为 .xlsx 或 .csv")
 		if strings.Contains(err.Error(), "limit") {
-			why = "a spreadsheet that expands beyond 2 GiB; export it as .csv"
+			why = fault.Say("a spreadsheet that expands beyond 2 GiB; export it as .csv", "电子表格展开后超过 2 GiB，请导出为 .csv")
 		}
 		ld.refuse(name, why)
 		return
@@ -57,13 +58,13 @@ func (ld *loader) spreadsheet(name string, at io.ReaderAt, size int64) {
 		r.Close()
 	}
 	if read == 0 && len(unread) == 0 {
-		ld.refuse(name, "the spreadsheet is empty")
+		ld.refuse(name, fault.Say("the spreadsheet is empty", "电子表格是空的"))
 	}
 	for i, in := range unread {
 		why := explain(&in.Head, ld.formats)
 		switch {
 		case read > 0:
-			ld.warn(in.Name, "this sheet was left out: "+why)
+			ld.warn(in.Name, fault.Say("this sheet was left out: %s", "该工作表未采用：%s", why))
 		case i == 0:
 			ld.refuse(name, why)
 		}
@@ -123,7 +124,7 @@ func writeSheet(w io.Writer, f *excelize.File, sheet string, use1904 bool) error
 	return out.Flush()
 }
 
-var errSheet = errors.New("the sheet is damaged from here on; save the spreadsheet again or export it as .csv")
+var errSheet = error(fault.Say("the sheet is damaged from here on; save the spreadsheet again or export it as .csv", "工作表从此处起已损坏，请重新保存或导出为 .csv"))
 
 // cellText gives a cell's text from its kept value and from what is shown.
 func cellText(raw, shown string, use1904 bool) string {

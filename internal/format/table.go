@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 // Pseudo fields: what a column can fill besides the fields of the contract.
@@ -88,7 +89,7 @@ type Column struct {
 // Table describes a format that is a table: delimited or of fixed width.
 type Table struct {
 	Name  string
-	Title string
+	Title fault.Text
 	// Type is the type of the fact that a row is.
 	Type evidence.Type
 	// Zone is the zone of local times, by default Asia/Shanghai; Currency that

@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 )
 
 var shopTable = &format.Table{
-	Name: "shop", Title: "shop list", Type: evidence.TerminalTransaction,
+	Name: "shop", Title: fault.Same("shop list"), Type: evidence.TerminalTransaction,
 	Columns: []format.Column{
 		{Field: format.When, Headers: []string{"交易日期"}, With: []string{"交易时间"}, As: format.AsTime},
 		{Field: evidence.TID, Headers: []string{"终端号"}, Optional: true},

@@ -46,7 +46,7 @@ import (
 
 // TermsFile is the format of terms files.
 func TermsFile() Format {
-	return Format{Name: "terms", Title: "terms file", Detect: isTerms, Read: readTerms}
+	return Format{Name: "terms", Title: fault.Say("terms file", "商户约定文件"), Detect: isTerms, Read: readTerms}
 }
 
 var (
@@ -143,8 +143,8 @@ func readTerms(in *Input, out *Out) error {
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
-		return fault.New(fault.Invalid, "the terms file is not YAML", "", fmt.Errorf("%s", yamlReason(err)),
-			"check the indentation and quote values that hold a colon")
+		return fault.New(fault.Invalid, fault.Say("the terms file is not YAML", "约定文件不是 YAML"), "", yamlReason(err),
+			fault.Say("check the indentation and quote values that hold a colon", "请检查缩进，含冒号的值请加引号"))
 	}
 	if len(root.Content) == 0 {
 		return nil
@@ -166,12 +166,12 @@ func readTerms(in *Input, out *Out) error {
 				holidayList(in, out, value)
 			default:
 				if child(top, "mid") == nil {
-					out.Reject(key.Line, "an unknown key; a terms file has terms and holidays")
+					out.Reject(key.Line, fault.Say("an unknown key; a terms file has terms and holidays", "未知的键；约定文件只有 terms 和 holidays"))
 				}
 			}
 		}
 	default:
-		out.Reject(top.Line, "a terms file begins with terms: or mid:")
+		out.Reject(top.Line, fault.Say("a terms file begins with terms: or mid:", "约定文件须以 terms: 或 mid: 开头"))
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func child(n *yaml.Node, name string) *yaml.Node {
 
 func termsList(in *Input, out *Out, list *yaml.Node) {
 	if list.Kind != yaml.SequenceNode {
-		out.Reject(list.Line, "terms must be a list; begin each merchant with \"- mid:\"")
+		out.Reject(list.Line, fault.Say("terms must be a list; begin each merchant with \"- mid:\"", "terms 须为列表，每个商户以 \"- mid:\" 开头"))
 		return
 	}
 	for _, n := range list.Content {
@@ -197,7 +197,7 @@ func termsList(in *Input, out *Out, list *yaml.Node) {
 
 func termsOne(in *Input, out *Out, n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
-		out.Reject(n.Line, "each entry of terms needs the merchant's mid and what was agreed")
+		out.Reject(n.Line, fault.Say("each entry of terms needs the merchant's mid and what was agreed", "terms 的每一项须写商户号 mid 和约定内容"))
 		return
 	}
 	allowed := map[string]bool{"holidays": true, "terms": true}
@@ -206,18 +206,18 @@ func termsOne(in *Input, out *Out, n *yaml.Node) {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if !allowed[n.Content[i].Value] {
-			out.Reject(n.Content[i].Line, fmt.Sprintf("%q is no key of terms; the keys are those of merchant.terms", n.Content[i].Value))
+			out.Reject(n.Content[i].Line, fault.Say("%q is no key of terms; the keys are those of merchant.terms", "%q 不是约定的键；可用的键见 merchant.terms", n.Content[i].Value))
 			return
 		}
 	}
 	var e termsEntry
 	if err := n.Decode(&e); err != nil {
-		out.Reject(n.Line, "cannot be understood: "+yamlReason(err))
+		out.Reject(n.Line, fault.Say("cannot be understood: %s", "无法理解：%s", yamlReason(err)))
 		return
 	}
 	if len(e.MID) == 0 {
 		if in.MID == "" {
-			out.Reject(n.Line, "mid is missing; write the merchant's number in quotes")
+			out.Reject(n.Line, fault.Say("mid is missing; write the merchant's number in quotes", "缺少商户号 mid，请加引号写出"))
 			return
 		}
 		e.MID = oneOrMore{in.MID}
@@ -226,7 +226,7 @@ func termsOne(in *Input, out *Out, n *yaml.Node) {
 	if e.Currency != "" {
 		c, ok := ParseCurrency([]byte(e.Currency))
 		if !ok {
-			out.Reject(n.Line, "currency: "+errCurrency.Error())
+			out.Reject(n.Line, fault.Say("currency: %s", "币种 currency：%s", errCurrency))
 			return
 		}
 		currency = c
@@ -234,7 +234,7 @@ func termsOne(in *Input, out *Out, n *yaml.Node) {
 	for _, mid := range e.MID {
 		d := out.Begin(evidence.MerchantTerms)
 		if err := e.put(d, mid, currency, in); err != nil {
-			out.Reject(n.Line, reason(err))
+			out.Reject(n.Line, fault.Reason(err))
 			continue
 		}
 		out.Commit(d, n.Line)
@@ -251,12 +251,12 @@ func (e *termsEntry) put(d *evidence.Draft, mid string, currency money.Currency,
 	if zoneName != "" {
 		var err error
 		if loc, err = calendar.Location(zoneName); err != nil {
-			return fmt.Errorf("timezone: %s", reason(err))
+			return fault.Say("timezone: %s", "时区 timezone：%s", fault.Reason(err))
 		}
 	}
 	at, offset, err := ParseTime([]byte(from), loc)
 	if err != nil {
-		return fmt.Errorf("valid_from: %w", err)
+		return fault.Say("valid_from: %s", "生效日 valid_from：%s", err)
 	}
 	d.SetSource("terms/" + mid)
 	d.SetID(from)
@@ -264,7 +264,7 @@ func (e *termsEntry) put(d *evidence.Draft, mid string, currency money.Currency,
 	if e.MinimumPayout != "" {
 		n, err := money.ParseDecimal(e.MinimumPayout, currency.Exponent(), money.Point)
 		if err != nil {
-			return fmt.Errorf("minimum_payout: %s", reason(err))
+			return fault.Say("minimum_payout: %s", "起付额 minimum_payout：%s", fault.Reason(err))
 		}
 		if err := d.PutInt(evidence.MinimumPayout, n); err != nil {
 			return err
@@ -320,13 +320,13 @@ func (e *termsEntry) fees(currency money.Currency) ([]byte, error) {
 			// A percent is a hundred basis points, of which four decimals count.
 			n, err := money.ParseDecimal(strings.TrimSpace(strings.TrimSuffix(string(f.Percent), "%")), 6, money.Point)
 			if err != nil || n < 0 || f.BPS != "" {
-				return nil, fmt.Errorf("fees[%d]: percent must be a number such as 0.38, and stand without bps", i)
+				return nil, fault.Say("fees[%d]: percent must be a number such as 0.38, and stand without bps", "fees[%d]：percent 须为数字，如 0.38，且不与 bps 并用", i)
 			}
 			r.BPS = json.Number(fixedPoint(n, 4))
 		}
 		if r.BPS != "" {
 			if _, err := money.ParseRate(r.BPS.String()); err != nil {
-				return nil, fmt.Errorf("fees[%d].bps: %s", i, reason(err))
+				return nil, fault.Say("fees[%d].bps: %s", "fees[%d].bps：%s", i, fault.Reason(err))
 			}
 		}
 		for _, a := range []struct {
@@ -339,7 +339,7 @@ func (e *termsEntry) fees(currency money.Currency) ([]byte, error) {
 			}
 			n, err := money.ParseDecimal(a.text, currency.Exponent(), money.Point)
 			if err != nil || n < 0 {
-				return nil, fmt.Errorf("fees[%d].%s: must be an amount in major units, such as 20.00", i, a.name)
+				return nil, fault.Say("fees[%d].%s: must be an amount in major units, such as 20.00", "fees[%d].%s：须为以元计的金额，如 20.00", i, a.name)
 			}
 			*a.to = n
 		}
@@ -362,7 +362,7 @@ func holidayList(in *Input, out *Out, list *yaml.Node) {
 	for _, n := range list.Content {
 		var h holidayEntry
 		if err := n.Decode(&h); err != nil {
-			out.Reject(n.Line, "cannot be understood: "+yamlReason(err))
+			out.Reject(n.Line, fault.Say("cannot be understood: %s", "无法理解：%s", yamlReason(err)))
 			continue
 		}
 		if h.Calendar == "" {
@@ -370,7 +370,7 @@ func holidayList(in *Input, out *Out, list *yaml.Node) {
 		}
 		date, err := ParseDate([]byte(h.Date))
 		if err != nil {
-			out.Reject(n.Line, "date: "+err.Error())
+			out.Reject(n.Line, fault.Say("date: %s", "日期 date：%s", err))
 			continue
 		}
 		d := out.Begin(evidence.CalendarHoliday)
@@ -390,7 +390,7 @@ func holidayList(in *Input, out *Out, list *yaml.Node) {
 			err = d.PutString(evidence.What, h.What)
 		}
 		if err != nil {
-			out.Reject(n.Line, reason(err))
+			out.Reject(n.Line, fault.Reason(err))
 			continue
 		}
 		out.Commit(d, n.Line)

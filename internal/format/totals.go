@@ -2,9 +2,9 @@ package format
 
 import (
 	"bytes"
-	"fmt"
 	"sync"
 
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
@@ -136,8 +136,8 @@ func (t *totals) check(out *Out) {
 	}
 	for _, s := range t.stated {
 		if s.amount != t.written && s.amount != t.balance && s.amount != t.sales {
-			out.Warn(s.line, fmt.Sprintf("totals differ: %s stated, the %d rows make %s; rows are missing or were changed: get the file again",
-				money.Format(s.amount, s.c), t.rows, money.Format(t.written, s.c)))
+			out.Warn(s.line, fault.Say("totals differ: %s stated, the %d rows make %s; rows are missing or were changed: get the file again",
+				"合计不符：文件写 %s，%d 行明细合计 %s；有行缺失或被改动，请重新获取文件", money.Format(s.amount, s.c), t.rows, money.Format(t.written, s.c)))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/investigation"
 	"daozhang/internal/report"
 )
@@ -16,7 +17,7 @@ func answer(t *testing.T, facts []byte, asOf time.Time) []byte {
 	t.Helper()
 	set := evidence.NewSet()
 	var rejected []investigation.Rejection
-	err := evidence.ReadNDJSON(bytes.NewReader(facts), set.Writer(set.AddFile("-")), func(line int, why string) {
+	err := evidence.ReadNDJSON(bytes.NewReader(facts), set.Writer(set.AddFile("-")), func(line int, why fault.Text) {
 		rejected = append(rejected, investigation.Rejection{File: "-", Line: line, Why: why})
 	})
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"daozhang/internal/calendar"
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/journey"
 	"daozhang/internal/match"
 	"daozhang/internal/money"
@@ -39,7 +40,7 @@ type Source struct {
 type Rejection struct {
 	File string
 	Line int
-	Why  string
+	Why  fault.Text
 }
 
 // Warning is something to look at that stopped nothing: of a fact, or of a file.
@@ -47,7 +48,7 @@ type Warning struct {
 	Fact evidence.FactRef
 	File string
 	Line int
-	Why  string
+	Why  fault.Text
 }
 
 // Answer is where the money is at one moment. Payments are worked out as they

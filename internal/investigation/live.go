@@ -226,12 +226,12 @@ func (l *Live) change() { l.clean, l.full = false, nil }
 
 // AddNDJSON is Add for events in the interchange form. reject, which may be nil,
 // is told of each line that was refused; else the error counts them.
-func (l *Live) AddNDJSON(r io.Reader, reject func(line int, why string)) (Added, error) {
+func (l *Live) AddNDJSON(r io.Reader, reject func(line int, why fault.Text)) (Added, error) {
 	refused := 0
 	first := ""
 	note := reject
 	if note == nil {
-		note = func(line int, why string) {
+		note = func(line int, why fault.Text) {
 			if refused++; refused == 1 {
 				first = fmt.Sprintf("line %d: %s", line, why)
 			}

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/investigation"
 	"daozhang/internal/journey"
 )
@@ -37,7 +38,7 @@ func addEvents(t failer, l *investigation.Live, events []event) investigation.Ad
 		lines.Write(e.line())
 		lines.WriteByte('\n')
 	}
-	added, err := l.AddNDJSON(&lines, func(int, string) {})
+	added, err := l.AddNDJSON(&lines, func(int, fault.Text) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/investigation"
 	"daozhang/internal/journey"
 	"daozhang/internal/match"
@@ -40,7 +41,7 @@ func investigate(t failer, readers [][]event, asOf time.Time) *investigation.Ans
 		}
 		w := set.Writer(set.AddFile(fmt.Sprintf("reader%d", i)))
 		wg.Go(func() {
-			if err := evidence.ReadNDJSON(&lines, w, func(int, string) {}); err != nil {
+			if err := evidence.ReadNDJSON(&lines, w, func(int, fault.Text) {}); err != nil {
 				t.Error(err)
 			}
 		})

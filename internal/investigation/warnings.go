@@ -2,11 +2,11 @@ package investigation
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/match"
 	"daozhang/internal/terms"
 )
@@ -33,26 +33,26 @@ func (a *Answer) warn(book *terms.Book) {
 func (a *Answer) warnOf(book *terms.Book, contradicted, clocks []evidence.FactRef) {
 	v := a.View
 	for _, r := range contradicted {
-		a.Warnings = append(a.Warnings, Warning{Fact: r, Why: "conflicting content: the same source and id were given with different facts; one of them stands, correct it at its source"})
+		a.Warnings = append(a.Warnings, Warning{Fact: r, Why: fault.Say("conflicting content: the same source and id were given with different facts; one of them stands, correct it at its source", "内容冲突：同一来源和编号给出了不同的事实，只采用其中一条，请在源头更正")})
 	}
 	for _, r := range clocks {
-		a.Warnings = append(a.Warnings, Warning{Fact: r, Why: "wrong clock: recorded more than ten minutes before the time it gives; the time of recording is used"})
+		a.Warnings = append(a.Warnings, Warning{Fact: r, Why: fault.Say("wrong clock: recorded more than ten minutes before the time it gives; the time of recording is used", "时钟有误：记录时间比所写时间早十分钟以上，按记录时间计；请校准该设备的时钟")})
 	}
 	for _, p := range book.Problems {
 		a.Warnings = append(a.Warnings, Warning{Fact: p.Fact, Why: p.Why})
 	}
 	for _, g := range a.Context.FileGaps() {
 		if g.Count >= 0 && g.Count != g.Lines {
-			a.Warnings = append(a.Warnings, Warning{Fact: g.File, Why: fmt.Sprintf("the file says %d lines, %d are on record; ask its sender for the whole file", g.Count, g.Lines)})
+			a.Warnings = append(a.Warnings, Warning{Fact: g.File, Why: fault.Say("the file says %d lines, %d are on record; ask its sender for the whole file", "文件自称 %d 行，实有 %d 行，请向发送方索取完整文件", g.Count, g.Lines)})
 		} else {
-			a.Warnings = append(a.Warnings, Warning{Fact: g.File, Why: fmt.Sprintf("totals differ: the file says %d, its lines sum to %d; ask its sender which is right", g.Total, g.Sum)})
+			a.Warnings = append(a.Warnings, Warning{Fact: g.File, Why: fault.Say("totals differ: the file says %d, its lines sum to %d; ask its sender which is right", "合计不符：文件自称 %d，明细之和为 %d（最小货币单位），请向发送方核实", g.Total, g.Sum)})
 		}
 	}
 	slices.SortStableFunc(a.Warnings, func(x, y Warning) int {
 		if x.Fact == 0 || y.Fact == 0 {
 			return cmp.Compare(x.Fact, y.Fact)
 		}
-		return cmp.Or(v.CompareTime(x.Fact, y.Fact), strings.Compare(x.Why, y.Why))
+		return cmp.Or(v.CompareTime(x.Fact, y.Fact), strings.Compare(x.Why.EN, y.Why.EN))
 	})
 }
 
@@ -61,7 +61,7 @@ type Unplaced struct {
 	Fact      evidence.FactRef
 	Amount    int64
 	HasAmount bool
-	Why       string
+	Why       fault.Text
 }
 
 // Unplaced lists the facts that belong to no payment and no payout: bank
@@ -80,11 +80,11 @@ func (a *Answer) Unplaced() []Unplaced {
 	return out
 }
 
-func whyUnplaced(e *match.Entry) string {
+func whyUnplaced(e *match.Entry) fault.Text {
 	if e.Amount < 0 {
-		return "a debit that names no payout"
+		return fault.Say("a debit that names no payout", "一笔支出，没有对应的出款")
 	}
-	return "no payout with its reference, its amount or a set that sums to it"
+	return fault.Say("no payout with its reference, its amount or a set that sums to it", "没有参考号、金额或合计与它相符的出款")
 }
 
 // PaymentsOf gives the ids of the payments that payouts carry, in order of time.

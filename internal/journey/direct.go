@@ -6,6 +6,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/match"
 	"daozhang/internal/money"
 )
@@ -169,7 +170,7 @@ func (c *Context) wanted(run []day, e *match.Entry, open []*match.Entry, days ma
 
 func (c *Context) doubtDays(e *match.Entry, found [][]day, parts func(evidence.Word) []*match.Merchant) {
 	e.Ambiguous = true
-	a := match.Ambiguity{Fact: e.Fact, Why: "fits the net of several business dates equally"}
+	a := match.Ambiguity{Fact: e.Fact, Why: fault.Say("fits the net of several business dates equally", "与多个交易日的净额同样相符")}
 	fits := map[directKey]bool{}
 	for _, run := range found {
 		for _, d := range run {

@@ -6,6 +6,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 // placeActs gives each void, refund, reversal and completion to the payment it
@@ -191,16 +192,16 @@ func (m *matcher) attachRest() {
 			continue
 		}
 		if f.Type != evidence.OperatorAction {
-			m.unplaced = append(m.unplaced, Unplaced{m.facts[i], "no payment with its keys is on record"})
+			m.unplaced = append(m.unplaced, Unplaced{m.facts[i], fault.Say("no payment with its keys is on record", "记录中没有与其关键字段相符的交易")})
 		}
 	}
 }
 
-func orderWhy(f *evidence.Fact) string {
+func orderWhy(f *evidence.Fact) fault.Text {
 	if f.OrderID == 0 {
-		return "the order has no order_id"
+		return fault.Say("the order has no order_id", "订单没有订单号（order_id）")
 	}
-	return "no payment with this order_id is on record"
+	return fault.Say("no payment with this order_id is on record", "记录中没有该订单号的交易")
 }
 
 // collect writes what was found into the Merchant.
@@ -224,7 +225,7 @@ func (m *matcher) collect() {
 		}
 		if m.phantom(g) {
 			for i := g.head; i >= 0; i = m.next[i] {
-				m.unplaced = append(m.unplaced, Unplaced{m.facts[i], "no payment with its keys is on record"})
+				m.unplaced = append(m.unplaced, Unplaced{m.facts[i], fault.Say("no payment with its keys is on record", "记录中没有与其关键字段相符的交易")})
 			}
 			continue
 		}

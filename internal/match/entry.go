@@ -8,6 +8,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
@@ -320,7 +321,7 @@ func (res *Result) joinByAmount(a *openAccount) {
 			continue
 		}
 		for _, x := range entries {
-			res.doubt(x, payouts, "fits several payouts of this amount equally")
+			res.doubt(x, payouts, fault.Say("fits several payouts of this amount equally", "与多笔同金额的出款同样相符"))
 		}
 	}
 }
@@ -355,7 +356,7 @@ func (res *Result) assign(entries []*Entry, payouts []*Payout) []*Entry {
 }
 
 // doubt reports an entry that fits in several ways.
-func (res *Result) doubt(e *Entry, payouts []*Payout, why string) {
+func (res *Result) doubt(e *Entry, payouts []*Payout, why fault.Text) {
 	if e.Ambiguous {
 		return
 	}
@@ -384,9 +385,9 @@ func (res *Result) joinBySet(a *openAccount) {
 			set, several := exactSets(pool, func(p *Payout) int64 { return p.Amount }, e.Amount)
 			switch {
 			case several != nil:
-				res.doubt(e, several, "several sets of payouts sum to it exactly")
+				res.doubt(e, several, fault.Say("several sets of payouts sum to it exactly", "有多组出款的合计与它恰好相等"))
 			case set != nil && res.rivals(a, e, set):
-				res.doubt(e, set, "another entry may prove the same payouts")
+				res.doubt(e, set, fault.Say("another entry may prove the same payouts", "另有一笔入账也可能对应同样的出款"))
 			case set != nil:
 				res.prove(e, set)
 				again = true
@@ -406,7 +407,7 @@ func (res *Result) joinBySet(a *openAccount) {
 		set, several := exactSets(pool, func(e *Entry) int64 { return e.Amount }, p.Amount)
 		if several != nil {
 			for _, e := range several {
-				res.doubt(e, []*Payout{p}, "several sets of entries sum to the payout exactly")
+				res.doubt(e, []*Payout{p}, fault.Say("several sets of entries sum to the payout exactly", "有多组入账的合计与该笔出款恰好相等"))
 			}
 			continue
 		}

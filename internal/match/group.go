@@ -5,6 +5,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/terms"
 )
 
@@ -137,7 +138,12 @@ type pendingAmbiguity struct {
 	fact   evidence.FactRef
 	group  int32 // of a swipe's fact: the group that may yet find its place, else -1
 	groups []int32
-	why    string
+	why    fault.Text
+}
+
+// fitsSeveral says by which key a fact fits several payments.
+func fitsSeveral(l level) fault.Text {
+	return fault.Say("fits several payments equally: %s", "与多笔交易同样相符，所凭关键字段：%s", l)
 }
 
 // workroom is memory that one worker uses for merchant after merchant.

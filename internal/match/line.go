@@ -495,7 +495,7 @@ func (m *matcher) placeLevel(table func(class) *hosts, waiting []int32, l level)
 				for x, g := range seekers[p].fit {
 					at[x] = g.at
 				}
-				m.pending = append(m.pending, pendingAmbiguity{m.facts[seekers[p].line], -1, at, "fits several payments equally: " + l.String()})
+				m.pending = append(m.pending, pendingAmbiguity{m.facts[seekers[p].line], -1, at, fitsSeveral(l)})
 			}
 		}
 	}

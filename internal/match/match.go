@@ -21,6 +21,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/terms"
 )
 
@@ -47,14 +48,14 @@ type Ambiguity struct {
 	Fact     evidence.FactRef
 	Payments []*Payment
 	Payouts  []*Payout
-	Why      string
+	Why      fault.Text
 	Merchant *Merchant
 }
 
 // Unplaced is a fact that belongs to no payment and no payout.
 type Unplaced struct {
 	Fact evidence.FactRef
-	Why  string
+	Why  fault.Text
 }
 
 // Merchant holds the payments of one merchant.

@@ -382,7 +382,7 @@ func (m *matcher) joinPart(live []*group, part []int, l level) {
 			}
 			g.doubtful = true
 			for i := g.head; i >= 0; i = m.next[i] {
-				m.pending = append(m.pending, pendingAmbiguity{m.facts[i], g.at, candidates, "fits several payments equally: " + l.String()})
+				m.pending = append(m.pending, pendingAmbiguity{m.facts[i], g.at, candidates, fitsSeveral(l)})
 			}
 		}
 	}

@@ -60,8 +60,8 @@ func ParseCurrency(s string) (Currency, error) {
 	return Currency{}, errCurrency
 }
 
-var errCurrency = fault.New(fault.Invalid, "unknown currency", "", nil,
-	"use the three upper-case letters of ISO 4217, such as CNY or EUR")
+var errCurrency = fault.New(fault.Invalid, fault.Say("unknown currency", "未知币种"), "", nil,
+	fault.Say("use the three upper-case letters of ISO 4217, such as CNY or EUR", "请用 ISO 4217 的三个大写字母，如 CNY、EUR"))
 
 // ParseCurrencyBytes is ParseCurrency for the hot path: no error value, no
 // allocation.

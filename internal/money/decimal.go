@@ -28,14 +28,14 @@ const (
 // be a card number in the wrong column; the caller adds file, line and field.
 var (
 	// ErrSyntax is text that is no amount.
-	ErrSyntax error = fault.New(fault.Invalid, "not an amount", "", nil,
-		"write digits with at most one decimal sign, such as 1234.56; check that the column holds amounts")
+	ErrSyntax error = fault.New(fault.Invalid, fault.Say("not an amount", "不是金额"), "", nil,
+		fault.Say("write digits with at most one decimal sign, such as 1234.56; check that the column holds amounts", "请写数字，最多一个小数点，如 1234.56；并确认该列是金额"))
 	// ErrPrecision is a fraction finer than the currency's minor unit.
-	ErrPrecision error = fault.New(fault.Invalid, "amount finer than the currency's minor unit", "", nil,
-		"check the currency and the decimal sign of the column")
+	ErrPrecision error = fault.New(fault.Invalid, fault.Say("amount finer than the currency's minor unit", "金额比币种的最小单位更细"), "", nil,
+		fault.Say("check the currency and the decimal sign of the column", "请检查币种和该列的小数点"))
 	// ErrOverflow is an amount beyond ±9,223,372,036,854,775,807 minor units.
-	ErrOverflow error = fault.New(fault.Invalid, "amount too large", "", nil,
-		"amounts reach to 9,223,372,036,854,775,807 minor units; check that the column holds amounts")
+	ErrOverflow error = fault.New(fault.Invalid, fault.Say("amount too large", "金额过大"), "", nil,
+		fault.Say("amounts reach to 9,223,372,036,854,775,807 minor units; check that the column holds amounts", "金额最大为 9,223,372,036,854,775,807 个最小单位；请确认该列是金额"))
 )
 
 // Text is what amounts are read from.

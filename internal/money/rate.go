@@ -22,8 +22,8 @@ const (
 )
 
 // ErrRate is text that is no number of basis points, or finer than 1e-4.
-var ErrRate error = fault.New(fault.Invalid, "not a rate", "", nil,
-	"write basis points as a plain number, such as 60 or 55.5; 60 is 0.6 %")
+var ErrRate error = fault.New(fault.Invalid, fault.Say("not a rate", "不是费率"), "", nil,
+	fault.Say("write basis points as a plain number, such as 60 or 55.5; 60 is 0.6 %", "请写万分数，如 60 或 55.5；60 即 0.6%"))
 
 // ParseRate reads basis points such as "60" or "55.5", of at most four
 // decimals. A rate may be negative (a rebate).

@@ -8,11 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"daozhang/internal/evidence"
-	"daozhang/internal/ledger"
-	"daozhang/internal/payment"
 
 	"pgregory.net/rapid"
+
+	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
+	"daozhang/internal/ledger"
+	"daozhang/internal/payment"
 )
 
 // TestAnyConversation plays whatever inputs, in whatever order, against the
@@ -207,7 +209,7 @@ func judge(r *rapid.T, k *talk, said map[payment.ID][]payment.Answer) {
 		}
 	}
 	set := evidence.NewSet()
-	if err := evidence.ReadNDJSON(&lines, set.Writer(set.AddFile("-")), func(line int, why string) { r.Fatalf("evidence line %d: %s", line, why) }); err != nil {
+	if err := evidence.ReadNDJSON(&lines, set.Writer(set.AddFile("-")), func(line int, why fault.Text) { r.Fatalf("evidence line %d: %s", line, why) }); err != nil {
 		r.Fatal(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/investigation"
 	"daozhang/internal/report"
 )
@@ -34,15 +35,15 @@ func FuzzForeignText(f *testing.F) {
 			string(quoted) + `,"kind":"sale","amount":50000,"currency":"CNY","result":"approved"}}` + "\n"
 		set := evidence.NewSet()
 		refused := false
-		if err := evidence.ReadNDJSON(strings.NewReader(line), set.Writer(set.AddFile(s)), func(int, string) { refused = true }); err != nil || refused {
+		if err := evidence.ReadNDJSON(strings.NewReader(line), set.Writer(set.AddFile(s)), func(int, fault.Text) { refused = true }); err != nil || refused {
 			t.Skip()
 		}
 		a, err := investigation.Investigate(set, evidence.InstantOf(asked), 480, investigation.Options{Catalogue: causes(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.Rejected = []investigation.Rejection{{File: s, Line: 3, Why: s}}
-		a.Warnings = append(a.Warnings, investigation.Warning{File: s, Why: s})
+		a.Rejected = []investigation.Rejection{{File: s, Line: 3, Why: fault.Same(s)}}
+		a.Warnings = append(a.Warnings, investigation.Warning{File: s, Why: fault.Same(s)})
 		a.Sources = []investigation.Source{{File: s, Format: s}}
 		table := write(t, "table", a, report.Options{Lang: "zh", Width: 80})
 		for _, l := range strings.Split(string(table), "\n") {

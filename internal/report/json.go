@@ -433,7 +433,7 @@ func (e *encoder) unplaced(b []byte, u investigation.Unplaced) []byte {
 		b = strconv.AppendInt(b, u.Amount, 10)
 	}
 	b = append(b, `,"why":`...)
-	return append(appendString(b, u.Why), '}')
+	return append(appendString(b, u.Why.EN), '}')
 }
 
 func (e *encoder) ambiguous(b []byte) []byte {
@@ -459,7 +459,7 @@ func (e *encoder) ambiguous(b []byte) []byte {
 			add(id)
 		}
 		b = append(b, `],"why":`...)
-		b = append(appendString(b, amb.Why), '}')
+		b = append(appendString(b, amb.Why.EN), '}')
 	}
 	return b
 }
@@ -470,7 +470,7 @@ func (e *encoder) rejected(b []byte, r investigation.Rejection) []byte {
 	b = append(b, `,"line":`...)
 	b = strconv.AppendInt(b, int64(r.Line), 10)
 	b = append(b, `,"why":`...)
-	return append(appendString(b, r.Why), '}')
+	return append(appendString(b, r.Why.EN), '}')
 }
 
 func (e *encoder) warning(b []byte, w investigation.Warning) []byte {
@@ -488,7 +488,7 @@ func (e *encoder) warning(b []byte, w investigation.Warning) []byte {
 		b = append(b, ',')
 	}
 	b = append(b, `"why":`...)
-	return append(appendString(b, w.Why), '}')
+	return append(appendString(b, w.Why.EN), '}')
 }
 
 func (e *encoder) source(b []byte, s investigation.Source) []byte {

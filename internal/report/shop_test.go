@@ -13,6 +13,7 @@ import (
 
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/investigation"
 )
 
@@ -42,8 +43,8 @@ func shop(t testing.TB) *investigation.Answer {
 	}
 	a := answerTo(t, "shop.facts", string(raw), asked)
 	a.Rejected = []investigation.Rejection{
-		{File: "pos/journal.csv", Line: 7, Why: "amount: not a number; write 128.00"},
-		{File: "statement.xml", Line: 0, Why: "ends in the middle of an element; fetch the file again"},
+		{File: "pos/journal.csv", Line: 7, Why: fault.Say("amount: not a number; write 128.00", "金额：不是数字，请写作 128.00")},
+		{File: "statement.xml", Line: 0, Why: fault.Say("ends in the middle of an element; fetch the file again", "文件在一个元素中间断开，请重新获取")},
 	}
 	a.Sources = []investigation.Source{
 		{File: "pos/journal.csv", Format: "POS journal CSV", Facts: 14, Rejected: 1, From: evidence.InstantOf(asked.Add(-72 * time.Hour)), To: evidence.InstantOf(asked)},
@@ -68,7 +69,7 @@ func answerTo(t testing.TB, name, facts string, asOf time.Time) *investigation.A
 		fmt.Fprintf(&ndjson, `{"specversion":"1.0","id":"e%d","source":%q,"type":"daozhang.%s","time":%q,"data":%s}`+"\n", n, cell[1], cell[2], cell[0], cell[3])
 	}
 	set := evidence.NewSet()
-	err := evidence.ReadNDJSON(&ndjson, set.Writer(set.AddFile(name)), func(line int, why string) {
+	err := evidence.ReadNDJSON(&ndjson, set.Writer(set.AddFile(name)), func(line int, why fault.Text) {
 		t.Fatalf("%s:%d: %s", name, line, why)
 	})
 	if err != nil {

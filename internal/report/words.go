@@ -1,11 +1,11 @@
 package report
 
 import (
-	"regexp"
 	"strings"
 
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/journey"
 )
 
@@ -361,41 +361,5 @@ func listOf(sep Text, parts ...Text) Text {
 	return t
 }
 
-// reasons gives the reasons of unplaced facts, ambiguities and warnings in
-// Chinese; a reason that stands not here is shown as it is.
-var reasons = []struct{ en, zh string }{
-	{"a debit that names no payout", "一笔借记，没有对应的出款"},
-	{"no payout with its reference, its amount or a set that sums to it", "没有出款的参考号、金额或金额之和与它相符"},
-	{"no payment with its keys is on record", "记录中没有与其关键字段相符的交易"},
-	{"no payment with this order_id is on record", "记录中没有该订单号的交易"},
-	{"the order has no order_id", "订单没有订单号"},
-	{"fits the net of several business dates equally", "与多个交易日的净额同样相符"},
-	{"fits several payments equally: ", "与多笔交易同样相符："},
-	{"fits several payouts of this amount equally", "与多笔同金额的出款同样相符"},
-	{"conflicting content: the same source and id were given with different facts; one of them stands, correct it at its source", "内容冲突：同一来源和编号给出了不同的事实，只采用其中一条，请在源头更正"},
-	{"wrong clock: recorded more than ten minutes before the time it gives; the time of recording is used", "时钟有误：记录时间比所写时间早十分钟以上，按记录时间计"},
-}
-
-// counted are reasons with figures in them.
-var counted = []struct {
-	en *regexp.Regexp
-	zh string
-}{
-	{regexp.MustCompile(`^the file says (\d+) lines, (\d+) are on record; ask its sender for the whole file$`), "文件自称有${1}行，实有${2}行，请向发送方索取完整文件"},
-	{regexp.MustCompile(`^totals differ: the file says (-?\d+), its lines sum to (-?\d+); ask its sender which is right$`), "合计不符：文件自称${1}，明细之和为${2}（最小货币单位），请向发送方核实"},
-}
-
-// reason gives a reason of the answer in both languages.
-func reason(why string) Text {
-	for _, c := range counted {
-		if c.en.MatchString(why) {
-			return Text{EN: why, ZH: c.en.ReplaceAllString(why, c.zh)}
-		}
-	}
-	for _, r := range reasons {
-		if rest, ok := strings.CutPrefix(why, r.en); ok {
-			return Text{EN: why, ZH: r.zh + rest}
-		}
-	}
-	return same(why)
-}
+// reason is a message of the evidence or of a file, as it was made.
+func reason(why fault.Text) Text { return Text{EN: why.EN, ZH: why.In("zh")} }

@@ -11,6 +11,7 @@ import (
 	"daozhang/internal/calendar"
 	"daozhang/internal/card"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/investigation"
 	"daozhang/internal/journey"
 	"daozhang/internal/money"
@@ -486,7 +487,7 @@ func (b *book) loose(d *digest) {
 		{tx("State", "情况"), 18}, {tx("What", "类型"), 18}, {tx("Time", "时间"), 19}, {tx("Currency", "币种"), 8}, {tx("Amount", "金额"), 14},
 		{tx("Why", "原因"), 60}, {tx("Candidates", "候选"), 40}, {tx("Evidence", "凭据"), 30}, {tx("Read from", "出处"), 30},
 	})
-	row := func(state Text, r evidence.FactRef, why string, candidates string) {
+	row := func(state Text, r evidence.FactRef, why fault.Text, candidates string) {
 		if s.full() {
 			return
 		}

@@ -7,6 +7,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 )
 
 // Book holds the terms of all merchants as known at one moment.
@@ -22,7 +23,7 @@ type Book struct {
 // Problem says what in a fact could not be understood, and what to do.
 type Problem struct {
 	Fact evidence.FactRef
-	Why  string
+	Why  fault.Text
 }
 
 // Read gathers the terms and holidays of a view. Of two holiday facts for one

@@ -10,13 +10,13 @@ package terms
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
@@ -94,15 +94,15 @@ func Assumed(mid evidence.Word, zone *time.Location) *Terms {
 
 // parse reads a merchant.terms fact. What cannot be understood is a problem
 // that names the field, and the default holds for that field.
-func parse(s *evidence.Set, r evidence.FactRef, calendars func(string) (*calendar.Calendar, bool)) (*Terms, []string) {
+func parse(s *evidence.Set, r evidence.FactRef, calendars func(string) (*calendar.Calendar, bool)) (*Terms, []fault.Text) {
 	f := s.At(r)
 	t := Assumed(f.MID, zoneOf(f.Offset))
 	t.Stated = true
 	t.FeeMode = FeeNet
 	t.Calendar, _ = calendars(weekends)
-	var problems []string
-	bad := func(field evidence.Field, why string) {
-		problems = append(problems, field.String()+": "+why)
+	var problems []fault.Text
+	bad := func(field evidence.Field, why fault.Text) {
+		problems = append(problems, fault.Say("%s: %s", "字段 %s：%s", field, why))
 	}
 	t.Name, t.MCC = s.Text(r, evidence.Name), s.Text(r, evidence.MCC)
 	t.Account, t.Bank = s.Text(r, evidence.Account), s.Text(r, evidence.Bank)
@@ -110,7 +110,7 @@ func parse(s *evidence.Set, r evidence.FactRef, calendars func(string) (*calenda
 		if loc, err := calendar.Location(zone); err == nil {
 			t.Zone = loc
 		} else {
-			bad(evidence.Timezone, "unknown time zone "+strconv.Quote(zone)+"; use a name such as Asia/Shanghai")
+			bad(evidence.Timezone, fault.Say("unknown time zone %q; use a name such as Asia/Shanghai", "未知时区 %q，请写 Asia/Shanghai 这样的时区名", zone))
 		}
 	}
 	if at, date, isDate, ok := s.Moment(r, evidence.ValidFrom); ok {
@@ -123,7 +123,7 @@ func parse(s *evidence.Set, r evidence.FactRef, calendars func(string) (*calenda
 	if cycle := s.Text(r, evidence.Cycle); cycle != "" {
 		n, err := strconv.Atoi(cycle[1:])
 		if (cycle[0] != 'T' && cycle[0] != 'D') || err != nil || n < 0 || n > 366 {
-			bad(evidence.Cycle, "must be T0, T1, … (business days) or D0, D1, … (calendar days)")
+			bad(evidence.Cycle, fault.Say("must be T0, T1, … (business days) or D0, D1, … (calendar days)", "须为 T0、T1……（工作日）或 D0、D1……（自然日）"))
 		} else {
 			t.CalendarDays, t.Days = cycle[0] == 'D', n
 		}
@@ -133,7 +133,7 @@ func parse(s *evidence.Set, r evidence.FactRef, calendars func(string) (*calenda
 			if m, ok := minutes(text); ok {
 				*into = m
 			} else {
-				bad(field, "must be a time of day such as 23:00")
+				bad(field, fault.Say("must be a time of day such as 23:00", "须为时刻，如 23:00"))
 			}
 		}
 	}
@@ -146,7 +146,8 @@ func parse(s *evidence.Set, r evidence.FactRef, calendars func(string) (*calenda
 		if c, ok := calendars(name); ok {
 			t.Calendar = c
 		} else {
-			bad(evidence.CalendarField, "unknown calendar "+strconv.Quote(name)+"; CN, TARGET2 and WEEKEND are built in, others need calendar.holiday facts")
+			bad(evidence.CalendarField, fault.Say("unknown calendar %q; CN, TARGET2 and WEEKEND are built in, others need calendar.holiday facts",
+				"未知日历 %q；内置的有 CN、TARGET2、WEEKEND，其他日历需提供 calendar.holiday 事实", name))
 		}
 	}
 	switch capture := s.Text(r, evidence.Capture); capture {
@@ -154,7 +155,7 @@ func parse(s *evidence.Set, r evidence.FactRef, calendars func(string) (*calenda
 	case "terminal":
 		t.TerminalCapture = true
 	default:
-		bad(evidence.Capture, "must be host or terminal")
+		bad(evidence.Capture, fault.Say("must be host or terminal", "须为 host 或 terminal"))
 	}
 	switch mode := s.Text(r, evidence.FeeMode); mode {
 	case "", "net":
@@ -163,7 +164,7 @@ func parse(s *evidence.Set, r evidence.FactRef, calendars func(string) (*calenda
 	case "passthrough":
 		t.FeeMode = FeePassthrough
 	default:
-		bad(evidence.FeeMode, "must be net, invoiced or passthrough")
+		bad(evidence.FeeMode, fault.Say("must be net, invoiced or passthrough", "须为 net、invoiced 或 passthrough"))
 	}
 	number := func(field evidence.Field, set func(int64)) {
 		if n, ok := s.Num(r, field); ok {
@@ -177,7 +178,7 @@ func parse(s *evidence.Set, r evidence.FactRef, calendars func(string) (*calenda
 	if raw := s.Text(r, evidence.Fees); raw != "" {
 		fees, err := parseFees(raw)
 		if err != nil {
-			bad(evidence.Fees, err.Error())
+			bad(evidence.Fees, fault.TextOf(err))
 		}
 		t.Fees = fees
 	}
@@ -193,7 +194,7 @@ func parseFees(raw string) ([]Fee, error) {
 		Network  string     `json:"network"`
 	}
 	if err := json.Unmarshal([]byte(raw), &list); err != nil {
-		return nil, fmt.Errorf("must be a list of bps, fixed, cap with optional card_type and network: %w", err)
+		return nil, fault.Say("must be a list of bps, fixed, cap with optional card_type and network: %s", "须为费率规则的列表，每条含 bps、fixed、cap，可带 card_type、network：%s", err)
 	}
 	fees := make([]Fee, 0, len(list))
 	for _, l := range list {
@@ -201,12 +202,12 @@ func parseFees(raw string) ([]Fee, error) {
 		if l.CardType != "" {
 			c, ok := evidence.ParseCardType(l.CardType)
 			if !ok {
-				return nil, fmt.Errorf("card_type must be debit, credit or prepaid")
+				return nil, fault.Say("card_type must be debit, credit or prepaid", "card_type 须为 debit、credit 或 prepaid")
 			}
 			f.CardType = c
 		}
 		if l.Fixed < 0 || l.Cap < 0 || l.BPS < 0 {
-			return nil, fmt.Errorf("bps, fixed and cap are never negative")
+			return nil, fault.Say("bps, fixed and cap are never negative", "bps、fixed、cap 不能为负")
 		}
 		fees = append(fees, f)
 	}

@@ -3,7 +3,6 @@ package bank
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -19,7 +18,7 @@ import (
 // camt.053 is complete.
 var camtFormat = format.Format{
 	Name:   "camt",
-	Title:  "ISO 20022 bank report, statement or notification (camt.052, camt.053, camt.054)",
+	Title:  fault.Say("ISO 20022 bank report, statement or notification (camt.052, camt.053, camt.054)", "ISO 20022 银行账户报告、对账单或入账通知（camt.052、camt.053、camt.054）"),
 	Detect: func(h *format.Head) bool { return strings.Contains(h.Text, "<") && camtKind([]byte(h.Text)) != "" },
 	Read: func(in *format.Input, out *format.Out) error {
 		c := &camtReader{in: in, out: out, x: newXMLReader(xmlText(in))}
@@ -82,13 +81,13 @@ type camtReader struct {
 	amount  camtAmount
 	hasSign bool
 	status  []byte
-	info    []byte // AddtlNtryInf
-	entRef  string // NtryRef
-	txRef   string // AcctSvcrRef of the transaction
-	txs     int    // TxDtls of the entry
-	last    int    // length of the last piece of text
-	problem string // why the entry cannot be kept
-	tooMany bool   // references were left out
+	info    []byte     // AddtlNtryInf
+	entRef  string     // NtryRef
+	txRef   string     // AcctSvcrRef of the transaction
+	txs     int        // TxDtls of the entry
+	last    int        // length of the last piece of text
+	problem fault.Text // why the entry cannot be kept
+	tooMany bool       // references were left out
 }
 
 // camtHead is what stands in a statement before its entries.
@@ -161,8 +160,8 @@ func (c *camtReader) read() error {
 // statement it breaks off in is not complete.
 func (c *camtReader) broken(err error) error {
 	c.pages.end(c.out)
-	hint := "what stood before was read; fetch the file again from the bank"
-	return fault.New(fault.Invalid, "read", fmt.Sprintf("line %d", c.x.line), err, hint)
+	return fault.New(fault.Invalid, fault.Say("read line %d", "读取第 %d 行", c.x.line), "", err,
+		fault.Say("what stood before was read; fetch the file again from the bank", "前面的内容已读取；请向银行重新获取文件"))
 }
 
 func (c *camtReader) start(name []byte) {
@@ -343,7 +342,7 @@ func (c *camtReader) endBalance() {
 	}
 	v, _, err := money.ParseDecimalRound(b.amount.text, cur.Exponent(), money.Point)
 	if err != nil {
-		c.out.Warn(c.x.line, "balance "+b.kind+" is "+err.Error()+"; it is left out")
+		c.out.Warn(c.x.line, fault.Say("balance %s is %s; it is left out", "余额 %s 有误（%s），未采用", b.kind, err))
 		return
 	}
 	got := balance{given: true, amount: signedAmount(v, b.credit), currency: cur, date: b.date}
@@ -458,9 +457,9 @@ func (c *camtReader) checkSummary() {
 	if c.stmt.opening.given {
 		exponent = c.stmt.opening.currency.Exponent()
 	}
-	check := func(what string, stated, read *camtTotal, signed bool) {
+	check := func(what fault.Text, stated, read *camtTotal, signed bool) {
 		if stated.hasCount && stated.count != read.count {
-			c.out.Warn(c.stmt.line, fmt.Sprintf("%s: the bank states %d %s, but there are %d",
+			c.out.Warn(c.stmt.line, fault.Say("%[1]s: the bank states %[2]d %[3]s, but there are %[4]d", "%[1]s：银行写%[3]s %[2]d 笔，实有 %[4]d 笔，请向银行核实",
 				c.stmt.describe(), stated.count, what, read.count))
 		}
 		if stated.text == "" || c.count.mixed {
@@ -471,15 +470,15 @@ func (c *camtReader) checkSummary() {
 			sum = -sum
 		}
 		if err != nil || sum != read.sum {
-			c.out.Warn(c.stmt.line, fmt.Sprintf("%s: the bank states a sum of %s for %s, but it is %s",
+			c.out.Warn(c.stmt.line, fault.Say("%[1]s: the bank states a sum of %[2]s for %[3]s, but it is %[4]s", "%[1]s：银行写%[3]s合计 %[2]s，实为 %[4]s，请向银行核实",
 				c.stmt.describe(), strings.TrimSpace(stated.text), what, money.Format(read.sum, c.stmt.currencyOfSums())))
 		}
 	}
-	check("entries", &c.total.all, &c.count.all, false)
-	check("credits", &c.total.credits, &c.count.credits, false)
-	check("debits", &c.total.debits, &c.count.debits, false)
+	check(fault.Say("entries", "流水"), &c.total.all, &c.count.all, false)
+	check(sides[0], &c.total.credits, &c.count.credits, false)
+	check(sides[1], &c.total.debits, &c.count.debits, false)
 	if c.total.net.text != "" {
-		check("all entries together", &c.total.net, &c.count.net, true)
+		check(fault.Say("all entries together", "全部流水"), &c.total.net, &c.count.net, true)
 	}
 }
 

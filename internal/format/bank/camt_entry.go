@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"daozhang/internal/calendar"
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
@@ -22,7 +23,7 @@ func (c *camtReader) startEntry() {
 	c.amount.set(nil, nil)
 	c.hasSign = false
 	c.status, c.info = c.status[:0], c.info[:0]
-	c.entRef, c.txRef, c.txs, c.last, c.problem, c.tooMany = "", "", 0, 0, "", false
+	c.entRef, c.txRef, c.txs, c.last, c.problem, c.tooMany = "", "", 0, 0, fault.Text{}, false
 }
 
 // takeEntry takes what stands in an entry outside of its transactions.
@@ -46,7 +47,7 @@ func (c *camtReader) takeEntry(path, text []byte) {
 	case "/BookgDt/Dt", "/BookgDt/DtTm":
 		m, ok := parseMoment(text, c.stmt.zone)
 		if !ok {
-			c.problem = "the booking date is no date"
+			c.problem = fault.Say("the booking date is no date", "记账日不是日期")
 			return
 		}
 		e.booking = m.date
@@ -54,7 +55,7 @@ func (c *camtReader) takeEntry(path, text []byte) {
 	case "/ValDt/Dt", "/ValDt/DtTm":
 		m, ok := parseMoment(text, c.stmt.zone)
 		if !ok {
-			c.problem = "the value date is no date"
+			c.problem = fault.Say("the value date is no date", "起息日不是日期")
 			return
 		}
 		e.value = m.date
@@ -105,32 +106,32 @@ func (c *camtReader) refer(text []byte) {
 func (c *camtReader) endEntry() {
 	e, s := &c.e, c.stmt
 	c.countEntry()
-	if c.problem != "" {
-		c.refuse(c.problem + "; write it as YYYY-MM-DD")
+	if !c.problem.None() {
+		c.refuse(c.problem.And(fault.Say("write it as YYYY-MM-DD", "请写作 YYYY-MM-DD")))
 		return
 	}
 	cur := s.currency
 	if len(c.amount.currency) > 0 {
 		var ok bool
 		if cur, ok = money.ParseCurrencyBytes(c.amount.currency); !ok {
-			c.refuse("the amount's currency is not an ISO 4217 code")
+			c.refuse(fault.Say("the amount's currency is not an ISO 4217 code", "金额的币种不是 ISO 4217 代码"))
 			return
 		}
 	}
 	switch {
 	case len(c.amount.text) == 0:
-		c.refuse("the entry has no amount (Amt)")
+		c.refuse(fault.Say("the entry has no amount (Amt)", "该笔流水没有金额（Amt）"))
 		return
 	case cur == (money.Currency{}):
-		c.refuse("the amount has no currency, and neither has the account")
+		c.refuse(fault.Say("the amount has no currency, and neither has the account", "金额和账户都没有写币种"))
 		return
 	case !c.hasSign:
-		c.refuse("the entry does not say whether it is a credit or a debit (CdtDbtInd)")
+		c.refuse(fault.Say("the entry does not say whether it is a credit or a debit (CdtDbtInd)", "该笔流水没有写明收入还是支出（CdtDbtInd）"))
 		return
 	}
 	v, rounded, err := money.ParseDecimalRound(c.amount.text, cur.Exponent(), money.Point)
 	if err != nil {
-		c.refuse("the amount (Amt) is " + err.Error())
+		c.refuse(fault.Say("the amount (Amt) is %s", "金额（Amt）有误：%s", err))
 		return
 	}
 	if v < 0 { // against the standard, but it can only mean the other way
@@ -151,7 +152,7 @@ func (c *camtReader) endEntry() {
 		c.e.text = prepend(c.e.text, c.info)
 	}
 	if c.tooMany {
-		c.out.Warn(e.line, "the entry has more than "+strconv.Itoa(maxReferences)+" references; the rest are left out")
+		c.out.Warn(e.line, fault.Say("the entry has more than %d references; the rest are left out", "该笔流水的参考号超过 %d 个，其余未采用", maxReferences))
 	}
 	s.put(c.out, e)
 }
@@ -169,7 +170,7 @@ func (c *camtReader) countEntry() {
 	}
 }
 
-func (c *camtReader) refuse(why string) {
+func (c *camtReader) refuse(why fault.Text) {
 	c.stmt.entries++
 	c.stmt.reject(c.out, c.e.line, why)
 }

@@ -162,7 +162,7 @@ func TestCAMTRefusesEntries(t *testing.T) {
 			if n := len(facts(t, r, evidence.BankStatement)); n != 0 {
 				t.Error("a statement that lost an entry is complete")
 			}
-			if rejected := r.out.Rejected(); len(rejected) != 1 || !strings.Contains(rejected[0].Why, c.why) || rejected[0].Line == 0 {
+			if rejected := r.out.Rejected(); len(rejected) != 1 || !strings.Contains(rejected[0].Why.EN, c.why) || rejected[0].Line == 0 {
 				t.Errorf("rejected %+v, want %q", rejected, c.why)
 			}
 		})

@@ -1,11 +1,11 @@
 package bank
 
 import (
-	"errors"
 	"regexp"
 	"strings"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 )
 
@@ -27,8 +27,8 @@ import (
 
 // csvFormat reads files with a header, csvBare those without.
 var (
-	csvFormat = format.Format{Name: "bank.csv", Title: "bank statement as CSV", Detect: detectCSV, Read: readCSV, Table: csvTables[1]}
-	csvBare   = format.Format{Name: "bank.csv", Title: "bank statement as CSV without header", Detect: bareTable.Detect, Read: bareTable.Read}
+	csvFormat = format.Format{Name: "bank.csv", Title: fault.Say("bank statement as CSV", "CSV 银行对账单"), Detect: detectCSV, Read: readCSV, Table: csvTables[1]}
+	csvBare   = format.Format{Name: "bank.csv", Title: fault.Say("bank statement as CSV without header", "CSV 银行对账单（无表头）"), Detect: bareTable.Detect, Read: bareTable.Read}
 )
 
 var csvTables = []*format.Table{
@@ -39,7 +39,7 @@ var csvTables = []*format.Table{
 
 func csvTable(required ...string) *format.Table {
 	return &format.Table{
-		Name: "bank.csv", Title: "bank statement as CSV", Type: evidence.BankEntry,
+		Name: "bank.csv", Title: fault.Say("bank statement as CSV", "CSV 银行对账单"), Type: evidence.BankEntry,
 		Columns: csvColumns(required), Recognise: plausibleCSV,
 		Open: openCSV, Footer: footerCSV, Foot: footCSV, Row: rowCSV, Close: closeCSV,
 	}
@@ -59,7 +59,7 @@ func tableOf(h *format.Head) *format.Table {
 func readCSV(in *format.Input, out *format.Out) error {
 	t := tableOf(&in.Head)
 	if t == nil {
-		return errors.New("no header of a bank statement")
+		return fault.Say("no header of a bank statement", "没有银行对账单的表头")
 	}
 	return t.Read(in, out)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -13,7 +14,7 @@ import (
 // (so TD Canada Trust). It is told by the balances, which must lead from row to
 // row; no other table does that by chance.
 var bareTable = &format.Table{
-	Name: "bank.csv", Title: "bank statement as CSV without header", Type: evidence.BankEntry,
+	Name: "bank.csv", Title: fault.Say("bank statement as CSV without header", "CSV 银行对账单（无表头）"), Type: evidence.BankEntry,
 	NoHeader: true, Delimiter: ',', Recognise: recogniseBare,
 	Columns: []format.Column{
 		{Name: "date", At: 0}, {Name: "text", At: 1}, {Name: "debit", At: 2}, {Name: "credit", At: 3}, {Name: "balance", At: 4},

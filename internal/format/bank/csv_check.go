@@ -1,11 +1,11 @@
 package bank
 
 import (
-	"fmt"
 	"sort"
 	"strings"
 
 	"daozhang/internal/calendar"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -52,7 +52,7 @@ func (p *csvPart) follow(c *csvDoc, r *csvRow, e *entry, net int64, cur money.Cu
 	b, _, err := money.ParseDecimalRound(r.balance, cur.Exponent(), c.style)
 	if err != nil {
 		if p.unread++; p.unread == 1 {
-			out.Warn(r.line, "the balance cannot be read; running balances are not checked from here")
+			out.Warn(r.line, fault.Say("the balance cannot be read; running balances are not checked from here", "余额无法读取，此行以下不再核对余额"))
 		}
 		return
 	}
@@ -80,7 +80,7 @@ func closeCSV(doc *format.Doc, out *format.Out) {
 	}
 	for _, key := range c.keys {
 		if p := c.parts[key]; p.s.account == unknownAccount {
-			out.Warn(p.s.line, "the file names no account here: its entries stand on the account \"unknown\", and only references join them to payouts")
+			out.Warn(p.s.line, fault.Say("the file names no account here: its entries stand on the account \"unknown\", and only references join them to payouts", "文件未写账号：这些流水记在账号 unknown 下，只能凭参考号与出款对上"))
 			break
 		}
 	}
@@ -95,7 +95,7 @@ func (c *csvDoc) closePart(p *csvPart, out *format.Out) {
 		for i, v := range []int64{p.credits, p.debits} {
 			stated, _, err := money.ParseDecimalRound(c.total[i], s.currency.Exponent(), c.style)
 			if err != nil || stated != v && stated != -v {
-				out.Warn(c.lines.total, fmt.Sprintf("the file sums its %s to %s, but they make %s", []string{"credits", "debits"}[i],
+				out.Warn(c.lines.total, fault.Say("the file sums its %s to %s, but they make %s", "文件的%s合计写 %s，明细之和为 %s", sides[i],
 					strings.TrimSpace(c.total[i]), money.Format(v, s.currency)))
 				s.complete = false
 			}
@@ -107,7 +107,8 @@ func (c *csvDoc) closePart(p *csvPart, out *format.Out) {
 		best, newest = &p.newer, true
 	}
 	if best.broken > 0 {
-		out.Warn(best.brokenAt, fmt.Sprintf("%s: its running balance does not lead from row to row: %d of %d steps do not fit, the first one here; nothing is taken as complete",
+		out.Warn(best.brokenAt, fault.Say("%s: its running balance does not lead from row to row: %d of %d steps do not fit, the first one here; nothing is taken as complete",
+			"%s：余额逐行对不上，%d 处不符（共 %d 处），首处在此；不视为完整账单",
 			s.describe(), best.broken, best.links))
 		s.complete = false
 	}

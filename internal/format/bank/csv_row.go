@@ -2,12 +2,12 @@ package bank
 
 import (
 	"cmp"
-	"errors"
 	"regexp"
 	"strings"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -68,7 +68,7 @@ type csvPart struct {
 	balances          int
 }
 
-var errCardStatement = errors.New("a statement of a payment card: it lists what was bought with the card, and does not say which sign is money in; hand in the statement of the account that payouts go to")
+var errCardStatement = error(fault.Say("a statement of a payment card: it lists what was bought with the card, and does not say which sign is money in; hand in the statement of the account that payouts go to", "银行卡消费账单：列的是刷卡支出，也没有说明哪种正负号是入账；请提供收款账户的对账单"))
 
 func openCSV(doc *format.Doc, out *format.Out) error {
 	c := &csvDoc{parts: map[string]*csvPart{}}
@@ -224,7 +224,7 @@ func (c *csvDoc) read(r *csvRow, in *format.Input, out *format.Out) {
 			c.account, _ = cleanAccount(r.account)
 		}
 		if r.credit != "" || r.debit != "" || r.amount != "" {
-			out.Reject(r.line, "an amount without a date: write the day of booking in the row")
+			out.Reject(r.line, fault.Say("an amount without a date: write the day of booking in the row", "有金额而无日期，请在该行填写记账日"))
 		}
 		return
 	}
@@ -243,7 +243,7 @@ func (c *csvDoc) read(r *csvRow, in *format.Input, out *format.Out) {
 		}
 	}
 	cur, why := c.currencyOf(r, in, out)
-	if why != "" {
+	if !why.None() {
 		out.Reject(r.line, why)
 		return
 	}
@@ -251,7 +251,7 @@ func (c *csvDoc) read(r *csvRow, in *format.Input, out *format.Out) {
 	e.reset(r.line)
 	date, second, ok := parseDate(r.date, c.order)
 	if !ok {
-		c.part(r, cur, in).s.reject(out, r.line, "the date is none that exists; write it as YYYY-MM-DD")
+		c.part(r, cur, in).s.reject(out, r.line, fault.Say("the date is none that exists; write it as YYYY-MM-DD", "日期不存在，请写作 YYYY-MM-DD"))
 		return
 	}
 	e.booking = date
@@ -262,7 +262,7 @@ func (c *csvDoc) read(r *csvRow, in *format.Input, out *format.Out) {
 	e.currency = cur
 	net, why := c.amountOf(r, cur, &e)
 	p := c.part(r, cur, in)
-	if why != "" {
+	if !why.None() {
 		p.s.entries++
 		p.s.reject(out, r.line, why)
 		return
@@ -306,44 +306,44 @@ func isPending(status string) bool {
 
 // currencyOf gives a row's currency: of its column, the header, the preamble,
 // the person, at last what goes without saying.
-func (c *csvDoc) currencyOf(r *csvRow, in *format.Input, out *format.Out) (money.Currency, string) {
+func (c *csvDoc) currencyOf(r *csvRow, in *format.Input, out *format.Out) (money.Currency, fault.Text) {
 	if r.currency != "" && strings.Trim(r.currency, "-") != "" {
 		cur, ok := format.ParseCurrency([]byte(r.currency))
 		if !ok {
-			return cur, "the currency is no ISO 4217 code"
+			return cur, fault.Say("the currency is no ISO 4217 code", "币种不是 ISO 4217 代码")
 		}
-		return cur, ""
+		return cur, fault.Text{}
 	}
 	if c.currency != (money.Currency{}) {
-		return c.currency, ""
+		return c.currency, fault.Text{}
 	}
 	cur := in.CurrencyOr(c.own)
 	if !c.assumed && !c.chinese && in.Currency == (money.Currency{}) {
 		c.assumed = true
-		out.Warn(0, "the file names no currency: its amounts are taken as "+cur.String()+"; say which it is with --currency")
+		out.Warn(0, fault.Say("the file names no currency: its amounts are taken as %s; say which it is with --currency", "文件未写币种，金额按 %s 计；如不是，请用 --currency 指明", cur))
 	}
-	return cur, ""
+	return cur, fault.Text{}
 }
 
 // amountOf gives what a row adds to the account.
-func (c *csvDoc) amountOf(r *csvRow, cur money.Currency, e *entry) (net int64, why string) {
-	parse := func(s, column string) int64 {
-		if s == "" || why != "" {
+func (c *csvDoc) amountOf(r *csvRow, cur money.Currency, e *entry) (net int64, why fault.Text) {
+	parse := func(s string, column fault.Text) int64 {
+		if s == "" || !why.None() {
 			return 0
 		}
 		v, rounded, err := money.ParseDecimalRound(s, cur.Exponent(), c.style)
 		if err != nil {
-			why = "column " + column + ": " + err.Error()
+			why = fault.Say("column %s: %s", "%s列：%s", column, err)
 		}
 		e.rounded = e.rounded || rounded
 		return v
 	}
 	if c.split {
 		if r.credit == "" && r.debit == "" {
-			return 0, "neither a credit nor a debit"
+			return 0, fault.Say("neither a credit nor a debit", "收入和支出都没有填写")
 		}
-		credit, debit := parse(r.credit, "credit"), parse(r.debit, "debit")
-		if why != "" {
+		credit, debit := parse(r.credit, fault.Say("credit", "收入")), parse(r.debit, fault.Say("debit", "支出"))
+		if !why.None() {
 			return 0, why
 		}
 		if c.negative {
@@ -351,15 +351,15 @@ func (c *csvDoc) amountOf(r *csvRow, cur money.Currency, e *entry) (net int64, w
 		}
 		net, ok := money.Sub(credit, debit)
 		if !ok {
-			return 0, "the amount is too large"
+			return 0, fault.Say("the amount is too large", "金额过大")
 		}
-		return net, ""
+		return net, fault.Text{}
 	}
 	if r.amount == "" {
-		return 0, "no amount"
+		return 0, fault.Say("no amount", "没有金额")
 	}
-	net = parse(r.amount, "amount")
-	if why != "" {
+	net = parse(r.amount, fault.Say("amount", "金额"))
+	if !why.None() {
 		return 0, why
 	}
 	if c.useMark && r.mark != "" {
@@ -368,11 +368,11 @@ func (c *csvDoc) amountOf(r *csvRow, cur money.Currency, e *entry) (net int64, w
 		}
 		credit, ok := markOf(r.mark)
 		if !ok {
-			return 0, "the mark says neither credit nor debit"
+			return 0, fault.Say("the mark says neither credit nor debit", "借贷标志既非收入也非支出")
 		}
 		net = signedAmount(net, credit)
 	}
-	return net, ""
+	return net, fault.Text{}
 }
 
 // part gives the account and currency a row belongs to.

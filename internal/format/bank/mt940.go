@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"daozhang/internal/calendar"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -19,7 +20,7 @@ import (
 // MT940 is complete.
 var mtFormat = format.Format{
 	Name:   "mt940",
-	Title:  "SWIFT customer statement or interim report (MT940, MT942)",
+	Title:  fault.Say("SWIFT customer statement or interim report (MT940, MT942)", "SWIFT 客户对账单或中间报告（MT940、MT942）"),
 	Detect: detectMT,
 	Read: func(in *format.Input, out *format.Out) error {
 		m := &mtReader{in: in, out: out}
@@ -107,7 +108,7 @@ type mtReader struct {
 
 	e       entry
 	pending bool // e waits for its :86:
-	problem string
+	problem fault.Text
 	details [][]byte
 	extra   []byte // supplementary details and :NS:
 }
@@ -158,7 +159,7 @@ func (m *mtReader) read() error {
 	m.endStatement(true)
 	m.pages.end(m.out)
 	if !m.found {
-		m.out.Reject(0, "no statement in this file: it has fields of an MT940, but no account, balance or entry; hand in the whole file")
+		m.out.Reject(0, fault.Say("no statement in this file: it has fields of an MT940, but no account, balance or entry; hand in the whole file", "文件中没有对账单：有 MT940 的字段，却没有账号、余额或流水，请提供完整文件"))
 	}
 	return nil
 }
@@ -243,12 +244,12 @@ func (m *mtReader) endField() {
 	case "60F", "60M":
 		m.open()
 		m.first = tag == "60F"
-		m.balance(&m.stmt.opening, lines[0], "opening balance (:"+tag+":)")
+		m.balance(&m.stmt.opening, lines[0], fault.Say("opening balance (:%s:)", "期初余额（:%s:）", tag))
 	case "62F", "62M":
 		m.open()
 		m.endEntry()
 		m.last = tag == "62F"
-		m.balance(&m.stmt.closing, lines[0], "closing balance (:"+tag+":)")
+		m.balance(&m.stmt.closing, lines[0], fault.Say("closing balance (:%s:)", "期末余额（:%s:）", tag))
 	case "64", "65", "65F":
 		m.endEntry()
 	case "34F":
@@ -315,25 +316,25 @@ func (m *mtReader) account(lines [][]byte) {
 }
 
 // balance reads D or C, the date, the currency and the amount.
-func (m *mtReader) balance(to *balance, v []byte, what string) {
+func (m *mtReader) balance(to *balance, v []byte, what fault.Text) {
 	v = bytes.TrimSpace(v)
 	if len(v) < 11 || v[0] != 'C' && v[0] != 'D' {
-		m.out.Warn(m.tagLine, what+" cannot be read; it is left out")
+		m.out.Warn(m.tagLine, fault.Say("%s cannot be read; it is left out", "%s无法读取，未采用", what))
 		return
 	}
 	cur, ok := money.ParseCurrencyBytes(v[7:10])
 	if !ok {
-		m.out.Warn(m.tagLine, what+" is in no known currency; it is left out")
+		m.out.Warn(m.tagLine, fault.Say("%s is in no known currency; it is left out", "%s的币种未知，未采用", what))
 		return
 	}
 	amount, _, rest, err := mtAmount(v[10:], cur)
 	if err != nil || len(bytes.TrimSpace(rest)) > 0 {
-		m.out.Warn(m.tagLine, what+" has no amount that can be read; it is left out")
+		m.out.Warn(m.tagLine, fault.Say("%s has no amount that can be read; it is left out", "%s的金额无法读取，未采用", what))
 		return
 	}
 	date, err := mtDate(v[1:7])
 	if err != nil {
-		m.out.Warn(m.tagLine, what+" has no existing date; its amount is used")
+		m.out.Warn(m.tagLine, fault.Say("%s has no existing date; its amount is used", "%s的日期不存在，金额照用", what))
 	}
 	*to = balance{given: true, amount: signedAmount(amount, v[0] == 'C'), currency: cur, date: date}
 	if m.stmt.currency == (money.Currency{}) {
@@ -461,16 +462,17 @@ func (m *mtReader) endStatement(whole bool) {
 	m.stmt, m.ref = nil, ""
 	for _, t := range []struct {
 		*mtTotal
-		what string
-	}{{&m.debits, "debits"}, {&m.credits, "credits"}} {
+		what fault.Text
+	}{{&m.debits, sides[1]}, {&m.credits, sides[0]}} {
 		if t.stated && (t.count != t.read || t.sum != t.total) {
-			m.out.Warn(s.line, fmt.Sprintf("%s: the bank states %d %s of %s, but there are %d of %s", s.describe(),
+			m.out.Warn(s.line, fault.Say("%[1]s: the bank states %[2]d %[3]s of %[4]s, but there are %[5]d of %[6]s",
+				"%[1]s：银行写%[3]s %[2]d 笔 %[4]s，实有 %[5]d 笔 %[6]s，请向银行核实", s.describe(),
 				t.count, t.what, money.Format(t.sum, s.currency), t.read, money.Format(t.total, s.currency)))
 		}
 	}
 	if s.account == "" && s.entries == 0 {
 		if s.opening.given || s.closing.given {
-			m.out.Reject(s.line, "a balance without an account (:25:): nothing says whose it is; hand in the whole statement")
+			m.out.Reject(s.line, fault.Say("a balance without an account (:25:): nothing says whose it is; hand in the whole statement", "有余额而无账号（:25:），不知属于哪个账户，请提供完整对账单"))
 		}
 		return
 	}
@@ -480,7 +482,7 @@ func (m *mtReader) endStatement(whole bool) {
 	}
 	if !s.closing.given {
 		if s.entries > 0 || whole {
-			m.out.Warn(s.line, s.describe()+" has no closing balance (:62F:): its entries are read, but it is not taken as complete")
+			m.out.Warn(s.line, fault.Say("%s has no closing balance (:62F:): its entries are read, but it is not taken as complete", "%s没有期末余额（:62F:）：流水已读取，但不视为完整账单", s.describe()))
 		}
 		return
 	}

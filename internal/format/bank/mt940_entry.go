@@ -5,6 +5,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/money"
 )
 
@@ -16,20 +17,20 @@ func (m *mtReader) entry(lines [][]byte) {
 	m.begin()
 	e := &m.e
 	e.reset(m.tagLine)
-	m.pending, m.problem = true, ""
+	m.pending, m.problem = true, fault.Text{}
 	m.details, m.extra = m.details[:0], m.extra[:0]
 	l, why := parseLine(lines[0], m.stmt.currency)
-	if why != "" && len(lines) > 1 { // cut within the line
+	if !why.None() && len(lines) > 1 { // cut within the line
 		joined := append(bytes.Clone(lines[0]), lines[1]...)
-		if again, w := parseLine(joined, m.stmt.currency); w == "" {
-			l, why, lines = again, "", lines[1:]
+		if again, w := parseLine(joined, m.stmt.currency); w.None() {
+			l, why, lines = again, fault.Text{}, lines[1:]
 		}
 	}
-	if why != "" {
+	if !why.None() {
 		m.problem = why
 		return
 	}
-	if l.odd != "" {
+	if !l.odd.None() {
 		m.out.Warn(e.line, l.odd)
 	}
 	e.amount, e.rounded, e.currency = l.amount, l.rounded, m.stmt.currency
@@ -59,7 +60,7 @@ func (m *mtReader) endEntry() {
 	if e.credit {
 		t = &m.credits
 	}
-	if m.problem != "" {
+	if !m.problem.None() {
 		m.stmt.entries++
 		m.stmt.reject(m.out, e.line, m.problem)
 		return
@@ -80,25 +81,25 @@ type line61 struct {
 	rounded        bool
 	customerRef    string
 	bankRef        string
-	rest           []byte // what stands behind the references
-	odd            string // what was read in spite of being wrong
+	rest           []byte     // what stands behind the references
+	odd            fault.Text // what was read in spite of being wrong
 }
 
 // parseLine reads field 61: value date, entry date, mark, funds code, amount,
 // type of transaction, the customer's reference, and after "//" the bank's.
 // why says what is wrong with it.
-func parseLine(v []byte, cur money.Currency) (l line61, why string) {
+func parseLine(v []byte, cur money.Currency) (l line61, why fault.Text) {
 	l.value, l.booking = calendar.None, calendar.None
 	v = bytes.TrimSpace(v)
 	if len(v) < 8 {
-		return l, "the statement line (:61:) is too short; a line has been lost"
+		return l, fault.Say("the statement line (:61:) is too short; a line has been lost", "流水行（:61:）过短，有一行丢失")
 	}
 	if cur == (money.Currency{}) {
-		return l, "the statement line (:61:) stands before any currency: there is no opening balance (:60F:) or floor limit (:34F:)"
+		return l, fault.Say("the statement line (:61:) stands before any currency: there is no opening balance (:60F:) or floor limit (:34F:)", "流水行（:61:）之前没有币种：缺少期初余额（:60F:）或下限（:34F:）")
 	}
 	value, err := mtDate(v[:6])
 	if err != nil && !digitsOnly(v[:6]) {
-		return l, "the statement line (:61:) does not begin with a date (YYMMDD)"
+		return l, fault.Say("the statement line (:61:) does not begin with a date (YYMMDD)", "流水行（:61:）不是以日期（YYMMDD）开头")
 	}
 	badValue := err != nil
 	year, _ := number(v[:2])
@@ -108,17 +109,17 @@ func parseLine(v []byte, cur money.Currency) (l line61, why string) {
 	if len(v) > 4 && digitsOnly(v[:4]) {
 		var ok bool
 		if l.booking, ok = entryDate(v[:4], year, month); !ok && badValue {
-			return l, "neither value date nor entry date of the statement line (:61:) exists"
+			return l, fault.Say("neither value date nor entry date of the statement line (:61:) exists", "流水行（:61:）的起息日和记账日都不存在")
 		} else if !ok {
-			l.odd = "the entry date does not exist; the value date is taken for it"
+			l.odd = fault.Say("the entry date does not exist; the value date is taken for it", "记账日不存在，按起息日计")
 		}
 		v = v[4:]
 	} else if badValue {
-		return l, "the value date of the statement line (:61:) does not exist"
+		return l, fault.Say("the value date of the statement line (:61:) does not exist", "流水行（:61:）的起息日不存在")
 	}
 	if badValue {
 		// Interest is reckoned in months of 30 days, and some banks write it so.
-		l.odd = "the value date does not exist; the entry keeps its booking date " + l.booking.String()
+		l.odd = fault.Say("the value date does not exist; the entry keeps its booking date %s", "起息日不存在，按记账日 %s 计", l.booking)
 	}
 
 	switch {
@@ -132,19 +133,19 @@ func parseLine(v []byte, cur money.Currency) (l line61, why string) {
 		l.credit = v[0] == 'C'
 		v = v[1:]
 	default:
-		return l, "the statement line (:61:) does not say whether it is a credit or a debit (C, D, RC, RD)"
+		return l, fault.Say("the statement line (:61:) does not say whether it is a credit or a debit (C, D, RC, RD)", "流水行（:61:）没有写明收入还是支出（C、D、RC、RD）")
 	}
 	if len(v) > 0 && (v[0]-'A' <= 25 || v[0]-'a' <= 25) { // funds code
 		v = v[1:]
 	}
 	v = bytes.TrimLeft(v, " ")
 	if len(v) == 0 || v[0]-'0' > 9 {
-		return l, "the statement line (:61:) has no amount"
+		return l, fault.Say("the statement line (:61:) has no amount", "流水行（:61:）没有金额")
 	}
 	var amountErr error
 	l.amount, l.rounded, v, amountErr = mtAmount(v, cur)
 	if amountErr != nil {
-		return l, "the amount of the statement line (:61:) is " + amountErr.Error()
+		return l, fault.Say("the amount of the statement line (:61:) is %s", "流水行（:61:）的金额有误：%s", amountErr)
 	}
 	v = bytes.TrimLeft(v, " ")
 	v = v[min(4, len(v)):] // type of transaction, such as NTRF
@@ -164,7 +165,7 @@ func parseLine(v []byte, cur money.Currency) (l line61, why string) {
 	if see86[l.customerRef] {
 		l.customerRef = ""
 	}
-	return l, ""
+	return l, fault.Text{}
 }
 
 // see86 are the words that stand for a reference which the details give.

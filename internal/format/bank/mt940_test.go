@@ -104,7 +104,7 @@ func TestMT940RefusesLines(t *testing.T) {
 			if n := len(facts(t, r, evidence.BankStatement)); n != 0 {
 				t.Error("a statement that lost an entry is complete")
 			}
-			if rejected := r.out.Rejected(); len(rejected) != 1 || rejected[0].Line != 6 || !strings.Contains(rejected[0].Why, c.why) {
+			if rejected := r.out.Rejected(); len(rejected) != 1 || rejected[0].Line != 6 || !strings.Contains(rejected[0].Why.EN, c.why) {
 				t.Errorf("rejected %+v, want %q", rejected, c.why)
 			}
 		})

@@ -66,7 +66,7 @@ func (r result) told() string {
 		b.WriteString(r.err.Error() + "\n")
 	}
 	for _, n := range append(r.out.Rejected(), r.out.Warnings()...) {
-		b.WriteString(n.Why + "\n")
+		b.WriteString(n.Why.EN + "\n")
 	}
 	return b.String()
 }

@@ -13,6 +13,7 @@ import (
 	"daozhang/internal/calendar"
 	"daozhang/internal/card"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -144,7 +145,7 @@ func newStatement(formatName string, line int) *statement {
 
 // reject tells that an entry was refused. The statement is then no longer
 // complete.
-func (s *statement) reject(out *format.Out, line int, why string) {
+func (s *statement) reject(out *format.Out, line int, why fault.Text) {
 	s.lost++
 	out.Reject(line, why)
 }
@@ -153,7 +154,7 @@ func (s *statement) reject(out *format.Out, line int, why string) {
 func (s *statement) put(out *format.Out, e *entry) {
 	s.entries++
 	if s.account == "" {
-		s.reject(out, e.line, "entry without an account: the file names none before it; add the account's line or number as the bank sends it")
+		s.reject(out, e.line, fault.Say("entry without an account: the file names none before it; add the account's line or number as the bank sends it", "流水没有账号：文件在它之前未写账号，请补上银行原样提供的账号"))
 		return
 	}
 	if e.booking == calendar.None && !e.pending {
@@ -171,7 +172,7 @@ func (s *statement) put(out *format.Out, e *entry) {
 	case e.value != calendar.None:
 		when, offset = startOf(e.value, s.zone)
 	default:
-		s.reject(out, e.line, "entry without a date: neither booking date nor value date is given")
+		s.reject(out, e.line, fault.Say("entry without a date: neither booking date nor value date is given", "流水没有日期：记账日和起息日都没有写"))
 		return
 	}
 	ref := s.unique(strings.ToValidUTF8(e.ref, "\uFFFD"))
@@ -211,8 +212,7 @@ func (s *statement) put(out *format.Out, e *entry) {
 		return
 	}
 	if e.rounded {
-		out.Warn(e.line, "amount finer than the minor unit of "+e.currency.String()+": rounded half up to "+
-			money.Format(e.amount, e.currency))
+		out.Warn(e.line, fault.Say("amount finer than the minor unit of %s: rounded half up to %s", "金额比 %s 的最小单位更细，四舍五入为 %s", e.currency, money.Format(e.amount, e.currency)))
 	}
 	if !e.pending {
 		s.add(e)
@@ -363,29 +363,30 @@ func (s *statement) days() (from, to calendar.Date, ok bool) {
 func (s *statement) finish(out *format.Out) (to calendar.Date, declared bool) {
 	if !s.opening.given || !s.closing.given {
 		if s.complete && s.entries > 0 {
-			out.Warn(s.line, s.describe()+" has no opening or no closing balance: its entries are read, but it is not taken as complete")
+			out.Warn(s.line, fault.Say("%s has no opening or no closing balance: its entries are read, but it is not taken as complete", "%s缺少期初或期末余额：流水已读取，但不视为完整账单", s.describe()))
 		}
 		return calendar.None, false
 	}
 	if s.opening.currency != s.closing.currency {
-		out.Warn(s.line, s.describe()+" opens and closes in different currencies; it is not taken as complete")
+		out.Warn(s.line, fault.Say("%s opens and closes in different currencies; it is not taken as complete", "%s的期初与期末币种不同，不视为完整账单", s.describe()))
 		return calendar.None, false
 	}
 	c := s.opening.currency
 	reached, ok := money.Add(s.opening.amount, s.sum)
 	switch {
 	case s.overflow || !ok:
-		out.Warn(s.line, s.describe()+" sums to more than can be counted; it is not taken as complete")
+		out.Warn(s.line, fault.Say("%s sums to more than can be counted; it is not taken as complete", "%s的合计超出可计算范围，不视为完整账单", s.describe()))
 		return calendar.None, false
 	case s.lost > 0:
-		out.Warn(s.line, fmt.Sprintf("%s: %d of its %d entries were refused; it is not taken as complete",
+		out.Warn(s.line, fault.Say("%s: %d of its %d entries were refused; it is not taken as complete", "%s：有 %d 笔流水（共 %d 笔）未能采用，不视为完整账单",
 			s.describe(), s.lost, s.entries))
 		return calendar.None, false
 	case reached != s.closing.amount:
-		why := fmt.Sprintf("%s does not add up: opening %s and booked entries of %s make %s, but it closes with %s; its entries are read, but it is not taken as complete",
+		why := fault.Say("%s does not add up: opening %s and booked entries of %s make %s, but it closes with %s; its entries are read, but it is not taken as complete",
+			"%s对不平：期初 %s 加已记账流水 %s 得 %s，期末却是 %s；流水已读取，但不视为完整账单",
 			s.describe(), money.Format(s.opening.amount, c), money.Format(s.sum, c), money.Format(reached, c), money.Format(s.closing.amount, c))
 		if s.foreign > 0 {
-			why += fmt.Sprintf(" (%d entries are in another currency)", s.foreign)
+			why = fault.Say("%s (%d entries are in another currency)", "%s（另有 %d 笔为其他币种）", why, s.foreign)
 		}
 		out.Warn(s.line, why)
 		return calendar.None, false
@@ -397,7 +398,7 @@ func (s *statement) finish(out *format.Out) (to calendar.Date, declared bool) {
 	}
 	if !ok {
 		if s.closing.date != calendar.None && s.closing.date < s.opening.date {
-			out.Warn(s.line, s.describe()+" closes on a day before it opens; it is not taken as complete")
+			out.Warn(s.line, fault.Say("%s closes on a day before it opens; it is not taken as complete", "%s的期末日早于期初日，不视为完整账单", s.describe()))
 		}
 		return calendar.None, false
 	}
@@ -472,14 +473,14 @@ func (p *pages) add(out *format.Out, s *statement, first, last bool) {
 	case first:
 		p.begun = s
 	default:
-		out.Warn(s.line, s.describe()+" is a later part of a longer one: its entries are read, but it is not taken as complete; put all parts into one file, in order")
+		out.Warn(s.line, fault.Say("%s is a later part of a longer one: its entries are read, but it is not taken as complete; put all parts into one file, in order", "%s是较长账单的后续部分：流水已读取，但不视为完整账单；请把各部分按顺序放入同一文件", s.describe()))
 	}
 }
 
 // end gives up waiting for further parts.
 func (p *pages) end(out *format.Out) {
 	if p.begun != nil {
-		out.Warn(p.begun.line, p.begun.describe()+" has further parts that do not follow in this file: its entries are read, but it is not taken as complete")
+		out.Warn(p.begun.line, fault.Say("%s has further parts that do not follow in this file: its entries are read, but it is not taken as complete", "%s还有后续部分，不在本文件中：流水已读取，但不视为完整账单", p.begun.describe()))
 		p.begun = nil
 	}
 }
@@ -506,16 +507,19 @@ func (s *statement) join(part *statement) {
 }
 
 // describe names the statement in messages.
-func (s *statement) describe() string {
-	name := "statement"
+func (s *statement) describe() fault.Text {
+	name := fault.Say("statement", "对账单")
 	if s.number != "" {
-		name += " " + s.number
+		name = fault.Say("%s %s", "%s %s", name, s.number)
 	}
 	if s.account != "" {
-		name += " of account " + card.AccountTail(s.account)
+		name = fault.Say("%s of account %s", "%s（账号 %s）", name, card.AccountTail(s.account))
 	}
 	return name
 }
+
+// sides name the entries of a statement: money in, money out.
+var sides = [2]fault.Text{fault.Say("credits", "收入"), fault.Say("debits", "支出")}
 
 // cleanAccount gives an account number as payouts name it: without spaces,
 // IBANs in capitals, without the currency that some banks write behind it.

@@ -3,8 +3,6 @@ package bank
 import (
 	"bufio"
 	"bytes"
-	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -14,6 +12,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/transform"
 
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 )
 
@@ -52,7 +51,7 @@ func newXMLReader(r io.Reader) *xmlReader {
 	return &xmlReader{r: bufio.NewReaderSize(r, 64<<10), line: 1}
 }
 
-var errCutOff = errors.New("the file is cut off: it ends before its last element is closed; fetch it again from the bank")
+var errCutOff = error(fault.Say("the file is cut off: it ends before its last element is closed; fetch it again from the bank", "文件被截断：最后的元素没有结束，请向银行重新获取"))
 
 // next goes to the next beginning or end of an element. name is valid until
 // the next call. After an end, text is the element's own text if it had no
@@ -103,8 +102,8 @@ func (x *xmlReader) short(err error) error {
 	return err
 }
 
-func (x *xmlReader) malformed(why string) error {
-	return fmt.Errorf("not well-formed XML in line %d: %s", x.line, why)
+func (x *xmlReader) malformed(why fault.Text) error {
+	return fault.Say("not well-formed XML in line %d: %s", "第 %d 行的 XML 格式有误：%s", x.line, why)
 }
 
 // readText takes the text up to the next tag and the tag's "<".
@@ -257,7 +256,7 @@ func (x *xmlReader) readTag() error {
 		x.line += bytes.Count(part, newline)
 		x.tag = append(x.tag, part...)
 		if len(x.tag) > maxTag {
-			return x.malformed("a tag without end")
+			return x.malformed(fault.Say("a tag without end", "标签没有结束"))
 		}
 		if err == bufio.ErrBufferFull {
 			continue
@@ -298,10 +297,10 @@ func (x *xmlReader) readStart() (xmlKind, []byte, error) {
 	}
 	name := localName(x.tag)
 	if len(name) == 0 {
-		return 0, nil, x.malformed("a tag without name")
+		return 0, nil, x.malformed(fault.Say("a tag without name", "标签没有名称"))
 	}
 	if x.depth == maxDepth {
-		return 0, nil, x.malformed("elements nested too deep")
+		return 0, nil, x.malformed(fault.Say("elements nested too deep", "元素嵌套过深"))
 	}
 	x.names[x.depth] = append(x.names[x.depth][:0], name...)
 	x.depth++
@@ -314,7 +313,7 @@ func (x *xmlReader) readEnd() (xmlKind, []byte, error) {
 		return 0, nil, x.short(err)
 	}
 	if x.depth == 0 || !bytes.Equal(x.tag, x.names[x.depth-1]) && !bytes.Equal(localName(x.tag), x.names[x.depth-1]) {
-		return 0, nil, x.malformed("an element is closed that is not open")
+		return 0, nil, x.malformed(fault.Say("an element is closed that is not open", "结束了并未开始的元素"))
 	}
 	x.depth--
 	return xmlEnd, x.names[x.depth], nil

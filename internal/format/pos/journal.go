@@ -4,6 +4,7 @@ package pos
 
 import (
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 )
 
@@ -25,7 +26,7 @@ func Formats() []format.Format {
 // the header says 分.
 var journal = &format.Table{
 	Name:  "pos.journal",
-	Title: "POS journal",
+	Title: fault.Say("POS journal", "POS 流水"),
 	Type:  evidence.TerminalTransaction,
 	Columns: []format.Column{
 		format.Must(format.Known(format.When)),

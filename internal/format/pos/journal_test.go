@@ -76,7 +76,7 @@ func TestSettlementsAreNoJournals(t *testing.T) {
 func TestFullCardNumbersAreRefusedAndNotRepeated(t *testing.T) {
 	const number = "4242424242424242"
 	facts, out := read(t, "交易时间,终端号,流水号,卡号,金额\n2026-03-02 10:15:04,T1,12,"+number+",12.80\n2026-03-02 10:15:04,T1,13,,12.80\n")
-	if len(facts) != 1 || len(out.Rejected()) != 1 || out.Rejected()[0].Line != 2 || strings.Contains(out.Rejected()[0].Why, number) {
+	if len(facts) != 1 || len(out.Rejected()) != 1 || out.Rejected()[0].Line != 2 || strings.Contains(out.Rejected()[0].Why.EN, number) {
 		t.Errorf("%v, rejected %v", facts, out.Rejected())
 	}
 }

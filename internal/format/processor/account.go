@@ -1,11 +1,11 @@
 package processor
 
 import (
-	"fmt"
 	"strings"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 )
 
@@ -81,7 +81,7 @@ func (b *accountBill) book(row *format.Row, out *format.Out, m movement) bool {
 		d.PutDate(evidence.BookingDate, m.when.date()),
 		putWord(d, evidence.Text, strings.Join(strings.Fields(m.text), " ")),
 	); err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return false
 	}
 	if !out.Commit(d, row.Line) {
@@ -132,7 +132,7 @@ func (b *accountBill) payOut(row *format.Row, out *format.Out, id string, m move
 		d.PutString(evidence.By, "platform"),
 		d.PutString(evidence.StateField, "sent"),
 	); err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	out.Commit(d, row.Line)
@@ -145,7 +145,7 @@ func (b *accountBill) state(doc *format.Doc, out *format.Out) {
 		opening, closing, broken = b.latest.before, b.first.after, b.down
 	}
 	if broken.rows > 0 {
-		out.Warn(broken.line, fmt.Sprintf("the balance does not follow from the one beside it and the amount on %d rows, first here: rows are missing or the file was changed", broken.rows))
+		out.Warn(broken.line, fault.Say("the balance does not follow from the one beside it and the amount on %d rows, first here: rows are missing or the file was changed", "有 %d 行的余额与相邻余额和金额对不上，首处在此：有行缺失或文件被改动，请重新下载", broken.rows))
 	}
 	if !b.footed || b.torn || broken.rows > 0 || b.rows.count == 0 || b.rows.overflow || out.Source().Rejected > 0 {
 		return
@@ -166,7 +166,7 @@ func (b *accountBill) state(doc *format.Doc, out *format.Out) {
 		d.PutInt(evidence.Closing, closing),
 		d.PutString(evidence.CurrencyField, doc.In.CurrencyOr("CNY").String()),
 	); err != nil {
-		out.Reject(doc.Line, sentence(err))
+		out.Reject(doc.Line, fault.Reason(err))
 		return
 	}
 	d.HashID([]byte("bank.statement " + b.from.String() + " " + b.to.String()))

@@ -1,12 +1,12 @@
 package processor
 
 import (
-	"errors"
 	"strings"
 	"time"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -22,7 +22,7 @@ var adyenZones = map[string]float64{
 	"JST": 9, "KST": 9, "ACST": 9.5, "ACDT": 10.5, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
 }
 
-var errAdyenZone = errors.New("the time zone is not known; name it with --zone, such as Europe/Amsterdam")
+var errAdyenZone = error(fault.Say("the time zone is not known; name it with --zone, such as Europe/Amsterdam", "时区未知，请用 --zone 指明，如 Europe/Amsterdam"))
 
 // adyenZone gives the zone of a row: as its column says, unless that is empty.
 func adyenZone(in *format.Input, name string) (*time.Location, error) {
@@ -58,7 +58,7 @@ func adyenMoment(row *format.Row, column, zone string) (dated, error) {
 	}
 	at, offset, err := format.ParseTime(text, loc)
 	if err != nil {
-		return dated{}, errors.New(column + ": " + sentence(err))
+		return dated{}, in(column, err)
 	}
 	return dated{at, offset}, nil
 }

@@ -1,10 +1,10 @@
 package processor
 
 import (
-	"fmt"
 	"strings"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -15,7 +15,7 @@ import (
 // merchant is a settlement line. Adyen writes no response code of field 39:
 // Authorised stands as 00 and Refused as 05, the refusal without a reason.
 var adyenAccounting = &format.Table{
-	Name: "adyen.accounting", Title: "Adyen payments accounting report",
+	Name: "adyen.accounting", Title: fault.Say("Adyen payments accounting report", "Adyen 付款核算报表"),
 	Type: evidence.SettlementLine, Zone: "UTC", Currency: "EUR",
 	Columns: []format.Column{
 		{Field: evidence.MID, Name: "mid", Headers: []string{"Merchant Account"}},
@@ -71,13 +71,13 @@ func adyenAccountingRow(row *format.Row, out *format.Out) {
 	if !ok {
 		step.fact = evidence.SettlementLine
 		if _, known := adyenKind(row.Text("Type"), 0); !known && len(row.Bytes("Payable")) == 0 {
-			out.Warn(row.Line, fmt.Sprintf("the record type %s is not known and moves no money; the row is left out", quoted(row.Text("Type"))))
+			out.Warn(row.Line, fault.Say("the record type %s is not known and moves no money; the row is left out", "记录类型 %s 未知且不涉及资金，该行未采用", quoted(row.Text("Type"))))
 			return
 		}
 	}
 	d := out.Begin(step.fact)
 	if err := putAdyenRecord(row, d, step.kind, step.code); err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	out.Commit(d, row.Line)
@@ -89,7 +89,7 @@ func putAdyenRecord(row *format.Row, d *evidence.Draft, kind evidence.Kind, code
 		return err
 	}
 	if when.at == 0 {
-		return fmt.Errorf("column %q: is empty; it says when the step was booked", "Booking Date")
+		return fault.Say("column %q: is empty; it says when the step was booked", "列 %q：为空，应为记账时间", "Booking Date")
 	}
 	// The columns' own currency is said below.
 	if err := row.Put(d, ""); err != nil {
@@ -105,7 +105,7 @@ func putAdyenRecord(row *format.Row, d *evidence.Draft, kind evidence.Kind, code
 	}
 	c, ok := format.ParseCurrency(row.Bytes("Main Currency"))
 	if !ok {
-		return fmt.Errorf("column %q: not an ISO 4217 currency such as EUR", "Main Currency")
+		return noCurrency("Main Currency")
 	}
 	amount, has, err := row.Amount("Main Amount", c)
 	if err != nil {
@@ -134,14 +134,14 @@ func putAdyenRecord(row *format.Row, d *evidence.Draft, kind evidence.Kind, code
 func putAdyenBooking(row *format.Row, d *evidence.Draft, when dated) error {
 	c, ok := format.ParseCurrency(row.Bytes("Settlement Currency"))
 	if !ok {
-		return fmt.Errorf("column %q: not an ISO 4217 currency such as EUR", "Settlement Currency")
+		return noCurrency("Settlement Currency")
 	}
 	net, has, err := row.Amount("Payable", c)
 	if err != nil {
 		return err
 	}
 	if !has {
-		return fmt.Errorf("column %q: is empty; it says what the row adds to the payout", "Payable (SC)")
+		return fault.Say("column %q: is empty; it says what the row adds to the payout", "列 %q：为空，应为该行对出款的增减", "Payable (SC)")
 	}
 	fee, err := adyenFees(row, c, "Commission", "Markup", "Scheme Fees", "Interchange")
 	if err != nil {

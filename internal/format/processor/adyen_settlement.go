@@ -2,7 +2,6 @@ package processor
 
 import (
 	"bytes"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -23,7 +23,7 @@ const adyenSettlementName = "adyen.settlement"
 // end says on which day the batch is paid and under which reference, so that a
 // batch is gathered first and stated then.
 var adyenSettlement = &format.Table{
-	Name: adyenSettlementName, Title: "Adyen settlement details report",
+	Name: adyenSettlementName, Title: fault.Say("Adyen settlement details report", "Adyen 结算明细报表"),
 	Type: evidence.SettlementLine, Zone: "UTC", Currency: "EUR",
 	Columns: []format.Column{
 		{Field: evidence.MID, Name: "mid", Headers: []string{"Merchant Account"}},
@@ -104,7 +104,7 @@ func (r *adyenReport) batch(mid, number string) *adyenBatch {
 func adyenRow(row *format.Row, out *format.Out) {
 	l, err := readAdyenLine(row)
 	if err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	r := row.Doc.State.(*adyenReport)
@@ -134,7 +134,7 @@ func adyenRow(row *format.Row, out *format.Out) {
 		}
 		if _, told := r.unknown[l.typeName]; !told {
 			r.unknown[l.typeName] = l.line
-			out.Warn(l.line, fmt.Sprintf("the type %s is not known; such rows count as adjustments with the sign of their net", quoted(l.typeName)))
+			out.Warn(l.line, fault.Say("the type %s is not known; such rows count as adjustments with the sign of their net", "类型 %s 未知，这类行按净额的正负计为调账", quoted(l.typeName)))
 		}
 	}
 	b.lines = append(b.lines, l)
@@ -147,7 +147,7 @@ func readAdyenLine(row *format.Row) (l adyenLine, err error) {
 	l.network, l.cardType = adyenCard(row)
 	var ok bool
 	if l.currency, ok = format.ParseCurrency(row.Bytes("Net Currency")); !ok {
-		return l, fmt.Errorf("column %q: not an ISO 4217 currency such as EUR", "Net Currency")
+		return l, noCurrency("Net Currency")
 	}
 	if l.created, err = adyenMoment(row, "Creation Date", "zone"); err != nil {
 		return l, err
@@ -156,7 +156,7 @@ func readAdyenLine(row *format.Row) (l adyenLine, err error) {
 		return l, err
 	}
 	if l.created.at == 0 && l.booked.at == 0 {
-		return l, fmt.Errorf("column %q: is empty; it says when the row was made", "Creation Date")
+		return l, fault.Say("column %q: is empty; it says when the row was made", "列 %q：为空，应为该行的生成时间", "Creation Date")
 	}
 	if l.net, err = creditLessDebit(row, "Net Credit", "Net Debit", l.currency); err != nil {
 		return l, err
@@ -173,7 +173,7 @@ func readAdyenLine(row *format.Row) (l adyenLine, err error) {
 		return l, nil
 	}
 	if l.gross, ok = format.ParseCurrency(grossCurrency); !ok {
-		return l, fmt.Errorf("column %q: not an ISO 4217 currency such as EUR", "Gross Currency")
+		return l, noCurrency("Gross Currency")
 	}
 	gross, err := creditLessDebit(row, "Gross Credit", "Gross Debit", l.gross)
 	if err != nil {
@@ -274,7 +274,7 @@ func (b *adyenBatch) state(doc *format.Doc, out *format.Out) {
 		d.SetSource(source)
 		d.SetIDWord(id(l.hash))
 		if err := l.put(d, b, due, ids[l.currency]); err != nil {
-			out.Reject(l.line, sentence(err))
+			out.Reject(l.line, fault.Reason(err))
 			continue
 		}
 		if !out.Commit(d, l.line) {
@@ -292,7 +292,7 @@ func (b *adyenBatch) state(doc *format.Doc, out *format.Out) {
 		d.SetSource(source)
 		d.SetIDWord(id(p.hash))
 		if err := p.putPayout(d, b); err != nil {
-			out.Reject(p.line, sentence(err))
+			out.Reject(p.line, fault.Reason(err))
 			continue
 		}
 		out.Commit(d, p.line)
@@ -410,7 +410,7 @@ func (b *adyenBatch) check(out *format.Out, sums *document) {
 			at = b.lines[len(b.lines)-1].line
 		}
 		var t totals
-		t.compare("payout of batch "+b.number+" in "+c.String(), money.Format(paid[c], c), money.Format(have[c], c))
+		t.compare(fault.Say("payout of batch %s in %s", "批次 %s 的出款（%s）", b.number, c), money.Format(paid[c], c), money.Format(have[c], c))
 		sums.torn = !t.agree(out, at) || sums.torn
 	}
 }
@@ -452,7 +452,7 @@ func (b *adyenBatch) dropRoundedReferences(out *format.Out) {
 		}
 		if !told {
 			told = true
-			out.Warn(l.line, "sales of different orders carry one Psp Reference: a spreadsheet has rounded its digits; such references are left out, export the report as CSV")
+			out.Warn(l.line, fault.Say("sales of different orders carry one Psp Reference: a spreadsheet has rounded its digits; such references are left out, export the report as CSV", "不同订单的消费带同一个 Psp Reference：末位数字被电子表格取整，这些参考号未采用，请把报表导出为 CSV"))
 		}
 		l.ref = ""
 	}

@@ -1,12 +1,12 @@
 package processor
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -21,7 +21,7 @@ const alipayDetailName = "alipay.detail"
 // merchant: lines with # name the account and the days before the columns and
 // state the totals after the rows.
 var alipayDetail = &format.Table{
-	Name: alipayDetailName, Title: "Alipay business detail bill (业务明细)",
+	Name: alipayDetailName, Title: fault.Say("Alipay business detail bill (业务明细)", "支付宝业务明细账单"),
 	Type: evidence.SettlementLine, Zone: "Asia/Shanghai", Currency: "CNY",
 	Const: map[evidence.Field]string{evidence.Network: "Alipay"},
 	Columns: []format.Column{
@@ -49,7 +49,7 @@ var alipayDetail = &format.Table{
 // payments in it: its total says how many lines the day has and what they come
 // to.
 var alipaySummary = &format.Table{
-	Name: alipaySummaryName, Title: "Alipay business summary (业务汇总)",
+	Name: alipaySummaryName, Title: fault.Say("Alipay business summary (业务汇总)", "支付宝业务汇总"),
 	Type: evidence.SettlementFile, Zone: "Asia/Shanghai", Currency: "CNY",
 	Columns: []format.Column{
 		{Name: "store", Headers: []string{"门店编号"}},
@@ -115,21 +115,21 @@ func alipayRow(row *format.Row, out *format.Out) {
 	if err = firstError(err, err2, err3, err4, err5); err == nil {
 		switch {
 		case kind == evidence.NoKind:
-			err = fmt.Errorf("column %q: is none of the words known there: 交易, 退款", "业务类型")
+			err = fault.Say("column %q: is none of the words known there: 交易, 退款", "列 %q：不是该列认识的词：交易、退款", "业务类型")
 		case when.at == 0:
-			err = fmt.Errorf("column %q: is empty", "完成时间")
+			err = unfilled("完成时间")
 		case !has:
-			err = fmt.Errorf("column %q: is empty", "商家实收（元）")
+			err = unfilled("商家实收（元）")
 		}
 	}
 	if err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	// A share of the profit that goes to others is taken as the fee is.
 	fee, ok := money.Add(magnitude(service), magnitude(share))
 	if !ok {
-		out.Reject(row.Line, sentence(money.ErrOverflow))
+		out.Reject(row.Line, fault.Reason(money.ErrOverflow))
 		return
 	}
 	if kind == evidence.Refund {
@@ -150,7 +150,7 @@ func alipayRow(row *format.Row, out *format.Out) {
 		err = firstError(err, d.PutString(evidence.TID, tid))
 	}
 	if err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	if !out.Commit(d, row.Line) {
@@ -174,7 +174,7 @@ func (bill *alipayBill) foot(row *format.Row, out *format.Out) {
 	}
 	amount, err := money.ParseDecimal(m[3], row.Currency().Exponent(), money.Point)
 	if err != nil {
-		out.Warn(row.Line, "the total cannot be read")
+		out.Warn(row.Line, fault.Say("the total cannot be read", "合计无法读取"))
 		bill.torn = true
 		return
 	}
@@ -187,7 +187,7 @@ func (bill *alipayBill) check(doc *format.Doc, out *format.Out) {
 	c := doc.In.CurrencyOr("CNY")
 	if len(bill.stated) == 0 {
 		if doc.Rows > 0 {
-			out.Warn(doc.Line, "the bill's totals are missing at its end: it is cut short; download it again")
+			out.Warn(doc.Line, cutShort)
 		}
 		bill.torn = true
 		return
@@ -206,8 +206,8 @@ func (bill *alipayBill) check(doc *format.Doc, out *format.Out) {
 			have.total, _ = money.Add(have.total, bill.refunds.total)
 		}
 		var t totals
-		t.count(what+"笔数", s.count, have.count)
-		t.compare(what, money.Format(s.amount, c), money.Format(have.total, c))
+		t.count(fault.Same(what+"笔数"), s.count, have.count)
+		t.compare(fault.Same(what), money.Format(s.amount, c), money.Format(have.total, c))
 		bill.torn = !t.agree(out, s.line) || bill.torn
 	}
 }
@@ -241,7 +241,7 @@ func alipayStore(row *format.Row, out *format.Out) {
 	refunds, _, err2 := row.Amount("refunds", c)
 	net, _, err3 := row.Amount("net", c)
 	if err = firstError(err, err2, err3); err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	if row.Text("store") == "合计" {
@@ -259,11 +259,12 @@ func (bill *alipayBill) stateSummary(doc *format.Doc, out *format.Out) {
 	c := doc.In.CurrencyOr("CNY")
 	t := bill.total
 	if t == nil || !bill.ended {
-		out.Warn(doc.Line, "the total (合计) or the line after it is missing: the summary is cut short; download it again")
+		out.Warn(doc.Line, fault.Say("the total (合计) or the line after it is missing: the summary is cut short; download it again", "缺少合计行或其后一行：汇总不完整，请重新下载"))
 		return
 	}
 	if bill.stores.sales > t.sales || bill.stores.refunds > t.refunds {
-		out.Warn(doc.Line, fmt.Sprintf("the stores have %d trades and %d refunds, more than the total of %d and %d",
+		out.Warn(doc.Line, fault.Say("the stores have %d trades and %d refunds, more than the total of %d and %d",
+			"各门店共 %d 笔交易、%d 笔退款，多于合计的 %d 笔和 %d 笔",
 			bill.stores.sales, bill.stores.refunds, t.sales, t.refunds))
 		return
 	}
@@ -272,7 +273,7 @@ func (bill *alipayBill) stateSummary(doc *format.Doc, out *format.Out) {
 	}
 	count, ok := money.Add(t.sales, t.refunds)
 	if !ok {
-		out.Warn(doc.Line, "the total's numbers of trades cannot be right")
+		out.Warn(doc.Line, fault.Say("the total's numbers of trades cannot be right", "合计的交易笔数有误"))
 		return
 	}
 	p := part{bill.mid, dueAfter(bill.from), c}

@@ -1,12 +1,12 @@
 package processor
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 )
 
@@ -17,7 +17,7 @@ const alipayAccountName = "alipay.account"
 // movement with the balance after it, as a bank's statement tells it. A
 // withdrawal (提现) is besides a payout to the bank.
 var alipayAccountBill = &format.Table{
-	Name: alipayAccountName, Title: "Alipay account bill (账务明细)",
+	Name: alipayAccountName, Title: fault.Say("Alipay account bill (账务明细)", "支付宝账务明细账单"),
 	Type: evidence.BankEntry, Zone: "Asia/Shanghai", Currency: "CNY",
 	Columns: []format.Column{
 		{Name: "flow", Headers: []string{"账务流水号"}},
@@ -56,13 +56,13 @@ func alipayAccountRow(row *format.Row, out *format.Out) {
 	if err = firstError(err, err2, err3, err4); err == nil {
 		switch {
 		case when.at == 0:
-			err = fmt.Errorf("column %q: is empty", "发生时间")
+			err = unfilled("发生时间")
 		case (in == 0) == (gone == 0):
-			err = fmt.Errorf("columns %q and %q: one of them must hold the amount", "收入金额（+元）", "支出金额（-元）")
+			err = fault.Say("columns %q and %q: one of them must hold the amount", "列 %q 和 %q：须有一列填写金额", "收入金额（+元）", "支出金额（-元）")
 		}
 	}
 	if err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	flow, business := row.Text("flow"), row.Text("business")
@@ -92,8 +92,8 @@ func alipayAccountFoot(row *format.Row, out *format.Out) {
 		have = bill.out
 	}
 	var t totals
-	t.count(m[1]+"合计笔数", m[2], have.count)
-	t.amount(m[1]+"合计", strings.TrimPrefix(m[3], "-"), row.Currency(), have.total)
+	t.count(fault.Same(m[1]+"合计笔数"), m[2], have.count)
+	t.amount(fault.Same(m[1]+"合计"), strings.TrimPrefix(m[3], "-"), row.Currency(), have.total)
 	bill.torn = !t.agree(out, row.Line) || bill.torn
 }
 
@@ -119,7 +119,7 @@ func alipayHead(doc *format.Doc) (alipayHeading, error) {
 		for _, m := range alipayDates.FindAllStringSubmatch(line, -1) {
 			day, err := format.ParseDate([]byte(m[2]))
 			if err != nil {
-				return h, fmt.Errorf("the %s日期 above the columns: %s", m[1], sentence(err))
+				return h, fault.Say("the %s日期 above the columns: %s", "表头上方的%s日期：%s", m[1], fault.Reason(err))
 			}
 			if m[1] == "起始" {
 				h.from = day

@@ -1,11 +1,11 @@
 package processor
 
 import (
-	"fmt"
 	"strings"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -27,7 +27,7 @@ var chinaumsCards = map[string]string{"借记卡": "debit", "贷记卡": "credit
 // What was asked may leave transactions out, and the portal shows 1,000 rows at
 // most, so that it never declares a day whole unless it says neither.
 var chinaumsExport = &format.Table{
-	Name: chinaumsExportName, Title: "ChinaUMS reconciliation export (对账明细)",
+	Name: chinaumsExportName, Title: fault.Say("ChinaUMS reconciliation export (对账明细)", "银联商务对账明细"),
 	Type: evidence.SettlementLine, Zone: "Asia/Shanghai", Currency: "CNY",
 	Columns: []format.Column{
 		{Name: "day", Headers: []string{"清算日期"}, As: format.AsDate},
@@ -59,7 +59,7 @@ var chinaumsExport = &format.Table{
 // chinaumsWap is the same export from the mobile portal: lines of tabs instead
 // of the columns' names, and last the note that not all may be shown.
 var chinaumsWap = &format.Table{
-	Name: "chinaums.wap", Title: "ChinaUMS reconciliation export without header",
+	Name: "chinaums.wap", Title: fault.Say("ChinaUMS reconciliation export without header", "银联商务对账明细（无表头）"),
 	Type: evidence.SettlementLine, Zone: "Asia/Shanghai", Currency: "CNY", Delimiter: '\t', NoHeader: true,
 	Columns: []format.Column{
 		{Name: "day", Headers: []string{"清算日期"}, At: 0, As: format.AsDate},
@@ -169,13 +169,13 @@ func umsRow(row *format.Row, out *format.Out) {
 	if err = firstError(err, err2, err3, err4, err5); err == nil {
 		switch {
 		case day == calendar.None:
-			err = fmt.Errorf("column %q: is empty", "清算日期")
+			err = unfilled("清算日期")
 		case !ok || kind == evidence.NoKind:
-			err = fmt.Errorf("column %q: is none of the words known there, such as 消费, 消费撤销, 退货", "交易类型")
+			err = fault.Say("column %q: is none of the words known there, such as 消费, 消费撤销, 退货", "列 %q：不是该列认识的词，如消费、消费撤销、退货", "交易类型")
 		}
 	}
 	if err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	a := signed(kind, gross, fee)
@@ -193,7 +193,7 @@ func umsRow(row *format.Row, out *format.Out) {
 		d.PutInstant(evidence.TransactionTime, when.at, when.offset)
 	}
 	if err = firstError(err, a.put(d), d.PutDate(evidence.ClearingDate, day), d.PutDate(evidence.SettlementDate, due)); err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	if !out.Commit(d, row.Line) {
@@ -223,13 +223,13 @@ func (e *umsExport) foot(row *format.Row, out *format.Out) {
 		name, text := strings.TrimRight(row.Clean(i), "：:"), row.Clean(i+1)
 		switch name {
 		case "总笔数":
-			t.count(name, text, e.gross.count)
+			t.count(fault.Same(name), text, e.gross.count)
 		case "交易金额":
-			t.amount(name, text, c, e.gross.total)
+			t.amount(fault.Same(name), text, c, e.gross.total)
 		case "结算金额", "清算金额":
-			t.amount(name, text, c, e.net.total)
+			t.amount(fault.Same(name), text, c, e.net.total)
 		case "手续费":
-			t.amount(name, text, c, e.fee.total)
+			t.amount(fault.Same(name), text, c, e.fee.total)
 		}
 	}
 	e.torn = !t.agree(out, row.Line) || e.torn

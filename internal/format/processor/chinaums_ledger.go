@@ -1,11 +1,11 @@
 package processor
 
 import (
-	"errors"
 	"fmt"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 )
 
@@ -15,7 +15,7 @@ import (
 // merchant, so that a row is a line of clearing. Amounts are in yuan without
 // the zeros at their end (365, 1999.8, .72).
 var chinaumsLedger = &format.Table{
-	Name: "chinaums.ledger", Title: "ChinaUMS acquirer ledger",
+	Name: "chinaums.ledger", Title: fault.Say("ChinaUMS acquirer ledger", "银联商务收单明细"),
 	Type: evidence.ClearingLine, Zone: "Asia/Shanghai", Currency: "CNY",
 	Columns: []format.Column{
 		{Field: evidence.ClearingDate, Name: "day", Headers: []string{"清算日期"}, As: format.AsDate},
@@ -40,7 +40,7 @@ var chinaumsLedger = &format.Table{
 	Fill:   fillLedger,
 }
 
-var errLedgerTime = errors.New(`column "交易时间": must be month, day and time such as 0702200726`)
+var errLedgerTime = error(fault.Say(`column "交易时间": must be month, day and time such as 0702200726`, `列 "交易时间"：须为月日和时分秒，如 0702200726`))
 
 // fillLedger sets the times: those of the rows have no year, which is that of
 // the clearing date, or the one before at the turn of the year.
@@ -50,7 +50,7 @@ func fillLedger(row *format.Row, d *evidence.Draft) error {
 		return err
 	}
 	if day == calendar.None {
-		return fmt.Errorf("column %q: is empty", "清算日期")
+		return unfilled("清算日期")
 	}
 	text := row.Text("time")
 	if len(text) != 10 || !allDigits([]byte(text)) {
@@ -78,7 +78,7 @@ func fillLedger(row *format.Row, d *evidence.Draft) error {
 // with ChinaUMS: clearing date, date, time, amount and trace number, without a
 // header. It names neither merchant nor terminal: --mid says whose it is.
 var merchantList = &format.Table{
-	Name: "chinaums.merchant", Title: "merchant's list for ChinaUMS",
+	Name: "chinaums.merchant", Title: fault.Say("merchant's list for ChinaUMS", "商户报银联商务的交易清单"),
 	Type: evidence.TerminalTransaction, Zone: "Asia/Shanghai", Currency: "CNY", Delimiter: ',', NoHeader: true,
 	Const: map[evidence.Field]string{evidence.KindField: "sale", evidence.ResultField: "approved"},
 	Columns: []format.Column{

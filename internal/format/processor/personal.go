@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"errors"
 	"strings"
 
 	"daozhang/internal/fault"
@@ -12,32 +11,33 @@ import (
 // merchant, no fee and no settlement, so that no merchant's money can be found
 // in them; to read them as a merchant's bill would be wrong for every row.
 
-var errPersonal = errors.New("a personal bill, which says what a person paid and nothing of a merchant's money")
+var errPersonal = error(fault.Say("a personal bill, which says what a person paid and nothing of a merchant's money", "个人账单，只说明个人付了什么，与商户的款项无关"))
 
 // personalBill is a kind of bill that is told apart in order to be refused.
 type personalBill struct {
-	name, title string
+	name  string
+	title fault.Text
 	// marks are texts that stand before the rows of such a bill and in no
 	// merchant's bill; all of them.
 	marks []string
-	hint  string
+	hint  fault.Text
 }
 
 var personal = []personalBill{
 	{
-		name: "alipay.personal", title: "Alipay personal bill",
+		name: "alipay.personal", title: fault.Say("Alipay personal bill", "支付宝个人账单"),
 		marks: []string{"支付宝账户：", "电子客户回单"},
-		hint:  "export 业务明细 of the day from the Alipay merchant portal",
+		hint:  fault.Say("export 业务明细 of the day from the Alipay merchant portal", "请从支付宝商家平台导出当天的业务明细"),
 	},
 	{
-		name: "alipay.personal", title: "Alipay personal bill",
+		name: "alipay.personal", title: fault.Say("Alipay personal bill", "支付宝个人账单"),
 		marks: []string{"支付宝交易记录明细查询"},
-		hint:  "export 业务明细 of the day from the Alipay merchant portal",
+		hint:  fault.Say("export 业务明细 of the day from the Alipay merchant portal", "请从支付宝商家平台导出当天的业务明细"),
 	},
 	{
-		name: "wechat.personal", title: "WeChat Pay personal bill",
+		name: "wechat.personal", title: fault.Say("WeChat Pay personal bill", "微信支付个人账单"),
 		marks: []string{"微信支付账单明细", "微信昵称"},
-		hint:  "export 交易账单 of the day from the WeChat Pay merchant platform",
+		hint:  fault.Say("export 交易账单 of the day from the WeChat Pay merchant platform", "请从微信支付商户平台导出当天的交易账单"),
 	},
 }
 

@@ -180,15 +180,23 @@ func firstOf(row *format.Row, names ...string) string {
 	return ""
 }
 
-// sentence is an error as it stands in a rejection: what is wrong and what to
-// do.
-func sentence(err error) string {
-	why := err.Error()
-	if hint := fault.HintOf(err); hint != "" {
-		why += "; " + hint
-	}
-	return why
+// unfilled says that a column which every row needs is empty.
+func unfilled(column string) error {
+	return fault.Say("column %q: is empty", "列 %q：为空", column)
 }
+
+// in names the column or field in which something is wrong.
+func in(name string, err error) error {
+	return fault.Say("%s: %s", "%s：%s", name, fault.Reason(err))
+}
+
+// noCurrency says that a column holds no currency.
+func noCurrency(column string) error {
+	return fault.Say("column %q: not an ISO 4217 currency such as EUR", "列 %q：不是 ISO 4217 币种，如 EUR", column)
+}
+
+// cutShort says that a bill lacks its totals.
+var cutShort = fault.Say("the bill's totals are missing at its end: it is cut short; download it again", "账单末尾缺少合计：文件不完整，请重新下载")
 
 // midnight is the first moment of a day in a zone.
 func midnight(day calendar.Date, loc *time.Location) dated {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/format/processor"
 )
@@ -40,7 +41,7 @@ func readContent(t testing.TB, content string, hints format.Hints) read {
 		out := format.NewOut("input", set)
 		r := read{format: f.Name}
 		if err := f.Read(in, out); err != nil {
-			out.Reject(0, err.Error())
+			out.Reject(0, fault.TextOf(err))
 		}
 		r.rejected, r.warnings = out.Rejected(), out.Warnings()
 		for ref := range set.All {

@@ -149,7 +149,7 @@ func checkTold(t *testing.T, what string, have []format.Note, want []string) {
 		return
 	}
 	for i := range want {
-		if !strings.Contains(have[i].Why, want[i]) {
+		if !strings.Contains(have[i].Why.EN, want[i]) {
 			t.Errorf("%s: %s, want %q", what, have[i], want[i])
 		}
 	}

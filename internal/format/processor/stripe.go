@@ -5,6 +5,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -22,7 +23,7 @@ const (
 // payout it names, and is due when that payout reaches the bank, else when
 // Stripe makes it available.
 var stripeItemized = &format.Table{
-	Name: stripeItemizedName, Title: "Stripe itemized balance or payout report",
+	Name: stripeItemizedName, Title: fault.Say("Stripe itemized balance or payout report", "Stripe 余额或出款明细报表"),
 	Type: evidence.SettlementLine, Zone: "UTC", Currency: "USD",
 	Columns: []format.Column{
 		{Name: "mid", Optional: true,
@@ -64,7 +65,7 @@ var stripeItemized = &format.Table{
 // stripeBalance is the older export of the balance's history from the
 // dashboard, with the same content under other names.
 var stripeBalance = &format.Table{
-	Name: stripeBalanceName, Title: "Stripe balance history",
+	Name: stripeBalanceName, Title: fault.Say("Stripe balance history", "Stripe 余额历史"),
 	Type: evidence.SettlementLine, Zone: "UTC", Currency: "USD",
 	Columns: []format.Column{
 		{Name: "transaction", Headers: []string{"id"}},
@@ -183,7 +184,7 @@ func stripeRow(row *format.Row, out *format.Out) {
 	fee, _, err5 := row.Amount("fee", c)
 	net, hasNet, err6 := row.Amount("net", c)
 	if err = firstError(err, err2, err3, err4, err5, err6); err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	if created.at == 0 { // a report of payouts has the day of the payout alone
@@ -191,10 +192,10 @@ func stripeRow(row *format.Row, out *format.Out) {
 	}
 	switch {
 	case created.at == 0:
-		out.Reject(row.Line, `column "created": is empty; it says when the row was made`)
+		out.Reject(row.Line, fault.Say(`column "created": is empty; it says when the row was made`, `列 "created"：为空，应为该行的生成时间`))
 		return
 	case !hasNet:
-		out.Reject(row.Line, `column "net": is empty; it says what the row adds to the balance`)
+		out.Reject(row.Line, fault.Say(`column "net": is empty; it says what the row adds to the balance`, `列 "net"：为空，应为该行对余额的增减`))
 		return
 	}
 	category := strings.ToLower(row.Text("category"))
@@ -226,7 +227,7 @@ func stripeRow(row *format.Row, out *format.Out) {
 	d.PutInstant(evidence.TransactionTime, created.at, created.offset)
 	payout := stripePayoutID(row)
 	if err = firstError(err, putWord(d, evidence.MID, stripeMID(row)), putStripeKeys(row, d, a.kind), a.put(d), putWord(d, evidence.Payout, payout), d.PutDate(evidence.SettlementDate, due)); err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	if !out.Commit(d, row.Line) {
@@ -314,7 +315,7 @@ func stripePayoutRow(row *format.Row, out *format.Out, state string, c money.Cur
 		d.PutString(evidence.By, "platform"),
 		d.PutString(evidence.StateField, state),
 	); err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	if !out.Commit(d, row.Line) || state == "returned" || state == "rejected" || id == "" {
@@ -347,7 +348,7 @@ func (r *stripeReport) check(doc *format.Doc, out *format.Out) {
 		}
 		day := part{mid: p.mid, due: p.due}
 		var t totals
-		t.compare("payout "+id+" in "+p.currency.String(), money.Format(p.amount, p.currency), money.Format(total, p.currency))
+		t.compare(fault.Say("payout %s in %s", "出款 %s（%s）", id, p.currency), money.Format(p.amount, p.currency), money.Format(total, p.currency))
 		short[day] = !t.agree(out, p.line) || short[day]
 		paid[day] = p
 	}

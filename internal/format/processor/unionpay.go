@@ -2,12 +2,11 @@ package processor
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"strings"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -23,7 +22,7 @@ const unionpayZMName = "unionpay.zm"
 // clearing. The clearing date, which the rows do not have, is that of the
 // business day (from 23:00 to 23:00) that most of the rows at its head are of.
 var unionpayZM = &format.Table{
-	Name: unionpayZMName, Title: "UnionPay merchant clearing file (INN…ZM)",
+	Name: unionpayZMName, Title: fault.Say("UnionPay merchant clearing file (INN…ZM)", "银联商户清算文件（INN…ZM）"),
 	Type: evidence.SettlementLine, Zone: "Asia/Shanghai", Currency: "CNY", Fixed: true,
 	Const: map[evidence.Field]string{evidence.Network: "UnionPay"},
 	Columns: []format.Column{
@@ -93,7 +92,7 @@ type zmFile struct {
 	known dated
 }
 
-var errZMDay = errors.New("no row at its head has a query number (流水号), which alone tells the year; get the file whole from UnionPay")
+var errZMDay = error(fault.Say("no row at its head has a query number (流水号), which alone tells the year; get the file whole from UnionPay", "文件开头没有一行带流水号，无从得知年份，请向银联索取完整文件"))
 
 // openZM finds the clearing date.
 func openZM(doc *format.Doc, _ *format.Out) error {
@@ -136,9 +135,9 @@ var zmCards = map[string]string{"01": "debit", "02": "credit", "03": "credit", "
 func zmRow(row *format.Row, out *format.Out) {
 	if !isZM(row.Raw) {
 		if len(row.Raw) != zmWidth {
-			out.Reject(row.Line, fmt.Sprintf("has %d bytes where a row has %d: the file was cut or changed; get it whole from UnionPay", len(row.Raw), zmWidth))
+			out.Reject(row.Line, fault.Say("has %d bytes where a row has %d: the file was cut or changed; get it whole from UnionPay", "该行 %d 字节，应为 %d 字节：文件被截断或改动，请向银联索取完整文件", len(row.Raw), zmWidth))
 		} else {
-			out.Reject(row.Line, "its fields do not stand at their places; get the file anew from UnionPay")
+			out.Reject(row.Line, fault.Say("its fields do not stand at their places; get the file anew from UnionPay", "各字段不在规定的位置，请向银联重新索取文件"))
 		}
 		return
 	}
@@ -146,7 +145,7 @@ func zmRow(row *format.Row, out *format.Out) {
 	d := out.Begin(evidence.SettlementLine)
 	a, p, known, err := f.line(row, d)
 	if err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	if !out.Commit(d, row.Line) {
@@ -160,7 +159,7 @@ func zmRow(row *format.Row, out *format.Out) {
 func (f *zmFile) line(row *format.Row, d *evidence.Draft) (a amounts, p part, known dated, err error) {
 	kind, ok := zmKinds[row.Text("txnType")]
 	if !ok {
-		return a, p, known, errors.New("the transaction type is none of 01, 03, 04, 31, 33, 99")
+		return a, p, known, fault.Say("the transaction type is none of 01, 03, 04, 31, 33, 99", "交易类型不是 01、03、04、31、33、99 之一")
 	}
 	c := row.Currency()
 	gross, _, err := row.Amount("txnAmt", c)
@@ -169,11 +168,11 @@ func (f *zmFile) line(row *format.Row, d *evidence.Draft) (a amounts, p part, kn
 	}
 	fee, err := sided(row.Bytes("merCharge"))
 	if err != nil {
-		return a, p, known, errors.New("merCharge (商户手续费): " + sentence(err))
+		return a, p, known, in("merCharge (商户手续费)", err)
 	}
 	net, err := sided(row.Bytes("settleAmt"))
 	if err != nil {
-		return a, p, known, errors.New("settleAmt (结算金额): " + sentence(err))
+		return a, p, known, in("settleAmt (结算金额)", err)
 	}
 	a = amounts{kind: kind, gross: gross, fee: -fee, net: net}
 	text := row.Text("queryId")
@@ -182,7 +181,7 @@ func (f *zmFile) line(row *format.Row, d *evidence.Draft) (a amounts, p part, kn
 	}
 	at, offset, err := format.ParseTime([]byte(text[:14]), row.Doc.In.ZoneOr("Asia/Shanghai"))
 	if err != nil {
-		return a, p, known, errors.New("txnTime (交易传输时间): " + sentence(err))
+		return a, p, known, in("txnTime (交易传输时间)", err)
 	}
 	if err = row.Put(d, ""); err != nil {
 		return a, p, known, err

@@ -2,13 +2,12 @@ package processor
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 )
 
@@ -19,7 +18,7 @@ const wechatTradeBillName = "wechat.tradebill"
 // trades, successful ones, refunds; the 24 columns of before 2018 and the 27
 // since. Every cell begins with a back-tick; two lines of totals close it.
 var wechatTradeBill = &format.Table{
-	Name: wechatTradeBillName, Title: "WeChat Pay trade bill",
+	Name: wechatTradeBillName, Title: fault.Say("WeChat Pay trade bill", "微信支付交易账单"),
 	Type: evidence.SettlementLine, Zone: "Asia/Shanghai", Currency: "CNY",
 	Const: map[evidence.Field]string{evidence.Network: "WeChat Pay"},
 	Columns: []format.Column{
@@ -108,28 +107,27 @@ var wechatStates = map[string]evidence.Kind{"SUCCESS": evidence.Sale, "REFUND": 
 // spreadsheetNumber is what a spreadsheet makes of a long number.
 var spreadsheetNumber = regexp.MustCompile(`^\d(?:\.\d+)?E\+\d+$`)
 
-var errWechatCells = errors.New("the line was changed after the bill was written")
-
 func wechatTradeRow(row *format.Row, out *format.Out) {
 	bill := row.Doc.State.(*wechatBill)
 	bill.rows++
 	d := out.Begin(evidence.SettlementLine)
 	if want := len(row.Doc.Header); len(row.Cells) != want {
-		out.Reject(row.Line, fmt.Sprintf("has %d cells where the header has %d: %s; download the bill again", len(row.Cells), want, errWechatCells))
+		out.Reject(row.Line, fault.Say("has %d cells where the header has %d: the line was changed after the bill was written; download the bill again",
+			"有 %d 个单元格，表头有 %d 个：账单生成后该行被改动过，请重新下载账单", len(row.Cells), want))
 		return
 	}
 	a, day, known, err := wechatLine(row, d, bill)
 	if err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	if ref := row.Text("ref"); spreadsheetNumber.MatchString(ref) {
 		if !bill.told {
 			bill.told = true
-			out.Warn(row.Line, "a spreadsheet has cut the numbers of 微信订单号 short (as in 4.0E+27); they are left out, download the bill again and do not save it from a spreadsheet")
+			out.Warn(row.Line, fault.Say("a spreadsheet has cut the numbers of 微信订单号 short (as in 4.0E+27); they are left out, download the bill again and do not save it from a spreadsheet", "微信订单号被电子表格截短（如 4.0E+27），这些单号未采用；请重新下载账单，不要用电子表格另存"))
 		}
 	} else if err := putWord(d, evidence.Ref, ref); err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	if !out.Commit(d, row.Line) {
@@ -146,14 +144,14 @@ func wechatTradeRow(row *format.Row, out *format.Out) {
 func wechatLine(row *format.Row, d *evidence.Draft, bill *wechatBill) (a amounts, day calendar.Date, known dated, err error) {
 	kind, ok := wechatStates[row.Text("state")]
 	if !ok {
-		return a, 0, known, fmt.Errorf("column %q: is none of the states known there: SUCCESS, REFUND, REVOKED", "交易状态")
+		return a, 0, known, fault.Say("column %q: is none of the states known there: SUCCESS, REFUND, REVOKED", "列 %q：不是该列认识的状态 SUCCESS、REFUND、REVOKED", "交易状态")
 	}
 	when, err := momentOf(row, "time")
 	if err != nil {
 		return a, 0, known, err
 	}
 	if when.at == 0 {
-		return a, 0, known, fmt.Errorf("column %q: is empty", "交易时间")
+		return a, 0, known, unfilled("交易时间")
 	}
 	c := row.Currency()
 	var gross, refund, order, fee int64
@@ -249,9 +247,9 @@ func (bill *wechatBill) foot(row *format.Row, out *format.Out) {
 	for i, name := range bill.footer {
 		text := row.Clean(i)
 		if name == "总交易单数" {
-			t.count(name, text, bill.rows)
+			t.count(fault.Same(name), text, bill.rows)
 		} else if column, ok := wechatTotals[name]; ok && text != "" {
-			t.amount(name, text, c, bill.totals[column])
+			t.amount(fault.Same(name), text, c, bill.totals[column])
 		}
 	}
 	bill.torn = !t.agree(out, row.Line)
@@ -262,7 +260,7 @@ func (bill *wechatBill) foot(row *format.Row, out *format.Out) {
 func (bill *wechatBill) state(doc *format.Doc, out *format.Out) {
 	if !bill.footed {
 		if bill.footer == nil && bill.rows > 0 {
-			out.Warn(doc.Line, "the bill's totals are missing at its end: it is cut short; download it again")
+			out.Warn(doc.Line, cutShort)
 		}
 		bill.torn = true
 	}

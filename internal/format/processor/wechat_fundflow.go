@@ -1,10 +1,10 @@
 package processor
 
 import (
-	"fmt"
 	"strings"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 )
 
@@ -16,7 +16,7 @@ const wechatFundFlowName = "wechat.fundflow"
 // statement tells it. A withdrawal (提现) is besides a payout to the bank. The
 // bill does not name the merchant; --mid does.
 var wechatFundFlow = &format.Table{
-	Name: wechatFundFlowName, Title: "WeChat Pay fund-flow bill",
+	Name: wechatFundFlowName, Title: fault.Say("WeChat Pay fund-flow bill", "微信支付资金账单"),
 	Type: evidence.BankEntry, Zone: "Asia/Shanghai", Currency: "CNY",
 	Columns: []format.Column{
 		{Name: "time", Headers: []string{"记账时间"}, As: format.AsTime},
@@ -66,15 +66,15 @@ func wechatFlowRow(row *format.Row, out *format.Out) {
 	if err = firstError(err, err2, err3); err == nil {
 		switch {
 		case when.at == 0:
-			err = fmt.Errorf("column %q: is empty", "记账时间")
+			err = unfilled("记账时间")
 		case !has:
-			err = fmt.Errorf("column %q: is empty", "收支金额(元)")
+			err = unfilled("收支金额(元)")
 		case direction != "收入" && direction != "支出":
-			err = fmt.Errorf("column %q: must be 收入 or 支出", "收支类型")
+			err = fault.Say("column %q: must be 收入 or 支出", "列 %q：须为收入或支出", "收支类型")
 		}
 	}
 	if err != nil {
-		out.Reject(row.Line, sentence(err))
+		out.Reject(row.Line, fault.Reason(err))
 		return
 	}
 	kind, business, flow := row.Text("type"), row.Text("business"), row.Text("flow")
@@ -110,15 +110,15 @@ func wechatFlowFoot(row *format.Row, out *format.Out) {
 		text := row.Clean(i)
 		switch name {
 		case "资金流水总笔数":
-			t.count(name, text, bill.rows.count)
+			t.count(fault.Same(name), text, bill.rows.count)
 		case "收入笔数":
-			t.count(name, text, bill.in.count)
+			t.count(fault.Same(name), text, bill.in.count)
 		case "支出笔数":
-			t.count(name, text, bill.out.count)
+			t.count(fault.Same(name), text, bill.out.count)
 		case "收入金额":
-			t.amount(name, text, c, bill.in.total)
+			t.amount(fault.Same(name), text, c, bill.in.total)
 		case "支出金额":
-			t.amount(name, text, c, bill.out.total)
+			t.amount(fault.Same(name), text, c, bill.out.total)
 		}
 	}
 	bill.torn = !t.agree(out, row.Line) || bill.torn

@@ -1,12 +1,12 @@
 package processor
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/format"
 	"daozhang/internal/money"
 )
@@ -72,8 +72,9 @@ func (doc *document) note(line int, a amounts) {
 // tellUneven warns of the rows that do not foot.
 func (doc *document) tellUneven(out *format.Out) {
 	if doc.uneven > 0 {
-		out.Warn(doc.unevenLine, fmt.Sprintf(
-			"the net is not the gross less the fees on %d rows, first here; the stated net is taken, ask the processor for the difference", doc.uneven))
+		out.Warn(doc.unevenLine, fault.Say(
+			"the net is not the gross less the fees on %d rows, first here; the stated net is taken, ask the processor for the difference",
+			"有 %d 行的净额不等于金额减手续费，首处在此；按所写净额计，请向收单机构核实差额", doc.uneven))
 	}
 }
 
@@ -126,7 +127,7 @@ func declareFile(out *format.Out, line int, source string, p part, s *sum, known
 		err = firstError(err, d.PutInt(evidence.Total, s.total), d.PutString(evidence.CurrencyField, p.currency.String()))
 	}
 	if err != nil {
-		out.Reject(line, sentence(err))
+		out.Reject(line, fault.Reason(err))
 		return
 	}
 	d.HashID([]byte("settlement.file " + p.mid + " " + p.due.String()))
@@ -145,23 +146,23 @@ func firstError(errs ...error) error {
 // totals compares what a file states of itself with its rows; all that differs
 // is told at once.
 type totals struct {
-	differ []string
+	differ fault.Text
 }
 
 // compare notes one total.
-func (t *totals) compare(what, stated, counted string) {
+func (t *totals) compare(what fault.Text, stated, counted string) {
 	if stated != counted {
-		t.differ = append(t.differ, fmt.Sprintf("%s %s stated, %s read", what, stated, counted))
+		t.differ = t.differ.And(fault.Say("%s %s stated, %s read", "%s文件写 %s，实读 %s", what, stated, counted))
 	}
 }
 
 // unreadable notes a total that is no number.
-func (t *totals) unreadable(what string) {
-	t.differ = append(t.differ, what+" cannot be read")
+func (t *totals) unreadable(what fault.Text) {
+	t.differ = t.differ.And(fault.Say("%s cannot be read", "%s无法读取", what))
 }
 
 // amount notes a total in major units.
-func (t *totals) amount(what, stated string, c money.Currency, counted int64) {
+func (t *totals) amount(what fault.Text, stated string, c money.Currency, counted int64) {
 	n, _, err := money.ParseDecimalRound(stated, c.Exponent(), money.Point)
 	if err != nil {
 		t.unreadable(what)
@@ -171,7 +172,7 @@ func (t *totals) amount(what, stated string, c money.Currency, counted int64) {
 }
 
 // count notes a number of rows, which is at times written as a decimal (20.0).
-func (t *totals) count(what, stated string, counted int64) {
+func (t *totals) count(what fault.Text, stated string, counted int64) {
 	whole, fraction, _ := strings.Cut(stated, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil || strings.Trim(fraction, "0") != "" {
@@ -183,9 +184,9 @@ func (t *totals) count(what, stated string, counted int64) {
 
 // agree tells what differs, and reports whether nothing does.
 func (t *totals) agree(out *format.Out, line int) bool {
-	if len(t.differ) == 0 {
+	if t.differ.None() {
 		return true
 	}
-	out.Warn(line, "totals differ: "+strings.Join(t.differ, "; ")+"; rows are missing or the file was changed: get it again from its sender")
+	out.Warn(line, fault.Say("totals differ: %s; rows are missing or the file was changed: get it again from its sender", "合计不符：%s；有行缺失或文件被改动，请向发送方重新索取", t.differ))
 	return false
 }

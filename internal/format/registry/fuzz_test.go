@@ -52,7 +52,7 @@ func FuzzEveryFormat(f *testing.F) {
 				t.Errorf("%s: an error without words", formats[i].Name)
 			}
 			for _, n := range out.Rejected() {
-				if n.Why == "" {
+				if n.Why.None() {
 					t.Errorf("%s: a rejection without a reason", formats[i].Name)
 				}
 			}
@@ -79,7 +79,7 @@ func FuzzLoad(f *testing.F) {
 			t.Error("neither read nor refused")
 		}
 		for _, r := range l.Rejected {
-			if r.Why == "" {
+			if r.Why.None() {
 				t.Error("refused without a reason")
 			}
 		}

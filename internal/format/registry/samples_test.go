@@ -96,9 +96,9 @@ func TestSamples(t *testing.T) {
 	for _, r := range l.Rejected {
 		told[rel(r.File)] = true
 		if r.Line == 0 {
-			why[rel(r.File)] = r.Why
+			why[rel(r.File)] = r.Why.EN
 		}
-		if r.Why == "" {
+		if r.Why.None() {
 			t.Errorf("%v: rejected without a reason", r)
 		}
 	}
