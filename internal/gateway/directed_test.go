@@ -217,6 +217,27 @@ func TestTraceNumberWraps(t *testing.T) {
 	s.judge()
 }
 
+// TestSilentIssuerDoesNotHoldOthersBack: many reversals wait for an issuer that
+// does not answer, more than may be on the link at a time; another issuer's
+// reversal over the same link goes through.
+func TestSilentIssuerDoesNotHoldOthersBack(t *testing.T) {
+	s := scene(t, 20, func(s *stage) { s.cfg.UndoWindow = 4 })
+	s.bank.silent = func(m *payment.Message) bool { return m.Kind == payment.Ask || s.disk.rows[m.Payment].Issuer == "ICBC" }
+	other := s.shops[19]
+	for i, k := range s.shops[:19] {
+		s.after(time.Duration(i)*10*time.Millisecond, func() { k.sell(int64(100+i), 0) })
+	}
+	s.after(time.Second, func() { other.sell(500, 1) })
+	s.run(s.now.Add(7*time.Minute), nil) // not found counts only after five
+	for tx := range s.x.Book.Transactions {
+		if want := tx.Issuer == "ABC"; want != (tx.State == payment.Reversed) && tx.State != payment.Declined {
+			t.Errorf("%s of %d is %s", tx.Issuer, tx.Amount, tx.State)
+		}
+	}
+	s.heal()
+	s.judge()
+}
+
 // TestDiskFull: while nothing can be written no approval is told and nothing new
 // is sent; what the issuer has said meanwhile is told when there is room again.
 func TestDiskFull(t *testing.T) {

@@ -186,7 +186,7 @@ type Exchange struct {
 	wait   map[payment.ID][]func(now time.Time)
 
 	flights map[payment.ID]*flight
-	owing   map[owed]*link // attempts without an answer
+	owing   map[owed]pendingAttempt // attempts without an answer
 	timers  timers
 
 	links    map[string]*link
@@ -214,7 +214,7 @@ func New(cfg Config, book *payment.Book) (*Exchange, error) {
 	cfg.defaults()
 	x := &Exchange{cfg: cfg, Book: book, Count: Counters{}, lines: map[string]*line{}, conns: map[Conn]*job{}, writes: map[uint64]*write{},
 		finds: map[uint64]func(time.Time, *payment.Transaction){}, locks: map[payment.ID]int{}, wait: map[payment.ID][]func(time.Time){},
-		flights: map[payment.ID]*flight{}, owing: map[owed]*link{}, links: map[string]*link{}, networks: map[string]*network{},
+		flights: map[payment.ID]*flight{}, owing: map[owed]pendingAttempt{}, links: map[string]*link{}, networks: map[string]*network{},
 		issuers: map[string]*health{}}
 	if err := x.buildLinks(); err != nil {
 		return nil, err
@@ -397,9 +397,15 @@ func (x *Exchange) refusal(now time.Time, conn Conn, d payment.Decision) {
 }
 
 // record commits a step that nothing waits for.
-func (x *Exchange) record(s *payment.Step) {
+func (x *Exchange) record(s *payment.Step) { x.put(s, nil) }
+
+// insist is record for what has to be on record in the end, such as the state of
+// a link.
+func (x *Exchange) insist(s *payment.Step) { x.put(s, func(time.Time) { x.insist(s) }) }
+
+func (x *Exchange) put(s *payment.Step, again func(time.Time)) {
 	x.token++
-	x.writes[x.token] = &write{decision: payment.Decision{Step: s}}
+	x.writes[x.token] = &write{decision: payment.Decision{Step: s}, again: again}
 	x.do(Action{Kind: Commit, Token: x.token, Step: s})
 }
 

@@ -24,8 +24,9 @@ func (x *Exchange) send(now time.Time, m *payment.Message, j *job) {
 	} else {
 		k := owed{m.Payment, m.Kind}
 		x.settle(k)
-		x.owing[k] = l
+		x.owing[k] = pendingAttempt{l, now}
 		l.owing++
+		x.timers.push(timer{at: now.Add(x.Book.Policy.AnswerWithin), kind: timeSlot, id: m.Payment, message: m.Kind})
 		if _, used := l.taken[m.STAN]; !used {
 			l.taken[m.STAN] = m.Payment
 			l.release(m.STAN, m.Payment, now.Add(stanRest))
@@ -53,10 +54,18 @@ func (x *Exchange) arrive(now time.Time, f *flight, answered bool) {
 	}
 }
 
+// pendingAttempt is an attempt that takes a place in its link's UndoWindow until
+// it is answered, or until an answer is no longer to be expected: so a silent
+// issuer does not keep the reversals of others back.
+type pendingAttempt struct {
+	link  *link
+	since time.Time
+}
+
 // settle ends the wait for the answer to an attempt.
 func (x *Exchange) settle(k owed) {
-	if l := x.owing[k]; l != nil {
-		l.owing--
+	if a, ok := x.owing[k]; ok {
+		a.link.owing--
 		delete(x.owing, k)
 	}
 }

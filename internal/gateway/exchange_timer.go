@@ -13,6 +13,7 @@ const (
 	timeRepeat                    // of what is owed to a network
 	timeCall                      // of a step that was refused
 	timeHealth                    // of links
+	timeSlot                      // of an attempt that nobody answered
 )
 
 type timer struct {
@@ -93,6 +94,10 @@ func (x *Exchange) Tick(now time.Time) {
 			}
 		case timeRepeat:
 			x.repeat(now, t)
+		case timeSlot:
+			if a, ok := x.owing[owed{t.id, t.message}]; ok && !a.since.Add(x.Book.Policy.AnswerWithin).After(now) {
+				x.settle(owed{t.id, t.message})
+			}
 		case timeCall:
 			t.call(now)
 		case timeHealth:

@@ -405,12 +405,12 @@ func (x *Exchange) report(now time.Time, l *link, issuer *health) {
 	}
 	if n.status.changes(best, now) {
 		n.status = linkStatus{best, now}
-		x.record(x.statusStep(now, "platform-network/"+n.name, best, &measured.health))
+		x.insist(x.statusStep(now, "platform-network/"+n.name, best, &measured.health))
 	}
 	if issuer != nil && issuer.issuer != "" {
 		if s := issuer.state(); issuer.status.changes(s, now) && (s != evidence.Up || issuer.status.state != evidence.NoState) {
 			issuer.status = linkStatus{s, now}
-			x.record(x.statusStep(now, "network-issuer/"+issuer.issuer, s, issuer))
+			x.insist(x.statusStep(now, "network-issuer/"+issuer.issuer, s, issuer))
 		}
 	}
 }
@@ -454,7 +454,7 @@ func (x *Exchange) checkup(now time.Time) {
 	for _, name := range names {
 		if h := x.issuers[name]; h.status.state != evidence.NoState && h.status.changes(h.state(), now) {
 			h.status = linkStatus{h.state(), now}
-			x.record(x.statusStep(now, "network-issuer/"+name, h.status.state, h))
+			x.insist(x.statusStep(now, "network-issuer/"+name, h.status.state, h))
 		}
 	}
 	if now.Sub(x.forgotAt) >= x.cfg.ForgetEvery {
