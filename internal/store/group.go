@@ -183,6 +183,10 @@ func (g *groupState) write(ctx context.Context, batch []*job) []error {
 		case !sent && class == busy:
 			continue
 		}
+		if !sent && g.s.dialect.classify(err) == busy && attempt < 5 {
+			clear(results)
+			continue // the transaction was chosen to end a circle of waiting
+		}
 		// Whatever is left of the transaction ends with its connection.
 		class := g.s.dialect.classify(err)
 		g.drop(class)
@@ -341,7 +345,14 @@ func (g *groupState) apart(ctx context.Context, batch []*job, results []error) (
 	}
 	pos := g.pos
 	written := false
-	for i, j := range batch {
+	// Merchants are locked one after the other, in the order that all nodes keep.
+	order := make([]int, len(batch))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(batch[a].mid, batch[b].mid) })
+	for _, i := range order {
+		j := batch[i]
 		for attempt := 0; ; attempt++ {
 			if err := g.session.exec(ctx, "SAVEPOINT step"); err != nil {
 				return err, false
@@ -423,6 +434,14 @@ func (g *groupState) single(ctx context.Context, p *prepared, pos int64) (int64,
 	kept, err := g.keptAlready(ctx, p)
 	if err != nil || kept {
 		return pos, err
+	}
+	if len(p.transfers) > 0 && g.standings[p.mid] == nil {
+		// Writing the row as it is locks it, in either database, until the end of
+		// the transaction: no other node comes in between what is read and written.
+		var seq int64
+		if _, err := g.one(ctx, "UPDATE ledger_head SET seq = seq WHERE merchant = $1 RETURNING seq", []any{p.mid}, &seq); err != nil {
+			return pos, err
+		}
 	}
 	transfers, err := g.newTransfers(ctx, p.transfers)
 	if err != nil {
