@@ -278,6 +278,9 @@ func (l *Live) joinBank(b *bank) {
 	for k, net := range unpaid {
 		l.ctx.Unpaid(k.mid, k.currency, net, true)
 	}
+	if slices.ContainsFunc(b.merchants, func(m *merchant) bool { return m.mid == 0 }) {
+		l.touchStrays(0)
+	}
 	for k, p := range found.Keys {
 		sign := l.sign(p)
 		if was, ok := before[k]; !ok || was != sign {
@@ -493,6 +496,7 @@ func (l *Live) proveDirectly() {
 	l.direct, l.doubts = doubts, true
 	for _, k := range changed {
 		m := l.merchants[k.MID]
+		l.touchStrays(k.MID)
 		l.each(m, func(id cellID) {
 			for i := range l.cells[id].tallies {
 				if t := &l.cells[id].tallies[i]; t.day == k {

@@ -631,6 +631,7 @@ func (l *Live) settleMerchants() {
 				l.book.Prepare(m.mid, offset)
 			}
 			m.prepared, m.assumed = known, offset
+			l.touchStrays(m.mid)
 			l.bankOf(m).touch(l)
 			l.directly = true
 		}

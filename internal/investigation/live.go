@@ -193,6 +193,7 @@ func (l *Live) begin() {
 	l.engine = diagnosis.NewLiveEngine(l.ctx, l.opts.Catalogue)
 	l.ambiguous, l.unplaced = map[cellID][]match.Ambiguity{}, map[cellID][]match.Unplaced{}
 	l.sums = newSums()
+	l.know(0, "", "")
 	l.sealed = newSealing()
 	l.unlearned = true
 	l.watchers, l.fileDates = map[uint64][]cellID{}, map[calendar.Date]int{}
@@ -239,7 +240,8 @@ func (l *Live) AddNDJSON(r io.Reader, reject func(line int, why fault.Text)) (Ad
 	}
 	added, err := l.Add(func(w *evidence.Writer) error { return evidence.ReadNDJSON(r, w, note) })
 	if err == nil && refused > 0 {
-		err = fault.New(fault.Invalid, "add evidence", first, fmt.Errorf("%d events refused", refused), "correct them at their source and send them again")
+		err = fault.New(fault.Invalid, fault.Say("add evidence", "提交证据"), first, fmt.Errorf("%d events refused", refused),
+			fault.Say("correct them at their source and send them again", "请在来源处更正后重新提交"))
 	}
 	return added, err
 }

@@ -1,12 +1,12 @@
 package investigation
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/match"
 )
 
@@ -387,7 +387,7 @@ func (l *Live) unseal(r evidence.FactRef, f *evidence.Fact) bool {
 	for _, n := range hit {
 		rec := l.sealed.records[n]
 		who := Sealed{ID: l.view.Words.Text(rec.id), MID: l.view.Words.Text(rec.mid), Time: rec.time}
-		if why := l.reload(n, who); why != "" {
+		if why := l.reload(n, who); why != (fault.Text{}) {
 			l.late = append(l.late, Warning{Fact: r, Why: why})
 			return false
 		}
@@ -396,20 +396,26 @@ func (l *Live) unseal(r evidence.FactRef, f *evidence.Fact) bool {
 }
 
 // reload brings a sealed payment back; why says what stands against it.
-func (l *Live) reload(n uint32, who Sealed) (why string) {
+func (l *Live) reload(n uint32, who Sealed) (why fault.Text) {
 	if l.opts.Load == nil {
-		return fmt.Sprintf("it speaks of payment %s, which is over and sealed; ask again with the whole evidence", who.ID)
+		return fault.Say("it speaks of payment %s, which is over and sealed; ask again with the whole evidence",
+			"它涉及已了结并封存的交易 %s；请用全部证据重新查询", who.ID)
 	}
 	in, err := l.opts.Load(who)
 	if err != nil {
-		return fmt.Sprintf("it speaks of payment %s, which is sealed and could not be loaded: %v", who.ID, err)
+		return fault.Say("it speaks of payment %s, which is sealed and could not be loaded: %v; add it again later",
+			"它涉及已封存的交易 %s，未能取回：%v；请稍后重新提交", who.ID, err)
 	}
 	defer in.Close()
 	l.forgetRecord(n)
 	mark := l.writer.Mark()
 	refused := 0
-	if err := evidence.ReadNDJSON(in, l.writer, func(int, string) { refused++ }); err != nil || refused > 0 {
-		why = fmt.Sprintf("it speaks of payment %s, which is sealed and could not be read whole: %d events refused, %v", who.ID, refused, err)
+	if err := evidence.ReadNDJSON(in, l.writer, func(int, fault.Text) { refused++ }); err != nil {
+		why = fault.Say("it speaks of payment %s, which is sealed and could not be read whole: %v; add it again later",
+			"它涉及已封存的交易 %s，未能完整读取：%v；请稍后重新提交", who.ID, err)
+	} else if refused > 0 {
+		why = fault.Say("it speaks of payment %s, which is sealed and came back with %d events refused; look at its evidence",
+			"它涉及已封存的交易 %s，取回时有 %d 条证据被拒；请检查其证据", who.ID, refused)
 	}
 	var come []evidence.FactRef
 	for r := range l.writer.Since(mark) {

@@ -189,7 +189,7 @@ func TestSealedPaymentsLeaveMemory(t *testing.T) {
 			added := addEvents(t, l, []event{refund, again})
 			life.all = append(life.all, refund)
 			if !load {
-				if len(added.Late) != 2 || !strings.Contains(added.Late[0].Why, "sealed") {
+				if len(added.Late) != 2 || !strings.Contains(added.Late[0].Why.EN, "sealed") {
 					t.Fatalf("late facts are told of as %+v", added.Late)
 				}
 				return

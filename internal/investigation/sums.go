@@ -148,7 +148,10 @@ func (l *Live) judge(id cellID) {
 	}
 }
 
-func (l *Live) judgeMerchant(m *merchant) { l.each(m, l.judge) }
+func (l *Live) judgeMerchant(m *merchant) {
+	l.each(m, l.judge)
+	l.touchStrays(m.mid)
+}
 
 // judgePayout has the payments judged again whose lines a payout carries.
 func (l *Live) judgePayout(k match.PayoutKey) {

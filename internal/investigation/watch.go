@@ -38,6 +38,7 @@ const (
 	watchConfirmed  // by merchant
 	watchTimeout    // timed out at the terminal, and nobody knows more
 	watchUsage
+	watchStray // by the merchant it names itself, where another has it
 )
 
 func watchKey(kind int, a, b uint64) uint64 { return mix(mix(uint64(kind), a), b) }
@@ -58,7 +59,11 @@ func dateKey(d calendar.Date) uint64 { return uint64(uint32(d)) }
 // watch notes what a payment's answer rests on.
 func (l *Live) watch(c *cell, t *tally, j *journey.Journey) {
 	on := func(kind int, a, b uint64) { l.watching = append(l.watching, watchKey(kind, a, b)) }
-	mid := uint64(c.m.mid)
+	mid, own := uint64(c.m.mid), uint64(j.Keys.MID)
+	stray := own != mid
+	if stray {
+		on(watchStray, own, 0)
+	}
 	l.near.add(nearKey(j.Keys.TID, j.Time), l.standing(l.judging))
 	voided := false
 	for _, a := range j.Merchant.Acts(j.Payment) {
@@ -102,6 +107,9 @@ func (l *Live) watch(c *cell, t *tally, j *journey.Journey) {
 	if j.Status == journey.Confirmed {
 		c.flags |= isConfirmed
 		on(watchConfirmed, mid, 0)
+		if stray {
+			on(watchConfirmed, own, 0)
+		}
 	}
 	if t.leg < journey.Clearing || j.Status == journey.Arrived && !differs {
 		return
@@ -119,9 +127,15 @@ func (l *Live) watch(c *cell, t *tally, j *journey.Journey) {
 	if t.leg < journey.Credit {
 		on(watchSettlement, dateKey(j.Legs.Day), 0)
 		on(watchSettlement, dateKey(j.Legs.Day), mid+1)
+		if stray {
+			on(watchSettlement, dateKey(j.Legs.Day), own+1)
+		}
 		return
 	}
 	on(watchCredit, dateKey(j.CreditDay), mid)
+	if stray {
+		on(watchCredit, dateKey(j.CreditDay), own)
+	}
 }
 
 // manyNetworks is the network of a cell whose payments have several, or know none.
@@ -165,7 +179,12 @@ func (l *Live) touchDates(flags cellFlags, kind int, from, to calendar.Date, b u
 	}
 }
 
+// touchStrays has the payments judged again that name a merchant, or (0) none,
+// though their terminal's or reference's owner has them.
+func (l *Live) touchStrays(mid evidence.Word) { l.touch(0, watchStray, uint64(mid), 0) }
+
 func (l *Live) touchMerchant(m *merchant, flags cellFlags) {
+	l.touchStrays(m.mid)
 	l.each(m, func(id cellID) {
 		if l.cells[id].flags&flags != 0 {
 			l.judge(id)
