@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -513,5 +515,36 @@ func TestScenarioErrors(t *testing.T) {
 	s := scenario(t, `{"delay": {"fixed": "20ms"}, "rules": [{"when": {"amount_endings": ["51"]}, "code": "51"}]}`)
 	if s.Delay.Fixed != 20*time.Millisecond || s.Rules[0].Do != bank.DoDecline {
 		t.Errorf("%+v", s)
+	}
+}
+
+// BenchmarkBank is how many sales a second a bank decides and keeps, asked over 32
+// connections, each waiting for its answer.
+func BenchmarkBank(b *testing.B) {
+	for _, when := range []journal.Sync{journal.Always, journal.Never, ""} {
+		b.Run("sync="+string(when), func(b *testing.B) {
+			cfg := bank.Config{Sync: when}
+			if when != "" {
+				cfg.Journal = filepath.Join(b.TempDir(), "j")
+			}
+			host := start(b, cfg)
+			var left, stan atomic.Int64
+			left.Store(int64(b.N))
+			var wg sync.WaitGroup
+			for range 32 {
+				a := dial(b, host)
+				wg.Go(func() {
+					for left.Add(-1) >= 0 {
+						m := a.message(ask{op: iso8583.Sale, stan: fmt.Sprintf("%06d", stan.Add(1)%1_000_000), amount: 1, uuid: uuidA})
+						a.send(m)
+						if _, err := a.receive(10 * time.Second); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
 	}
 }

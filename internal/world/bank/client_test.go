@@ -34,6 +34,9 @@ func start(t testing.TB, cfg bank.Config) *bank.Bank {
 	if cfg.Now == nil {
 		cfg.Now = func() time.Time { return monday }
 	}
+	if cfg.Keys == nil && len(cfg.Master.Cipher) == 0 {
+		cfg.Keys = tokens
+	}
 	b, err := bank.Start(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,7 +59,7 @@ func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	seen := map[string]int{}
 	sum, err := pos.Load(context.Background(), pos.LoadConfig{
-		Address: a.Addr(), Devices: list, Count: 400, Seed: 7, Timeout: 150 * time.Millisecond, Dir: dir, Transport: transport,
+		Address: a.Addr(), Devices: list, Count: 400, Seed: 7, Timeout: 150 * time.Millisecond, Dir: dir, Keys: openKeys(t),
 		Mix:         map[string]int{"sale": 10, "void": 1, "refund": 1, "preauth": 2, "completion": 1, "balance": 1, "offline_sale": 1},
 		SettleEvery: 40, Settle: true, Faults: []pos.Fault{{What: pos.Crash, Chance: 0.02}, {What: pos.Crash, At: pos.Recorded, Chance: 0.01}},
 		Observe: func(tid string, o pos.Outcome) { mu.Lock(); defer mu.Unlock(); seen[o.Result]++ },
@@ -153,7 +154,11 @@ func TestDeviceFileErrors(t *testing.T) {
 // TestPapersAreEvidence reads what a terminal writes as `daozhang check` does: every
 // row and fact is taken, and pos.csv has what the journal has.
 func TestPapersAreEvidence(t *testing.T) {
-	b := newBench(t, func(c *pos.Config) { c.Timeout = 100 * time.Millisecond })
+	var seconds atomic.Int64
+	b := newBench(t, func(c *pos.Config) {
+		c.Timeout = 100 * time.Millisecond
+		c.Now = func() time.Time { return monday.Add(time.Duration(seconds.Add(1)) * time.Second) }
+	})
 	b.sale(1234, "chip")
 	b.do(pos.Request{Operation: iso8583.Sale, Amount: 500, Card: b.card(), Entry: "contactless", OrderID: "A-1"})
 	b.do(pos.Request{Operation: iso8583.SaleVoid, Original: pos.Ref{STAN: b.terminal.Journal()[0].STAN}})
@@ -198,11 +203,24 @@ func TestPapersAreEvidence(t *testing.T) {
 	}
 	for what, n := range map[string]int{
 		"terminal.transaction sale approved": 4, "terminal.transaction void approved": 2, "terminal.transaction sale timeout": 2,
-		"terminal.transaction reversal approved": 1, "sale.order  ": 1,
+		"terminal.transaction reversal approved": 1, "sale.order  ": 1, "coverage  ": 2,
 	} {
 		if count[what] != n {
 			t.Errorf("%s: %d, want %d (once in each file); all %v", what, count[what], n, count)
 		}
 	}
 	b.noCard()
+}
+
+// BenchmarkLoad is what the load generator itself can do: terminals in memory
+// against a stand-in that answers at once.
+func BenchmarkLoad(b *testing.B) {
+	list, a := devices(b, 64, nil)
+	b.ResetTimer()
+	sum, err := pos.Load(context.Background(), pos.LoadConfig{Address: a.Addr(), Devices: list, Count: int64(b.N), Seed: 1, Transport: transport})
+	if err != nil || sum.Results["approved"] != int64(b.N) {
+		b.Fatalf("%+v %v", sum, err)
+	}
+	b.ReportMetric(sum.PerSecond, "tx/s")
+	b.ReportMetric(sum.Latency.P99, "p99-ms")
 }

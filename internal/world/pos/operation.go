@@ -84,7 +84,7 @@ func (t *Terminal) ready(ctx context.Context, o iso8583.Operation) error {
 	switch {
 	case t.state.settling != nil:
 		return fault.New(fault.Conflict, "", "", ErrSettling, "settle first: the acquirer has not confirmed the last settlement")
-	case len(t.state.current()) >= t.cfg.MaxBatch:
+	case t.state.begun >= t.cfg.MaxBatch:
 		return fault.New(fault.Conflict, "", "", ErrBatchFull, "settle the batch first")
 	case offline:
 		return nil

@@ -27,6 +27,9 @@ const maxRefusals = 3
 // reverseAll sends each reversal that is due, oldest first. ErrReversalDue where
 // one is not acknowledged: nothing else may be sent before it.
 func (t *Terminal) reverseAll(ctx context.Context) error {
+	if t.state.due == 0 {
+		return nil
+	}
 	for _, x := range t.state.order {
 		if x.Reversal != due {
 			continue
@@ -80,12 +83,7 @@ func (t *Terminal) reverseAll(ctx context.Context) error {
 
 // lag tells that stored sales wait.
 func (t *Terminal) lag() error {
-	n := 0
-	for _, x := range t.state.order {
-		if x.stored() {
-			n++
-		}
-	}
+	n := t.state.stored
 	if n == 0 || t.faults.said[Lag] {
 		return nil
 	}
@@ -96,6 +94,9 @@ func (t *Terminal) lag() error {
 // tellAll tells the acquirer of sales that were approved offline, oldest first. It
 // stops at the first that gets no answer; they stay stored.
 func (t *Terminal) tellAll(ctx context.Context) error {
+	if t.state.stored == 0 {
+		return nil
+	}
 	told := 0
 	for _, x := range t.state.order {
 		if !x.stored() {
@@ -208,10 +209,8 @@ func (t *Terminal) settle(ctx context.Context) (Settlement, error) {
 		if err := t.tellAll(ctx); err != nil {
 			return s, err
 		}
-		for _, x := range t.state.current() {
-			if x.stored() {
-				return s, fault.New(fault.Conflict, "", "", errors.New("offline sales are not yet told"), "try again when the acquirer can be reached")
-			}
+		if t.state.stored > 0 {
+			return s, fault.New(fault.Conflict, "", "", errors.New("offline sales are not yet told"), "try again when the acquirer can be reached")
 		}
 		totals := t.state.totals()
 		if err := t.keep(Record{What: didSettle, Time: t.now(), STAN: t.spend(), Totals: &totals}); err != nil {
@@ -235,8 +234,8 @@ func (t *Terminal) settle(ctx context.Context) (Settlement, error) {
 		nextBatch = t.state.settling.next
 	}
 	s.Slip = t.settlementSlip(&s)
-	if _, err := t.printer().Write([]byte(s.Slip)); err != nil {
-		t.cfg.Log.Warn("settlement slip not printed", "error", err)
+	if _, err := t.paper(s.Slip); err != nil {
+		return s, err
 	}
 	what := "closed"
 	if !s.Balanced {

@@ -3,6 +3,7 @@ package pos
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -169,17 +170,20 @@ func (t *Terminal) merchantName() string {
 // print prints the slip of a transaction and puts down whether it came out. What
 // was not approved has none.
 func (t *Terminal) print(x *Transaction) (string, error) {
-	text := x.Slip(t.merchantName(), t.cfg.MID, t.cfg.TID, t.cfg.SlipLang, false)
-	if text != "" {
-		out, err := t.paper(text)
-		if err != nil {
+	var text string
+	printed := x.approved() && x.Reversal == ""
+	if printed {
+		if t.cfg.Printer != nil {
+			text = x.Slip(t.merchantName(), t.cfg.MID, t.cfg.TID, t.cfg.SlipLang, false)
+		}
+		var err error
+		if printed, err = t.paper(text); err != nil {
 			return "", err
 		}
-		if !out {
+		if !printed {
 			text = ""
 		}
 	}
-	printed := text != ""
 	return text, t.keep(Record{What: didPrint, Time: t.now(), Batch: x.Batch, STAN: x.STAN, Printed: &printed})
 }
 
@@ -193,7 +197,10 @@ func (t *Terminal) paper(text string) (bool, error) {
 	if _, err := t.broken(Faded); err != nil {
 		return false, err
 	}
-	if _, err := t.printer().Write([]byte(text)); err != nil {
+	if t.cfg.Printer == nil {
+		return true, nil
+	}
+	if _, err := io.WriteString(t.cfg.Printer, text); err != nil {
 		t.cfg.Log.Warn("slip not printed", "tid", t.cfg.TID, "error", err)
 		return false, nil
 	}

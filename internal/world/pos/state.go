@@ -165,11 +165,14 @@ type state struct {
 	all         bool
 	byKey       map[string]*Transaction
 	settling    *settling
+	due, stored int   // reversals due and offline sales not told, in order
+	begun       int   // transactions of the open batch
 	facts       int   // that were written
 	charged     int64 // ever: what counts, charges minus what was given back
 	reversed    int64 // ever: reversals that are done
 	last        time.Time
 	started     bool
+	since       time.Time // of the start
 	stopped     bool
 	death       string
 }
@@ -200,14 +203,14 @@ func (s *state) apply(r *Record) {
 	switch r.What {
 	case didStart:
 		s.started, s.stopped, s.death = true, false, ""
-		s.tid, s.mid = r.TID, r.MID
+		s.tid, s.mid, s.since = r.TID, r.MID, r.Time
 	case didStop:
 		s.stopped = true
 	case didDie:
 		s.death = r.Cause
 	case didSignOn:
 		s.signedOn = true
-		if n := numberOf(r.Next); n > 0 && n != s.batch && len(s.current()) == 0 {
+		if n := numberOf(r.Next); n > 0 && n != s.batch && s.begun == 0 {
 			s.batch = n
 		}
 	case didSignOff:
@@ -216,6 +219,7 @@ func (s *state) apply(r *Record) {
 		x := *r.Begun
 		s.order = append(s.order, &x)
 		s.byKey[x.Batch+"/"+x.STAN] = &x
+		s.begun++
 	case didEnd:
 		x.Result, x.Code, x.RRN, x.AuthCode, x.Approved = r.Result, r.Code, r.RRN, r.AuthCode, r.Approved
 		x.HostTime, x.Acquirer, x.Balance, x.Reversal, x.Reason = r.HostTime, r.Acquirer, r.Balance, r.Reversal, r.Reason
@@ -223,6 +227,12 @@ func (s *state) apply(r *Record) {
 			x.Issuer = r.Issuer
 		}
 		s.charged += x.effect()
+		if x.Reversal == due {
+			s.due++
+		}
+		if x.stored() {
+			s.stored++
+		}
 		if o := s.byKey[x.Original.Batch+"/"+x.Original.STAN]; o != nil && x.approved() && x.voids() {
 			o.Voided = true
 		}
@@ -233,9 +243,15 @@ func (s *state) apply(r *Record) {
 	case didRefuse:
 		x.Refusals++
 	case didReverse:
+		if x.Reversal == due {
+			s.due--
+		}
 		x.Reversal = r.Reversal
 		s.reversed++
 	case didTell:
+		if x.stored() {
+			s.stored--
+		}
 		x.Told = true
 		x.RRN, x.AuthCode, x.Code = orElse(r.RRN, x.RRN), orElse(x.AuthCode, r.AuthCode), r.Code
 	case didSettle:
@@ -250,7 +266,7 @@ func (s *state) apply(r *Record) {
 		}
 	case didClose:
 		closed := six(s.batch)
-		s.settling = nil
+		s.settling, s.begun = nil, 0
 		s.batch = next(s.batch)
 		if n := numberOf(r.Next); n > 0 {
 			s.batch = n

@@ -36,7 +36,7 @@ func (t *Terminal) fact(typ string, at time.Time, pairs ...any) fact {
 	if typ == "terminal.batch" || typ == "sale.order" {
 		data["mid"] = t.cfg.MID
 	}
-	if typ == "sale.order" {
+	if typ == "sale.order" || typ == "coverage" {
 		delete(data, "tid")
 	}
 	f := map[string]any{"type": evidence.TypePrefix + typ, "time": at.Format(stamp), "data": data}
