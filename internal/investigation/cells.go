@@ -312,7 +312,7 @@ func (l *Live) install(id cellID, part match.Part) {
 // that share one.
 func (l *Live) relink(id cellID) {
 	c := &l.cells[id]
-	m := c.m
+	m, facts := c.m, c.facts
 	found := l.res.Merchants[id]
 	share := func(key uint64) {
 		self, other := l.standing(id), l.standing(l.links[key])
@@ -324,6 +324,7 @@ func (l *Live) relink(id cellID) {
 	group := func(facts []evidence.FactRef, amounts []evidence.FactRef, act bool) {
 		l.keys.reset()
 		for _, r := range facts {
+			l.grouped[r] = true
 			l.keys.take(l.view, r)
 		}
 		for _, r := range amounts {
@@ -343,21 +344,20 @@ func (l *Live) relink(id cellID) {
 		facts := found.Facts(p)
 		group(facts, amounts, slices.ContainsFunc(facts, func(r evidence.FactRef) bool { return match.Seeks(l.view.At(r)) }))
 	}
-	var loose []evidence.FactRef
-	for _, u := range l.unplaced[id] {
-		loose = append(loose, u.Fact)
+	for _, r := range found.Deductions {
+		group([]evidence.FactRef{r}, nil, true)
 	}
-	for _, a := range l.ambiguous[id] {
-		if !slices.Contains(loose, a.Fact) {
-			loose = append(loose, a.Fact)
+	// What belongs to no payment, told of or not, may yet find one.
+	var loose []evidence.FactRef
+	for _, r := range facts {
+		if !l.grouped[r] {
+			loose = append(loose, r)
 		}
 	}
 	if len(loose) > 0 {
 		group(loose, nil, slices.ContainsFunc(loose, func(r evidence.FactRef) bool { return match.Seeks(l.view.At(r)) }))
 	}
-	for _, r := range found.Deductions {
-		group([]evidence.FactRef{r}, nil, true)
-	}
+	clear(l.grouped)
 }
 
 // keySet gathers what facts of one transaction know, all of them together.

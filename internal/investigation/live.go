@@ -58,6 +58,7 @@ type Live struct {
 	rejudge []cellID
 	worker  match.Worker
 	keys    keySet
+	grouped map[evidence.FactRef]bool // of the cell being linked: what is in a payment or stands alone
 	links   map[uint64]cellID
 	offers  map[uint64][]offered
 	seeks   map[uint64][]offered
@@ -183,7 +184,7 @@ func (l *Live) begin() {
 	l.cells = make([]cell, nowhere+1)
 	l.links, l.offers, l.seeks = map[uint64]cellID{}, map[uint64][]offered{}, map[uint64][]offered{}
 	l.words, l.near, l.batches = wordChains{newChains()}, newChains(), newChains()
-	l.byID = map[evidence.Word]cellID{}
+	l.byID, l.grouped = map[evidence.Word]cellID{}, map[evidence.FactRef]bool{}
 	l.accounts, l.payees, l.anyones = map[string]*bank{}, map[evidence.Word][]*merchant{}, map[evidence.Word]bool{}
 	l.speakers = map[evidence.Word]int{}
 	l.named, l.open = map[string][]string{}, map[*match.Entry]bool{}
