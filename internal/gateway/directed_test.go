@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
 	"daozhang/internal/gateway"
 	"daozhang/internal/investigation"
 	"daozhang/internal/journey"
@@ -228,7 +229,7 @@ func TestSilentIssuerDoesNotHoldOthersBack(t *testing.T) {
 		s.after(time.Duration(i)*10*time.Millisecond, func() { k.sell(int64(100+i), 0) })
 	}
 	s.after(time.Second, func() { other.sell(500, 1) })
-	s.run(s.now.Add(7*time.Minute), nil) // not found counts only after five
+	s.run(s.now.Add(6*time.Minute+20*time.Second), nil) // not found counts only after five
 	for tx := range s.x.Book.Transactions {
 		if want := tx.Issuer == "ABC"; want != (tx.State == payment.Reversed) && tx.State != payment.Declined {
 			t.Errorf("%s of %d is %s", tx.Issuer, tx.Amount, tx.State)
@@ -539,8 +540,8 @@ func TestEvidenceTellsTheSame(t *testing.T) {
 			}
 		}
 		set := evidence.NewSet()
-		err := evidence.ReadNDJSON(&lines, set.Writer(set.AddFile("gateway")), func(line int, why string) {
-			t.Errorf("seed %d: evidence line %d: %s", seed, line, why)
+		err := evidence.ReadNDJSON(&lines, set.Writer(set.AddFile("gateway")), func(line int, why fault.Text) {
+			t.Errorf("seed %d: evidence line %d: %s", seed, line, why.EN)
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-
 	"pgregory.net/rapid"
 
 	"daozhang/internal/evidence"
