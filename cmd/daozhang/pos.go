@@ -24,14 +24,14 @@ import (
 
 // posFlags are those of the simulated terminal.
 type posFlags struct {
-	cfg                                   pos.Config
-	tmk, kcv, devices, slip, script, card string
-	entry, mix, zone                      string
-	faults                                []string
-	load                                  pos.LoadConfig
-	terminals                             int
-	verbose                               bool
-	sync                                  *oneOf
+	cfg                             pos.Config
+	tmk, kcv, devices, script, card string
+	entry, mix, zone                string
+	faults                          []string
+	load                            pos.LoadConfig
+	terminals                       int
+	verbose                         bool
+	sync                            *oneOf
 }
 
 // pos runs the simulated terminal.
