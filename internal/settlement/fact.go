@@ -1,0 +1,164 @@
+package settlement
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"daozhang/internal/calendar"
+	"daozhang/internal/evidence"
+	"daozhang/internal/payment"
+)
+
+// facts writes the evidence of one step. All lines share one buffer.
+type facts struct {
+	step  *Step
+	zone  *time.Location
+	buf   []byte
+	start int
+	first bool
+}
+
+func (s *Step) facts(zone *time.Location) *facts {
+	if zone == nil {
+		zone = time.UTC
+	}
+	return &facts{step: s, zone: zone}
+}
+
+// begin starts a fact. Source and id follow from what it is about, so the same
+// decision gives the same fact.
+func (f *facts) begin(t evidence.Type, source, id string, at time.Time) *facts {
+	if f.buf == nil {
+		f.buf = make([]byte, 0, 512*max(1, len(f.step.Lines)))
+	}
+	mid := f.step.MID
+	if mid == House {
+		mid = ""
+	}
+	f.start = len(f.buf)
+	f.step.Evidence = append(f.step.Evidence, payment.Evidence{Source: source, ID: id, Type: t, Time: at, MID: mid})
+	b := append(f.buf, `{"specversion":"1.0","id":`...)
+	b = appendJSON(b, id)
+	b = append(b, `,"source":`...)
+	b = appendJSON(b, source)
+	b = append(b, `,"type":"`...)
+	b = append(append(b, evidence.TypePrefix...), t.String()...)
+	b = append(b, `","time":"`...)
+	b = at.In(f.zone).AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
+	f.buf = append(b, `","data":{`...)
+	f.first = true
+	return f.str("mid", mid)
+}
+
+func (f *facts) name(name string) {
+	if !f.first {
+		f.buf = append(f.buf, ',')
+	}
+	f.first = false
+	f.buf = append(append(append(f.buf, '"'), name...), '"', ':')
+}
+
+// str writes a field, nothing where it is empty.
+func (f *facts) str(name, value string) *facts {
+	if value != "" {
+		f.name(name)
+		f.buf = appendJSON(f.buf, value)
+	}
+	return f
+}
+
+func (f *facts) num(name string, v int64) *facts {
+	f.name(name)
+	f.buf = strconv.AppendInt(f.buf, v, 10)
+	return f
+}
+
+func (f *facts) date(name string, d calendar.Date) *facts {
+	if d != calendar.None {
+		f.name(name)
+		f.buf = append(f.buf, '"')
+		f.buf, _ = d.AppendText(f.buf)
+		f.buf = append(f.buf, '"')
+	}
+	return f
+}
+
+func (f *facts) moment(name string, at time.Time) *facts {
+	if !at.IsZero() {
+		f.name(name)
+		f.buf = append(f.buf, '"')
+		f.buf = at.In(f.zone).AppendFormat(f.buf, time.RFC3339)
+		f.buf = append(f.buf, '"')
+	}
+	return f
+}
+
+func (f *facts) end() {
+	f.buf = append(f.buf, '}', '}')
+	e := &f.step.Evidence[len(f.step.Evidence)-1]
+	e.Line = f.buf[f.start:len(f.buf):len(f.buf)]
+}
+
+// appendJSON quotes a string; plain ASCII needs no more than the quotes.
+func appendJSON(b []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, err := json.Marshal(s)
+			if err != nil {
+				return append(b, `""`...)
+			}
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
+// keys writes what names a payment.
+func (f *facts) keys(k *Keys) *facts {
+	return f.str("tid", k.TID).str("batch", k.Batch).str("stan", k.STAN).str("rrn", k.RRN).str("auth_code", k.AuthCode).
+		str("order_id", k.OrderID).str("pan", k.PAN).str("card_type", k.CardType.String()).str("network", k.Network).str("issuer", k.Issuer).
+		str("original_rrn", k.OriginalRRN).str("original_stan", k.OriginalSTAN)
+}
+
+// line tells of a settlement line. Its source is the merchant's settlement, its
+// id what the line is about, so a line is one fact however often it is told.
+func (f *facts) line(l *Line, at time.Time) {
+	id := l.Extra
+	if l.Payment != (payment.ID{}) {
+		id = l.Payment.String() + "/" + strconv.Itoa(l.Turn)
+	} else {
+		id = l.Kind.String() + "/" + id
+	}
+	f.begin(evidence.SettlementLine, "settlement/"+l.MID, id, at).keys(&l.Keys).str("kind", l.Kind.String())
+	f.num("gross", l.Gross).num("fee", l.Fee).num("net", l.Net).str("currency", l.Currency.String()).date("settlement_date", l.Date)
+	f.moment("transaction_time", l.Time).str("payout", l.Payout)
+	if l.Payment != (payment.ID{}) {
+		f.str("payment", l.Payment.String())
+	}
+	f.end()
+}
+
+// file declares a merchant's settlement of a day whole.
+func (f *facts) file(p *Position, at time.Time) {
+	f.begin(evidence.SettlementFile, "settlement/"+p.MID, "file/"+p.Currency.String()+"/"+p.Day.String(), at)
+	f.date("date", p.Day).num("count", p.Lines).num("total", p.Total).str("currency", p.Currency.String()).end()
+}
+
+// payout tells of a payout's state: by the platform what it did itself, by the
+// bank what the bank said.
+func (f *facts) payout(p *Payout, state evidence.State, at time.Time, by, ref string) {
+	source, id := "payouts/platform", p.ID+"/"+state.String()
+	if by == "bank" {
+		source = "payouts/" + p.Account.Bank
+		id += "/" + ref
+	} else if p.Version > 1 {
+		id += "/" + strconv.Itoa(int(p.Version))
+	}
+	f.begin(evidence.PayoutStatus, source, id, at).str("payout", p.ID).num("amount", p.Amount).str("currency", p.Currency.String())
+	f.str("account", p.Account.Tail).str("bank", p.Account.Bank).str("by", by).str("state", state.String())
+	if state == evidence.Rejected || state == evidence.Returned {
+		f.str("reason", p.Reason)
+	}
+	f.str("replaces", p.Replaces).end()
+}
