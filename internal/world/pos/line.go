@@ -60,7 +60,7 @@ func (t *Terminal) exchange(ctx context.Context, m *iso8583.Message) (*iso8583.M
 	}
 	defer clear(out)
 	// A connection that was kept may have been closed by the peer meanwhile.
-	if t.line.conn != nil && gone(t.line.conn) {
+	if _, cut := t.faults.on[NoNetwork]; t.line.conn != nil && (cut || gone(t.line.conn)) {
 		t.line.close()
 	}
 	if err := t.connect(ctx); err != nil {

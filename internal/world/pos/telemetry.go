@@ -40,8 +40,8 @@ func (t *Terminal) fact(typ string, at time.Time, pairs ...any) fact {
 		delete(data, "tid")
 	}
 	f := map[string]any{"type": evidence.TypePrefix + typ, "time": at.Format(stamp), "data": data}
-	if true := t.cfg.Now(); t.faults.clock() != 0 {
-		f["recordedtime"] = true.Format(stamp)
+	if t.faults.clock() != 0 {
+		f["recordedtime"] = t.cfg.Now().Format(stamp) // who takes the fact has a right clock
 	}
 	b, err := json.Marshal(f)
 	if err != nil {
