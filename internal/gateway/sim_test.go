@@ -333,7 +333,6 @@ type owedKey struct {
 type pending struct {
 	token uint64
 	step  *payment.Step
-	done  bool
 }
 
 func (d *disk) commit(token uint64, step *payment.Step) {
