@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"daozhang/internal/fault"
 	"daozhang/internal/payment"
@@ -265,23 +264,4 @@ func (s *Store) WriteEvidence(ctx context.Context, w io.Writer, after Cursor) (C
 			return after, nil
 		}
 	}
-}
-
-// EvidenceBetween returns a merchant's facts that happened from one moment to
-// before another, by time; it looks at all of the merchant's facts.
-func (s *Store) EvidenceBetween(ctx context.Context, mid string, from, to time.Time) ([]Line, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT source, id, line FROM evidence WHERE merchant = $1 AND at >= $2 AND at < $3 ORDER BY at, id, source", mid, from.UnixMicro(), to.UnixMicro())
-	if err != nil {
-		return nil, s.failed("read evidence from", err)
-	}
-	defer rows.Close()
-	var out []Line
-	for rows.Next() {
-		l := Line{MID: mid}
-		if err := rows.Scan(&l.Source, &l.ID, &l.JSON); err != nil {
-			return nil, s.failed("read evidence from", err)
-		}
-		out = append(out, l)
-	}
-	return out, s.failed("read evidence from", rows.Err())
 }

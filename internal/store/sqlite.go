@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/pressly/goose/v3"
 	driver "modernc.org/sqlite"
@@ -168,19 +167,24 @@ const mostRows = 32
 
 func (s *sqliteSession) begin(ctx context.Context) error { return s.exec(ctx, "BEGIN IMMEDIATE") }
 
-func (s *sqliteSession) exec(ctx context.Context, statement string) error {
-	_, err := s.conn.ExecContext(ctx, statement)
+// always is the context of everything that this connection does: nothing hangs
+// in a file on this machine that giving up would help, and for a context that
+// can end the driver starts a goroutine per statement.
+var always = context.Background()
+
+func (s *sqliteSession) exec(_ context.Context, statement string) error {
+	_, err := s.conn.ExecContext(always, statement)
 	return err
 }
 
-func (s *sqliteSession) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return s.conn.QueryContext(ctx, query, args...)
+func (s *sqliteSession) query(_ context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.conn.QueryContext(always, query, args...)
 }
 
-func (s *sqliteSession) write(ctx context.Context, works []work) error {
+func (s *sqliteSession) write(_ context.Context, works []work) error {
 	for _, w := range works {
 		if w.verb >= replace {
-			if err := s.writeEach(ctx, w); err != nil {
+			if err := s.writeEach(w); err != nil {
 				return err
 			}
 			continue
@@ -191,7 +195,7 @@ func (s *sqliteSession) write(ctx context.Context, works []work) error {
 			for n*2 <= min(len(rows), mostRows) {
 				n *= 2
 			}
-			st, err := s.prepare(ctx, statement{w.table, w.verb, n})
+			st, err := s.prepare(statement{w.table, w.verb, n})
 			if err != nil {
 				return err
 			}
@@ -199,7 +203,7 @@ func (s *sqliteSession) write(ctx context.Context, works []work) error {
 			for _, r := range rows[:n] {
 				args = append(args, r...)
 			}
-			if _, err := st.ExecContext(ctx, args...); err != nil {
+			if _, err := st.ExecContext(always, args...); err != nil {
 				return err
 			}
 			rows = rows[n:]
@@ -209,13 +213,13 @@ func (s *sqliteSession) write(ctx context.Context, works []work) error {
 }
 
 // writeEach writes row by row what must say of each row whether it was there.
-func (s *sqliteSession) writeEach(ctx context.Context, w work) error {
-	st, err := s.prepare(ctx, statement{w.table, w.verb, 1})
+func (s *sqliteSession) writeEach(w work) error {
+	st, err := s.prepare(statement{w.table, w.verb, 1})
 	if err != nil {
 		return err
 	}
 	for _, r := range w.rows {
-		result, err := st.ExecContext(ctx, r...)
+		result, err := st.ExecContext(always, r...)
 		if err != nil {
 			return err
 		}
@@ -228,7 +232,7 @@ func (s *sqliteSession) writeEach(ctx context.Context, w work) error {
 	return nil
 }
 
-func (s *sqliteSession) prepare(ctx context.Context, k statement) (*sql.Stmt, error) {
+func (s *sqliteSession) prepare(k statement) (*sql.Stmt, error) {
 	if st := s.statements[k]; st != nil {
 		return st, nil
 	}
@@ -238,7 +242,7 @@ func (s *sqliteSession) prepare(ctx context.Context, k statement) (*sql.Stmt, er
 	} else {
 		q = k.t.values(k.v, k.rows)
 	}
-	st, err := s.conn.PrepareContext(ctx, q)
+	st, err := s.conn.PrepareContext(always, q)
 	if err == nil {
 		s.statements[k] = st
 	}
@@ -248,9 +252,7 @@ func (s *sqliteSession) prepare(ctx context.Context, k statement) (*sql.Stmt, er
 func (s *sqliteSession) commit(ctx context.Context) error { return s.exec(ctx, "COMMIT") }
 
 func (s *sqliteSession) rollback() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	return s.exec(ctx, "ROLLBACK")
+	return s.exec(always, "ROLLBACK")
 }
 
 func (s *sqliteSession) close() {
