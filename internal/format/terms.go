@@ -320,13 +320,13 @@ func (e *termsEntry) fees(currency money.Currency) ([]byte, error) {
 			// A percent is a hundred basis points, of which four decimals count.
 			n, err := money.ParseDecimal(strings.TrimSpace(strings.TrimSuffix(string(f.Percent), "%")), 6, money.Point)
 			if err != nil || n < 0 || f.BPS != "" {
-				return nil, fault.Say("fees[%d]: percent must be a number such as 0.38, and stand without bps", "fees[%d]：percent 须为数字，如 0.38，且不与 bps 并用", i)
+				return nil, fault.Say("fees[%d]: percent must be a number such as 0.38, and stand without bps", "费率 fees[%d]：percent 须为数字，如 0.38，且不与 bps 并用", i)
 			}
 			r.BPS = json.Number(fixedPoint(n, 4))
 		}
 		if r.BPS != "" {
 			if _, err := money.ParseRate(r.BPS.String()); err != nil {
-				return nil, fault.Say("fees[%d].bps: %s", "fees[%d].bps：%s", i, fault.Reason(err))
+				return nil, fault.Say("fees[%d].bps: %s", "费率 fees[%d].bps：%s", i, fault.Reason(err))
 			}
 		}
 		for _, a := range []struct {
@@ -339,7 +339,7 @@ func (e *termsEntry) fees(currency money.Currency) ([]byte, error) {
 			}
 			n, err := money.ParseDecimal(a.text, currency.Exponent(), money.Point)
 			if err != nil || n < 0 {
-				return nil, fault.Say("fees[%d].%s: must be an amount in major units, such as 20.00", "fees[%d].%s：须为以元计的金额，如 20.00", i, a.name)
+				return nil, fault.Say("fees[%d].%s: must be an amount in major units, such as 20.00", "费率 fees[%d].%s：须为以元计的金额，如 20.00", i, a.name)
 			}
 			*a.to = n
 		}

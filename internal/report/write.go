@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
@@ -33,5 +32,6 @@ func Write(w io.Writer, format string, a *investigation.Answer, o Options) error
 			return f.write(w, a, o)
 		}
 	}
-	return fault.New(fault.Invalid, "write the answer", format, fmt.Errorf("no such output format"), "use one of "+strings.Join(Formats(), ", "))
+	return fault.New(fault.Invalid, fault.Say("write the answer", "写出结果"), format, fault.Say("no such output format", "没有这种结果形式"),
+		fault.Say("use one of %s", "可用的形式：%s", strings.Join(Formats(), ", ")))
 }
