@@ -134,8 +134,7 @@ type LiveOptions struct {
 	// DefaultKeep, below 0 for ever.
 	Keep time.Duration
 	// Load gives the facts of a sealed payment back, as NDJSON, when a fact comes
-	// that speaks of it: those of the payment, and the payout.status and bank.entry
-	// facts of the payouts that its settlement lines name. nil where nobody keeps
+	// that speaks of it: at least those that Sealed names. nil where nobody keeps
 	// them. It is called while Live is locked and must not call it.
 	Load func(Sealed) (io.ReadCloser, error)
 }

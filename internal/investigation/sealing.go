@@ -1,6 +1,7 @@
 package investigation
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"time"
@@ -22,15 +23,35 @@ type sealing struct {
 	at      evidence.Instant // of the last time
 	keys    map[uint64]uint32
 	records map[uint32]sealedRecord
+	// payouts are the statuses and entries of the payouts that have left memory too.
+	payouts map[match.PayoutKey]sealedPayout
 	oldest  uint32
 	next    uint32
 }
 
 type sealedRecord struct {
-	id, mid evidence.Word
-	time    evidence.Instant
-	at      evidence.Instant
-	keys    []uint64
+	id, mid  evidence.Word
+	time     evidence.Instant
+	from, to evidence.Instant // of its facts
+	at       evidence.Instant
+	keys     []uint64
+	facts    []factName
+	payouts  []match.PayoutKey
+}
+
+// factName is the identity of a fact.
+type factName struct{ source, id evidence.Word }
+
+func (l *Live) nameOf(r evidence.FactRef) factName {
+	f := l.set.At(r)
+	return factName{f.Source, f.ID}
+}
+
+type sealedPayout struct {
+	at       evidence.Instant
+	from, to evidence.Instant
+	facts    []factName
+	sum      match.PayoutSum
 }
 
 // remembered is how long the keys of a sealed payment stay: no line, refund or
@@ -38,19 +59,28 @@ type sealedRecord struct {
 const remembered = 200 * 24 * time.Hour
 
 func newSealing() sealing {
-	return sealing{keys: map[uint64]uint32{}, records: map[uint32]sealedRecord{}}
+	return sealing{keys: map[uint64]uint32{}, records: map[uint32]sealedRecord{}, payouts: map[match.PayoutKey]sealedPayout{}}
 }
 
 func (s *sealing) any() bool { return len(s.keys) > 0 }
 
-// Sealed names a payment that has left memory.
+// Sealed names a payment that has left memory, or several that were matched
+// together, by the first of them.
 type Sealed struct {
-	ID  string // of the payment
+	ID  string
 	MID string
-	// Time is the payment's own; its facts may lie some minutes before it, and
-	// long after.
+	// Time is the payment's own.
 	Time evidence.Instant
+	// Facts are what has to come back, all of it, in any order: the facts of the
+	// payment and of those matched together with it, and of payouts that have left
+	// memory too the payout.status and bank.entry facts. Their times lie from From
+	// to To. What comes besides is passed over.
+	Facts    []FactName
+	From, To evidence.Instant
 }
+
+// FactName is the identity of a fact.
+type FactName struct{ Source, ID string }
 
 // sealOver seals what is over, once a day.
 func (l *Live) sealOver() {
@@ -85,7 +115,7 @@ func (l *Live) sealOver() {
 func (l *Live) sealable(id cellID, bound evidence.Instant) bool {
 	c := &l.cells[id]
 	// Without payouts, a business date's net proves it: all of the date has to stay.
-	if c.into != 0 || c.m == nil || c.m.whole || !c.m.lines.HasPayouts || len(c.facts) == 0 || l.ambiguous[id] != nil || l.unplaced[id] != nil {
+	if c.into != 0 || c.m == nil || c.m.whole || !c.m.lines.HasPayouts || len(l.res.Merchants[id].Payments) == 0 || l.ambiguous[id] != nil || l.unplaced[id] != nil {
 		return false
 	}
 	for i := range c.tallies {
@@ -106,24 +136,8 @@ func (l *Live) seal(id cellID) {
 	c := &l.cells[id]
 	m := c.m
 	found := l.res.Merchants[id]
-	for i := range found.Payments {
-		p := &found.Payments[i]
-		l.keys.reset()
-		for _, r := range found.Facts(p) {
-			l.keys.take(l.view, r)
-		}
-		acts := found.Acts(p)
-		for n := range acts {
-			for _, r := range found.ActFacts(&acts[n]) {
-				l.keys.take(l.view, r)
-			}
-		}
-		rec := sealedRecord{id: p.ID, mid: m.mid, time: p.Time, at: l.asOf, keys: l.keys.strong(m.mid)}
-		for _, k := range rec.keys {
-			l.sealed.keys[k] = l.sealed.next
-		}
-		l.sealed.records[l.sealed.next] = rec
-		l.sealed.next++
+	if len(found.Payments) > 0 {
+		l.remember(m, c, found)
 	}
 	for i := range c.tallies {
 		c.tallies[i].usage = nil // it still counts
@@ -159,6 +173,44 @@ func (l *Live) seal(id cellID) {
 	l.cells[id] = cell{m: m, into: nowhere, rematch: c.rematch, rejudge: c.rejudge}
 	m.gone++
 	l.work.Sealed += len(found.Payments)
+}
+
+// remember keeps by what a late fact would name the payments of a cell, and what
+// would have to come back for it.
+func (l *Live) remember(m *merchant, c *cell, found *match.Merchant) {
+	rec := sealedRecord{id: found.Payments[0].ID, mid: m.mid, time: found.Payments[0].Time, at: l.asOf}
+	for i := range found.Payments {
+		p := &found.Payments[i]
+		l.keys.reset()
+		for _, r := range found.Facts(p) {
+			l.keys.take(l.view, r)
+		}
+		acts := found.Acts(p)
+		for n := range acts {
+			for _, r := range found.ActFacts(&acts[n]) {
+				l.keys.take(l.view, r)
+			}
+		}
+		rec.keys = append(rec.keys, l.keys.strong(m.mid)...)
+	}
+	for _, r := range c.facts {
+		rec.facts = append(rec.facts, l.nameOf(r))
+		f := l.set.At(r)
+		if rec.from == 0 || f.Time < rec.from {
+			rec.from = f.Time
+		}
+		rec.to = max(rec.to, f.Time)
+		if f.Type == evidence.SettlementLine {
+			if k := match.KeyOf(l.view, r, m.mid); !slices.Contains(rec.payouts, k) {
+				rec.payouts = append(rec.payouts, k)
+			}
+		}
+	}
+	for _, k := range rec.keys {
+		l.sealed.keys[k] = l.sealed.next
+	}
+	l.sealed.records[l.sealed.next] = rec
+	l.sealed.next++
 }
 
 // forgetFact lets a fact go that is not needed any more.
@@ -229,16 +281,24 @@ func (l *Live) sealPayouts(b *bank, bound evidence.Instant) {
 	}
 	gone := map[evidence.FactRef]bool{}
 	for p, k := range over {
-		for _, r := range p.Statuses {
-			gone[r] = true
-		}
-		for _, e := range p.Entries {
-			for _, r := range e.Facts {
+		kept := sealedPayout{at: l.asOf}
+		leaves := func(facts []evidence.FactRef) {
+			for _, r := range facts {
 				gone[r] = true
+				kept.facts = append(kept.facts, l.nameOf(r))
+				if at := l.set.At(r).Time; kept.from == 0 || at < kept.from {
+					kept.from = at
+				}
+				kept.to = max(kept.to, l.set.At(r).Time)
 			}
 		}
+		leaves(p.Statuses)
+		for _, e := range p.Entries {
+			leaves(e.Facts)
+		}
 		l.lessons = append(l.lessons, l.engine.Lesson(p))
-		l.merchants[p.MID].lines.Drop(k)
+		kept.sum = l.merchants[p.MID].lines.Drop(k)
+		l.sealed.payouts[k] = kept
 	}
 	leave := func(r evidence.FactRef) bool { return gone[r] }
 	for _, m := range b.merchants {
@@ -330,8 +390,10 @@ func (l *Live) sweep() {
 		l.forgetRecord(l.sealed.oldest)
 		l.sealed.oldest++
 	}
+	maps.DeleteFunc(l.sealed.payouts, func(_ match.PayoutKey, p sealedPayout) bool { return p.at <= l.asOf.Add(-remembered) })
 }
 
+// forgetRecord forgets a sealed payment, whether it is back or too long ago.
 func (l *Live) forgetRecord(n uint32) {
 	for _, k := range l.sealed.records[n].keys {
 		if l.sealed.keys[k] == n {
@@ -385,9 +447,7 @@ func (l *Live) unseal(r evidence.FactRef, f *evidence.Fact) bool {
 		}
 	})
 	for _, n := range hit {
-		rec := l.sealed.records[n]
-		who := Sealed{ID: l.view.Words.Text(rec.id), MID: l.view.Words.Text(rec.mid), Time: rec.time}
-		if why := l.reload(n, who); why != (fault.Text{}) {
+		if why := l.reload(n); why != (fault.Text{}) {
 			l.late = append(l.late, Warning{Fact: r, Why: why})
 			return false
 		}
@@ -395,8 +455,35 @@ func (l *Live) unseal(r evidence.FactRef, f *evidence.Fact) bool {
 	return true
 }
 
-// reload brings a sealed payment back; why says what stands against it.
-func (l *Live) reload(n uint32, who Sealed) (why fault.Text) {
+// sealedOf tells what of a sealed payment has to come back.
+func (l *Live) sealedOf(rec sealedRecord) Sealed {
+	words := l.view.Words
+	s := Sealed{ID: words.Text(rec.id), MID: words.Text(rec.mid), Time: rec.time, From: rec.from, To: rec.to}
+	name := func(list []factName) {
+		for _, f := range list {
+			if n := (FactName{words.Text(f.source), words.Text(f.id)}); !slices.Contains(s.Facts, n) {
+				s.Facts = append(s.Facts, n)
+			}
+		}
+	}
+	name(rec.facts)
+	for _, k := range rec.payouts {
+		if p, ok := l.sealed.payouts[k]; ok {
+			name(p.facts)
+			s.From, s.To = min(s.From, p.from), max(s.To, p.to)
+		}
+	}
+	return s
+}
+
+// reload brings a sealed payment back, whole or not at all; why says what stands
+// against it.
+func (l *Live) reload(n uint32) (why fault.Text) {
+	rec, ok := l.sealed.records[n]
+	if !ok {
+		return why // it came back with another
+	}
+	who := l.sealedOf(rec)
 	if l.opts.Load == nil {
 		return fault.Say("it speaks of payment %s, which is over and sealed; ask again with the whole evidence",
 			"它涉及已了结并封存的交易 %s；请用全部证据重新查询", who.ID)
@@ -407,16 +494,35 @@ func (l *Live) reload(n uint32, who Sealed) (why fault.Text) {
 			"它涉及已封存的交易 %s，未能取回：%v；请稍后重新提交", who.ID, err)
 	}
 	defer in.Close()
-	l.forgetRecord(n)
-	mark := l.writer.Mark()
-	refused := 0
-	if err := evidence.ReadNDJSON(in, l.writer, func(int, fault.Text) { refused++ }); err != nil {
-		why = fault.Say("it speaks of payment %s, which is sealed and could not be read whole: %v; add it again later",
+	back := evidence.NewSet()
+	if err := evidence.ReadNDJSON(in, back.Writer(back.AddFile("sealed")), func(int, fault.Text) {}); err != nil {
+		return fault.Say("it speaks of payment %s, which is sealed and could not be read whole: %v; add it again later",
 			"它涉及已封存的交易 %s，未能完整读取：%v；请稍后重新提交", who.ID, err)
-	} else if refused > 0 {
-		why = fault.Say("it speaks of payment %s, which is sealed and came back with %d events refused; look at its evidence",
-			"它涉及已封存的交易 %s，取回时有 %d 条证据被拒；请检查其证据", who.ID, refused)
 	}
+	missing := map[FactName]bool{}
+	for _, f := range who.Facts {
+		missing[f] = true
+	}
+	var lines bytes.Buffer
+	for r, f := range back.All {
+		if name := (FactName{back.Words.Text(f.Source), back.Words.Text(f.ID)}); missing[name] {
+			delete(missing, name)
+			lines.Write(append(back.AppendJSON(nil, r), '\n'))
+		}
+	}
+	if len(missing) > 0 {
+		return fault.Say("it speaks of payment %s, which is sealed and came back without %d of its %d facts; look at the store",
+			"它涉及已封存的交易 %s，取回时缺 %d 条（共 %d 条）证据；请检查存储", who.ID, len(missing), len(who.Facts))
+	}
+	l.forgetRecord(n)
+	for _, k := range rec.payouts {
+		if p, ok := l.sealed.payouts[k]; ok {
+			l.merchants[rec.mid].lines.Restore(k, p.sum)
+			delete(l.sealed.payouts, k)
+		}
+	}
+	mark := l.writer.Mark()
+	_ = evidence.ReadNDJSON(&lines, l.writer, func(int, fault.Text) {}) // it was read once
 	var come []evidence.FactRef
 	for r := range l.writer.Since(mark) {
 		come = append(come, r)

@@ -165,23 +165,36 @@ func (l *Lines) Forget(k PayoutKey, r evidence.FactRef) {
 	}
 }
 
-// Return takes a line back that Forget has let go. Where its payout is gone too,
-// that begins again with this line.
+// Return takes a line back that Forget has let go.
 func (l *Lines) Return(v *evidence.View, r evidence.FactRef) {
-	if v.At(r).Type != evidence.SettlementLine {
-		return
-	}
-	k := payoutOfLine(v, r, l.MID)
-	l.of[k] = append(l.of[k], r)
-	if l.payouts[k] == nil {
-		l.sum(v, k, r)
+	if v.At(r).Type == evidence.SettlementLine {
+		k := payoutOfLine(v, r, l.MID)
+		l.of[k] = append(l.of[k], r)
 	}
 }
 
-// Drop lets a payout go, and what its lines sum to.
-func (l *Lines) Drop(k PayoutKey) {
+// PayoutSum is what the lines of a payout sum to.
+type PayoutSum struct{ sum *payoutSum }
+
+// Drop lets a payout go, and gives what its lines sum to.
+func (l *Lines) Drop(k PayoutKey) PayoutSum {
+	s := PayoutSum{l.payouts[k]}
 	delete(l.of, k)
 	delete(l.payouts, k)
+	return s
+}
+
+// Restore takes a payout back that Drop has let go. Lines that came for it in the
+// meantime are added.
+func (l *Lines) Restore(k PayoutKey, s PayoutSum) {
+	if s.sum == nil {
+		return
+	}
+	if p := l.payouts[k]; p != nil {
+		s.sum.lines += p.lines
+		s.sum.net += p.net
+	}
+	l.payouts[k] = s.sum
 }
 
 // Signed gives what a clearing line adds to its file's total.
