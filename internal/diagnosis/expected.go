@@ -119,8 +119,8 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 // How often a bank's payouts may be late before the day itself is no longer
 // promised: to money that is cleared by the day on which it is due, and before that.
 const (
-	lateOnTheDay     = 0.05
-	lateTheDayBefore = 0.03
+	lateOnTheDay     = 0.035
+	lateTheDayBefore = 0.022
 )
 
 // slack is added to what was seen: a sample does not hold the longest of all.

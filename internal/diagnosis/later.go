@@ -136,7 +136,14 @@ func (f *faults) uploadErrors(j *journey.Journey, key batchKey, s *Signals, foun
 	}
 	for _, r := range f.software[key.tid] {
 		fact := v.At(r)
-		if fact.State == evidence.ProtocolError && near(fact, j) {
+		if fact.State != evidence.ProtocolError {
+			continue
+		}
+		// The terminal's word and the platform's are of one refusal.
+		if from := found[fUploadError].from; from != 0 && fact.Time >= from.Add(-attemptSlack) && fact.Time <= from.Add(attemptSlack) {
+			found[fUploadError].from = min(from, fact.Time)
+		}
+		if near(fact, j) {
 			s.UploadError = "protocol"
 			refs := append(found[fUploadError].refs, r)
 			from := fact.Time
@@ -399,17 +406,22 @@ func (e *Engine) clearingFile(j *journey.Journey, s *Signals, f *findings) {
 func (e *Engine) settlementFile(j *journey.Journey, s *Signals, f *findings) {
 	date := j.Legs.Day
 	r, whole := e.ctx.SettlementFile(j.Keys.MID, date)
-	// A file made before the payment was cleared, or before it was captured where
-	// it is paid within minutes, could not have it: the next one is to.
+	// A file made before the payment was cleared or while it was held, or before
+	// it was captured where it is paid within minutes, could not have it: the
+	// next one is to.
 	last := j.Terms.LocalDate(j.AsOf)
-	for n := 0; n < fileReach && date < last && (r == 0 && j.Legs.Immediate || r != 0 && j.ClearedAt > e.view.At(r).Time); n++ {
+	without := func(file evidence.FactRef) bool {
+		at := e.view.At(file).Time
+		return j.ClearedAt > at || e.ctx.HeldAt(j, at) != 0
+	}
+	for n := 0; n < fileReach && date < last && (r == 0 && j.Legs.Immediate || r != 0 && without(r)); n++ {
 		date++
 		if next, complete := e.ctx.SettlementFile(j.Keys.MID, date); next != 0 {
 			r, whole = next, complete
 		}
 	}
 	switch {
-	case r != 0 && j.ClearedAt > e.view.At(r).Time:
+	case r != 0 && without(r):
 	case r != 0 && whole:
 		s.File = "whole"
 	case r != 0:

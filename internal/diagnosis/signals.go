@@ -502,12 +502,13 @@ func (f *faults) crashes(tid evidence.Word) timeline {
 }
 
 // updatedBefore reports whether the terminal got new software in the week
-// before a moment.
+// before a moment, the last time.
 func (f *faults) updatedBefore(j *journey.Journey, found *findings, at evidence.Instant) bool {
-	for _, r := range f.software[j.Keys.TID] {
-		fact := f.c.View.At(r)
+	refs := f.software[j.Keys.TID]
+	for n := len(refs) - 1; n >= 0; n-- {
+		fact := f.c.View.At(refs[n])
 		if fact.State == evidence.Updated && fact.Time <= at.Add(attemptSlack) && at.Sub(fact.Time) <= staleAfter {
-			found.set(fUpdated, r)
+			found[fUpdated] = finding{refs: refs[n : n+1 : n+1], from: fact.Time, subject: f.name(j.Keys.TID)}
 			return true
 		}
 	}

@@ -16,7 +16,8 @@ const (
 	staleAfter   = 7 * 24 * time.Hour // a state that nothing renews or ends
 	burstWindow  = 5 * time.Minute
 	burstErrors  = 3
-	fileBurst    = 2 * time.Hour // before a file, within which a burst explains its lack
+	burstGap     = 15 * time.Minute // bursts nearer to each other are one
+	fileBurst    = 2 * time.Hour    // before a file, within which a burst explains its lack
 	promptReach  = 24 * time.Hour
 )
 
@@ -429,8 +430,8 @@ func (f *faults) addBurst(refs []evidence.FactRef) {
 	if last.Sub(first) > burstWindow {
 		return
 	}
-	if n := len(f.bursts); n > 0 && first <= f.bursts[n-1].to {
-		f.bursts[n-1].to = last + 1
+	if n := len(f.bursts); n > 0 && first <= f.bursts[n-1].to.Add(burstGap) {
+		f.bursts[n-1].to = max(f.bursts[n-1].to, last+1)
 		return
 	}
 	f.bursts = append(f.bursts, interval{from: first, to: last + 1, known: true, state: "burst", ref: refs[0]})

@@ -7,6 +7,7 @@ package score
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,9 +36,12 @@ type Truth struct {
 	Leg        string    `json:"leg"`
 	Arrival    time.Time `json:"arrival"` // zero: never, or not yet when the world ended
 	Incident   string    `json:"incident"`
-	Announced  bool      `json:"announced"` // the end of the cause was told beforehand
-	Suffices   bool      `json:"suffices"`  // the facts that tell the cause were known
-	Evidence   []string  `json:"evidence"`
+	// Fault is the shared fault behind it where that is not the incident: its
+	// evidence was lost.
+	Fault     string   `json:"fault"`
+	Announced bool     `json:"announced"` // the end of the cause was told beforehand
+	Suffices  bool     `json:"suffices"`  // the facts that tell the cause were known
+	Evidence  []string `json:"evidence"`
 	// Accept holds other answers that count as right.
 	Accept struct {
 		Stage      []string `json:"stage"`
@@ -335,13 +339,16 @@ func (s *Scorer) score(m *moment, t *Truth, a *Answer) {
 		s.missedOverdue++
 	}
 	s.cause(t, a, miss)
-	if t.Incident != "" {
+	// Where several faults stop a payment and the answer rightly names another
+	// than the first, it stands in that one's incident.
+	other := a.Cause.Code != t.Cause && right(t.Cause, a.Cause.Code, t.Accept.Cause)
+	if t.Incident != "" && !other {
 		put(m.groups, t.Incident, a.Incident)
 	}
 	// A payment that shares no injected fault says nothing about an incident
 	// that names its cause rightly: a missing statement is one as well.
-	if a.Incident != "" && (t.Incident != "" || !right(t.Cause, a.Cause.Code, t.Accept.Cause)) {
-		put(m.reverse, a.Incident, t.Incident)
+	if shared := cmp.Or(t.Fault, t.Incident); a.Incident != "" && !other && (shared != "" || !right(t.Cause, a.Cause.Code, t.Accept.Cause)) {
+		put(m.reverse, a.Incident, shared)
 	}
 	if !t.Arrival.IsZero() && t.Stage != "credited" && a.Expected != nil && a.Status != "arrived" && a.Status != "confirmed" {
 		in := &s.other

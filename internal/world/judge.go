@@ -10,10 +10,13 @@ type verdict struct {
 	cause                            string
 	leg                              string
 	incident                         string
-	suffices                         bool
-	announced                        bool
-	tell                             []ref
-	ok                               accepts
+	// fault is the shared fault that stops the payment, also where the evidence
+	// does not tell of it and there is no incident to name.
+	fault     string
+	suffices  bool
+	announced bool
+	tell      []ref
+	ok        accepts
 }
 
 // accepts are other answers that the contract's words allow as well.
@@ -142,7 +145,7 @@ func (v *verdict) blame(t *trouble, asOf int64) {
 	}
 	v.cause, v.party = t.code, t.party
 	if t.shared {
-		v.incident = t.id
+		v.incident, v.fault = t.id, t.id
 	}
 	v.tell = nil
 	v.suffices = t.silent || len(t.tell) == 0
@@ -152,6 +155,9 @@ func (v *verdict) blame(t *trouble, asOf int64) {
 		}
 	}
 	v.tell = v.tell[:min(4, len(v.tell)):min(4, len(v.tell))]
+	if !v.suffices {
+		v.incident = "" // whatever the payment's own facts say, none names the fault
+	}
 }
 
 func (s *sim) notCharged(p *payment, asOf int64, v *verdict) bool {

@@ -33,13 +33,13 @@ type kept struct {
 	asOf                int64
 	words               [6]uint8
 	suffices, announced bool
-	incident            string
+	incident, fault     string
 	tell                []ref
 	ok                  *accepts
 }
 
 func (s *sim) keep(v *verdict) kept {
-	k := kept{asOf: v.asOf, suffices: v.suffices, announced: v.announced, incident: v.incident, tell: v.tell}
+	k := kept{asOf: v.asOf, suffices: v.suffices, announced: v.announced, incident: v.incident, fault: v.fault, tell: v.tell}
 	for i, w := range [...]string{v.stage, v.status, v.cardholder, v.party, v.cause, v.leg} {
 		k.words[i] = s.word(w)
 	}
@@ -52,7 +52,7 @@ func (s *sim) keep(v *verdict) kept {
 func (s *sim) unpack(k *kept) verdict {
 	w := func(i int) string { return s.words[k.words[i]] }
 	v := verdict{asOf: k.asOf, stage: w(0), status: w(1), cardholder: w(2), party: w(3), cause: w(4), leg: w(5),
-		suffices: k.suffices, announced: k.announced, incident: k.incident, tell: k.tell}
+		suffices: k.suffices, announced: k.announced, incident: k.incident, fault: k.fault, tell: k.tell}
 	if k.ok != nil {
 		v.ok = *k.ok
 	}
@@ -141,6 +141,9 @@ func (s *sim) tellOne(p *payment, v *verdict) {
 	str("leg", v.leg)
 	at("arrival", p.arrival)
 	str("incident", v.incident)
+	if v.fault != v.incident {
+		str("fault", v.fault)
+	}
 	if v.announced {
 		b = append(b, `"announced":true,`...)
 	}
