@@ -112,9 +112,8 @@ func Investigate(set *evidence.Set, asOf evidence.Instant, offset int16, opts Op
 	res := match.Run(view, book, func(merchants []*match.Merchant) bool { return a.inferTerms(book, merchants) })
 	a.Match = res
 	a.Context = journey.NewContext(res)
-	a.Engine = diagnosis.NewEngine(a.Context, catalogue)
-	if opts.SkipDiagnosis {
-		a.Engine = nil
+	if !opts.SkipDiagnosis {
+		a.Engine = diagnosis.NewEngine(a.Context, catalogue)
 	}
 	a.warn(book)
 	a.sortPayments()
