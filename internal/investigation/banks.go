@@ -24,6 +24,7 @@ type bank struct {
 	entries   []evidence.FactRef
 	found     *match.Result // nil before it was asked for
 	open      []*match.Entry
+	taught    map[match.PayoutKey]diagnosis.Lesson // when they were last joined
 	dirty     bool
 	anywhere  bool // has payouts whose account nobody names
 }
@@ -96,7 +97,7 @@ func (l *Live) forgetBank(b *bank) {
 	if len(b.found.Ambiguous) > 0 {
 		l.doubts = true
 	}
-	b.found = nil
+	b.found, b.taught = nil, nil
 }
 
 func (l *Live) closeEntries(b *bank) {
@@ -244,12 +245,12 @@ func (l *Live) joinBank(b *bank) {
 	found := match.JoinMoney(l.view, l.book, lines, statuses, slices.Clone(b.entries))
 	l.work.Joined += len(found.Payouts)
 	before := map[match.PayoutKey]payoutSign{}
-	taught := map[match.PayoutKey]diagnosis.Lesson{}
+	taught := b.taught
+	b.taught = map[match.PayoutKey]diagnosis.Lesson{}
 	old := b.found
 	if old != nil {
 		for k, p := range old.Keys {
 			before[k] = l.sign(p)
-			taught[k] = l.engine.Lesson(p)
 		}
 		l.closeEntries(b)
 		for _, p := range old.Payouts {
@@ -287,7 +288,8 @@ func (l *Live) joinBank(b *bank) {
 			l.judgePayout(k)
 		}
 		delete(before, k)
-		l.unlearned = l.unlearned || taught[k] != l.engine.Lesson(p)
+		b.taught[k] = l.engine.Lesson(p)
+		l.unlearned = l.unlearned || taught[k] != b.taught[k]
 		delete(taught, k)
 		if turns := l.engine.DayEnds(p); l.dayEnds == 0 || turns < l.dayEnds {
 			l.dayEnds = turns
