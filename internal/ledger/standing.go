@@ -89,9 +89,24 @@ func lines(merchant string, balances map[slot]Balance) []Line {
 			out = append(out, Line{Account{merchant, k.currency, k.name}, b})
 		}
 	}
-	slices.SortFunc(out, func(a, b Line) int {
+	sortLines(out)
+	return out
+}
+
+func sortLines(l []Line) {
+	slices.SortFunc(l, func(a, b Line) int {
 		return cmp.Or(bytes.Compare(a.Currency[:], b.Currency[:]), cmp.Compare(a.Name, b.Name))
 	})
+}
+
+// Moved is Lines with the accounts that a void has brought back to nothing: what
+// is on record of them has to be written over.
+func (s *Standing) Moved() []Line {
+	out := make([]Line, 0, len(s.balances))
+	for k, b := range s.balances {
+		out = append(out, Line{Account{s.head.Merchant, k.currency, k.name}, b})
+	}
+	sortLines(out)
 	return out
 }
 

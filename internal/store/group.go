@@ -620,7 +620,7 @@ func (d *draft) works() []work {
 		} else {
 			d.put(headTable, replace, append(r, before))
 		}
-		for _, l := range s.Lines() {
+		for _, l := range s.Moved() {
 			d.put(balanceTable, upsert, row{mid, l.Currency.String(), l.Name.String(), l.Debits, l.Credits, l.PendingDebits, l.PendingCredits})
 		}
 	}

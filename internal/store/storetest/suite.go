@@ -363,6 +363,18 @@ func pending(t *testing.T, address string) {
 			t.Errorf("finished twice: %v", err)
 		}
 	}
+	// An account that only reserved, and whose one reservation is given up, is
+	// at nothing again, on record too.
+	four := hold(4)
+	four.Merchant = "898310058120009"
+	commit(t, s, &payment.Step{MID: four.Merchant, At: Begin, Transfers: []ledger.Transfer{four}})
+	commit(t, s, &payment.Step{MID: four.Merchant, At: Begin, Transfers: []ledger.Transfer{four.VoidOf("void", Begin)}})
+	s.Close()
+	s = open(t, address)
+	standing = must[*ledger.Standing](t)(s.Standing(t.Context(), four.Merchant))
+	if got := standing.Balance(cny, ledger.Authorized); got != (ledger.Balance{}) {
+		t.Errorf("after giving up the only reservation: %+v", got)
+	}
 	Healthy(t, address)
 }
 
