@@ -48,6 +48,8 @@ type Standing uint8
 const (
 	// Captured stands in the ledger.
 	Captured Standing = iota
+	// ClearedBefore was captured, and a file of another day had it.
+	ClearedBefore
 	// OutOfState is known and not captured: declined, unknown, reversing, reversed
 	// or voided. A network that clears it has it one-sided.
 	OutOfState
@@ -146,6 +148,8 @@ type Day struct {
 	Entries  []string
 	// House is the part of the money that is booked under House: received less cleared.
 	House int64
+	// Excepted is true while an exception about the difference is open.
+	Excepted bool
 }
 
 // Signed is what the network pays for the line: negative takes back.

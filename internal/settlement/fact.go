@@ -17,6 +17,8 @@ type facts struct {
 	buf   []byte
 	start int
 	first bool
+	// recorded is when we learnt what happened earlier; zero where we did it.
+	recorded time.Time
 }
 
 func (s *Step) facts(zone *time.Location) *facts {
@@ -46,6 +48,10 @@ func (f *facts) begin(t evidence.Type, source, id string, at time.Time) *facts {
 	b = append(append(b, evidence.TypePrefix...), t.String()...)
 	b = append(b, `","time":"`...)
 	b = at.In(f.zone).AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
+	if f.recorded.After(at) {
+		b = append(b, `","recordedtime":"`...)
+		b = f.recorded.In(f.zone).AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
+	}
 	f.buf = append(b, `","data":{`...)
 	f.first = true
 	return f.str("mid", mid)

@@ -88,6 +88,8 @@ type Payout struct {
 	// Next is when it is asked about, while the bank's final word is missing.
 	Next      time.Time
 	Inquiries int
+	// Escalated is when an exception about its outcome was opened; zero while none is.
+	Escalated time.Time
 	// Paid is true while it counts as merchant_paid in the ledger.
 	Paid bool
 	// Resent is what replacements have taken of it.
