@@ -29,8 +29,8 @@ type Cluster struct {
 	bin, dir string
 	user     *syscall.Credential // nil: as this process
 	sync     bool
-	alive    io.Closer     // while it is open the server may live
-	ended    chan struct{} // closed when the server has ended
+	alive    io.WriteCloser // while it is open the server may live
+	ended    chan struct{}  // closed when the server has ended
 	next     atomic.Int64
 }
 
@@ -162,8 +162,9 @@ func (c *Cluster) as(cmd *exec.Cmd) {
 // Start starts the server after Kill and waits until it answers.
 func (c *Cluster) Start() error {
 	// The shell ends the server when its standard input ends, so the server does
-	// not outlive this process, however that dies.
-	cmd := exec.Command("sh", "-c", `"$0" "$@" >>log 2>&1 </dev/null & p=$!; cat >/dev/null; kill -QUIT $p 2>/dev/null; wait $p`,
+	// not outlive this process, however that dies; and where nobody said that the
+	// files are still needed, they go too.
+	cmd := exec.Command("sh", "-c", `"$0" "$@" >>log 2>&1 </dev/null & p=$!; read keep; kill -QUIT $p 2>/dev/null; wait $p; [ "$keep" ] || rm -rf "$PWD"`,
 		filepath.Join(c.bin, "postgres"), "-D", filepath.Join(c.dir, "data"), "-k", c.dir, "-c", "listen_addresses=", "-c", "max_connections=100",
 		"-c", "log_min_messages=warning", "-c", fmt.Sprintf("fsync=%v", c.sync))
 	c.as(cmd)
@@ -199,6 +200,7 @@ func (c *Cluster) stop() {
 	if c.alive == nil {
 		return
 	}
+	io.WriteString(c.alive, "keep\n")
 	c.alive.Close()
 	<-c.ended
 	c.alive = nil
