@@ -520,19 +520,35 @@ func (p *platform) advance() {
 	}
 }
 
-// reload gives the facts of a payment that has left the investigation's memory.
+// reload gives the facts of a payment that has left the investigation's memory:
+// those of its merchant from then on, since what speaks of the payment is not
+// known before it is read.
 func (p *platform) reload(s investigation.Sealed) (io.ReadCloser, error) {
 	from := s.Time.In(time.UTC)
-	lines, err := p.db.EvidenceBetween(context.Background(), s.MID, from, from.Add(200*24*time.Hour))
-	if err != nil {
-		return nil, err
-	}
+	until := from.Add(200 * 24 * time.Hour)
 	var b bytes.Buffer
-	for _, l := range lines {
-		b.Write(l.JSON)
-		b.WriteByte('\n')
+	id, source := "", ""
+	for {
+		const page = 2000
+		lines, err := p.db.EvidenceOf(context.Background(), s.MID, id, source, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range lines {
+			id, source = l.ID, l.Source
+			var when struct {
+				Time time.Time `json:"time"`
+			}
+			if json.Unmarshal(l.JSON, &when) == nil && (when.Time.Before(from) || when.Time.After(until)) {
+				continue
+			}
+			b.Write(l.JSON)
+			b.WriteByte('\n')
+		}
+		if len(lines) < page {
+			return io.NopCloser(&b), nil
+		}
 	}
-	return io.NopCloser(&b), nil
 }
 
 // versionFacts is what GET /version tells.
