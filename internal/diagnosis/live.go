@@ -271,16 +271,23 @@ func (e *Engine) settleBursts(c *Changed) {
 		}
 	}
 	l.bursts = len(f.errorTimes)
-	same := 0
-	for same < len(before) && same < len(f.bursts) && before[same] == f.bursts[same] {
-		same++
+	note := func(from, to evidence.Instant) {
+		if c.BurstTo == 0 || from < c.BurstFrom {
+			c.BurstFrom = from
+		}
+		c.BurstTo = max(c.BurstTo, to)
 	}
-	for _, t := range []timeline{before[same:], f.bursts[same:]} {
-		for _, i := range t {
-			if c.BurstFrom == 0 || i.from < c.BurstFrom {
-				c.BurstFrom = i.from
-			}
-			c.BurstTo = max(c.BurstTo, i.to)
+	for i := range max(len(before), len(f.bursts)) {
+		switch {
+		case i >= len(f.bursts):
+			note(before[i].from, before[i].to)
+		case i >= len(before):
+			note(f.bursts[i].from, f.bursts[i].to)
+		case before[i] == f.bursts[i]:
+		case before[i].from == f.bursts[i].from && before[i].ref == f.bursts[i].ref: // longer or shorter
+			note(min(before[i].to, f.bursts[i].to), max(before[i].to, f.bursts[i].to))
+		default:
+			note(min(before[i].from, f.bursts[i].from), max(before[i].to, f.bursts[i].to))
 		}
 	}
 }

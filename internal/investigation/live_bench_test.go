@@ -167,7 +167,12 @@ func BenchmarkLiveFact(b *testing.B) {
 	sizes := []int{10_000, 1_000_000}
 	for _, open := range sizes {
 		b.Run(fmt.Sprintf("open=%d", open), func(b *testing.B) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
 			l, s := openShops(b, 100, open)
+			runtime.GC()
+			runtime.ReadMemStats(&after)
 			ids := make([]string, 0, 64)
 			b.ReportAllocs()
 			b.ResetTimer()
@@ -188,7 +193,7 @@ func BenchmarkLiveFact(b *testing.B) {
 				}
 			}
 			cost[open] = float64(b.Elapsed().Nanoseconds()) / float64(b.N)
-			runtime.KeepAlive(l)
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(open), "heap-B/payment")
 			if small := cost[sizes[0]]; small > 0 && open != sizes[0] {
 				b.ReportMetric(cost[open]/small, "ratio")
 			}

@@ -38,6 +38,7 @@ const (
 	watchConfirmed  // by merchant
 	watchTimeout    // timed out at the terminal, and nobody knows more
 	watchUsage
+	watchHour  // of an attempt at the terminal
 	watchStray // by the merchant it names itself, where another has it
 )
 
@@ -53,6 +54,8 @@ func linkHash(link string) uint64 {
 
 // anyNetwork stands for the network that a payment does not know.
 const anyNetwork = "platform-network/"
+
+func hourOf(at evidence.Instant) uint64 { return uint64(at.Unix() / 3600) }
 
 func dateKey(d calendar.Date) uint64 { return uint64(uint32(d)) }
 
@@ -74,6 +77,15 @@ func (l *Live) watch(c *cell, t *tally, j *journey.Journey) {
 	if open && t.leg <= journey.Capture || voided || j.Kind == evidence.Void || j.OpenPreauth {
 		c.flags |= atTerminal
 		on(watchTerminal, uint64(j.Keys.TID), 0)
+		from, to := j.Swipe.Tendered, j.Time
+		for _, r := range [5]evidence.FactRef{j.Swipe.Terminal, j.Swipe.Request, j.Swipe.Response, j.Swipe.Timeout, j.Swipe.Error} {
+			if r != 0 {
+				to = max(to, l.set.At(r).Time)
+			}
+		}
+		for h := hourOf(from); h <= min(hourOf(to), hourOf(from)+25); h++ {
+			on(watchHour, h, 0)
+		}
 		words := l.view.Words
 		on(watchLink, linkHash("platform"), 0)
 		on(watchLink, linkHash("terminal-platform/"+words.Text(j.Keys.TID)), 0)
@@ -446,19 +458,32 @@ func (l *Live) heard(c diagnosis.Changed) {
 }
 
 func (l *Live) touchBurst(from, to evidence.Instant) {
-	for _, id := range l.watchers[watchKey(watchLink, linkHash("platform"), 0)] {
-		if id = l.standing(id); id == 0 {
-			continue
-		}
-		found := l.res.Merchants[id]
-		for i := range found.Payments {
-			if at := found.Payments[i].Time; at >= from.Add(-26*time.Hour) && at <= to.Add(2*time.Hour) {
+	first, last := hourOf(from)-1, hourOf(to)+1
+	if last-first > 24*400 {
+		l.everything = true
+		return
+	}
+	const slack = 5 * time.Minute
+	for h := first; h <= last; h++ {
+		for _, id := range l.watchers[watchKey(watchHour, h, 0)] {
+			if id = l.standing(id); id == 0 || l.cells[id].rejudge {
+				continue
+			}
+			var begun, ended evidence.Instant
+			for _, r := range l.cells[id].facts {
+				at := l.set.At(r).Time
+				if begun == 0 || at < begun {
+					begun = at
+				}
+				ended = max(ended, at)
+			}
+			if begun <= to.Add(slack) && ended >= from.Add(-slack) {
 				l.judge(id)
 			}
 		}
 	}
-	first, last := calendar.DateOf(from.Unix(), 0)-laterFiles-2, calendar.DateOf(to.Unix(), 0)+2
-	for d := first; d <= last; d++ {
+	day, until := calendar.DateOf(from.Unix(), 0)-laterFiles-2, calendar.DateOf(to.Unix(), 0)+2
+	for d := day; d <= until; d++ {
 		for _, id := range l.watchers[watchKey(watchSettlement, dateKey(d), 0)] {
 			if id = l.standing(id); id == 0 || l.cells[id].flags&onItsWay == 0 {
 				continue
