@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -520,35 +521,51 @@ func (p *platform) advance() {
 	}
 }
 
-// reload gives the facts of a payment that has left the investigation's memory:
-// those of its merchant from then on, since what speaks of the payment is not
-// known before it is read.
+// reload gives the facts of a payment that has left the investigation's memory.
+// Most lie with its merchant; for those that name no merchant, such as bank
+// entries, all evidence is gone through, which happens seldom: only when a late
+// fact speaks of a sealed payment.
 func (p *platform) reload(s investigation.Sealed) (io.ReadCloser, error) {
-	from := s.Time.In(time.UTC)
-	until := from.Add(200 * 24 * time.Hour)
+	ctx := context.Background()
+	missing := make(map[investigation.FactName]bool, len(s.Facts))
+	for _, f := range s.Facts {
+		missing[f] = true
+	}
+	wanted := maps.Clone(missing)
 	var b bytes.Buffer
-	id, source := "", ""
-	for {
-		const page = 2000
-		lines, err := p.db.EvidenceOf(context.Background(), s.MID, id, source, page)
+	take := func(lines []store.Line) {
+		for _, l := range lines {
+			if name := (investigation.FactName{Source: l.Source, ID: l.ID}); wanted[name] {
+				b.Write(l.JSON) // of several versions all
+				b.WriteByte('\n')
+				delete(missing, name)
+			}
+		}
+	}
+	const page = 2000
+	for id, source := "", ""; ; {
+		lines, err := p.db.EvidenceOf(ctx, s.MID, id, source, page)
 		if err != nil {
 			return nil, err
 		}
-		for _, l := range lines {
-			id, source = l.ID, l.Source
-			var when struct {
-				Time time.Time `json:"time"`
-			}
-			if json.Unmarshal(l.JSON, &when) == nil && (when.Time.Before(from) || when.Time.After(until)) {
-				continue
-			}
-			b.Write(l.JSON)
-			b.WriteByte('\n')
-		}
+		take(lines)
 		if len(lines) < page {
-			return io.NopCloser(&b), nil
+			break
+		}
+		id, source = lines[page-1].ID, lines[page-1].Source
+	}
+	wanted = maps.Clone(missing)
+	for after := store.Cursor(""); len(missing) > 0; {
+		lines, next, err := p.db.Evidence(ctx, after, page)
+		if err != nil {
+			return nil, err
+		}
+		take(lines)
+		if after = next; len(lines) < page {
+			break
 		}
 	}
+	return io.NopCloser(&b), nil
 }
 
 // versionFacts is what GET /version tells.
