@@ -171,7 +171,14 @@ func Hear(pol *Policy, now time.Time, m *merchant.Merchant, pos Position, p Payo
 	s := newStep(p.MID, now)
 	f := s.facts(zoneOf(m))
 	f.recorded = now
+	doubt := w.State.String() + "/" + w.Ref
+	if slices.Contains(p.Doubts, doubt) {
+		return nil, Repeated, nil
+	}
 	refuse := func(h Heard, kind, owner string, amount int64, detail string) (*Step, Heard, error) {
+		p.Doubts = append(slices.Clip(p.Doubts), doubt)
+		p.Version++
+		s.Payouts = append(s.Payouts, p)
 		s.Exceptions = append(s.Exceptions, p.exception(kind, w.State.String(), owner, now, amount, detail))
 		return s, h, Check(nil, s)
 	}

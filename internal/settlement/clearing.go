@@ -143,6 +143,9 @@ type Day struct {
 	Issues   int // how many were booked
 	Count    int64
 	Total    int64 // signed
+	// Broken is when a file of the day that was not whole first came; zero once a
+	// whole one has.
+	Broken time.Time
 	// Received is what the network paid for it, Entries the bank entries of that.
 	Received int64
 	Entries  []string

@@ -28,16 +28,17 @@ type violation struct {
 
 func (v *violation) Error() string { return fmt.Sprintf("F%d does not hold: %s", v.number, v.what) }
 
-// payoutFollows lists the legal changes of a payout's state.
+// payoutFollows lists the legal changes of a payout's state. One that stays as it
+// is notes a doubt, or how much was sent again.
 var payoutFollows = [payoutStates][]PayoutState{
 	NoPayout: {Created},
-	Created:  {Sent, Stopped},
-	Stopped:  {Created},
-	Sent:     {Unknown, Accepted, Credited, Rejected, Returned},
+	Created:  {Created, Sent, Stopped},
+	Stopped:  {Stopped, Created},
+	Sent:     {Sent, Unknown, Accepted, Credited, Rejected, Returned},
 	Unknown:  {Unknown, Accepted, Credited, Rejected, Returned},
-	Accepted: {Credited, Rejected, Returned},
-	Credited: {Returned},
-	Rejected: {Rejected}, // only more of it is sent again
+	Accepted: {Accepted, Credited, Rejected, Returned},
+	Credited: {Credited, Returned},
+	Rejected: {Rejected},
 	Returned: {Returned},
 }
 
@@ -187,7 +188,8 @@ func (s *Step) checkPayouts() error {
 		}
 		made := false
 		for j := range s.Payouts {
-			made = made || s.Payouts[j].ID == o.Payout.ID && s.Payouts[j].State == Sent
+			p := &s.Payouts[j]
+			made = made || p.ID == o.Payout.ID && p.State == Sent && p.Sent.Equal(s.At)
 		}
 		if !made {
 			return &violation{7, "an order to pay without the payout becoming sent"}

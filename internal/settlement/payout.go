@@ -90,6 +90,9 @@ type Payout struct {
 	Inquiries int
 	// Escalated is when an exception about its outcome was opened; zero while none is.
 	Escalated time.Time
+	// Doubts are the words that became exceptions, by state and Ref: the same word
+	// again does not open one again.
+	Doubts []string
 	// Paid is true while it counts as merchant_paid in the ledger.
 	Paid bool
 	// Resent is what replacements have taken of it.

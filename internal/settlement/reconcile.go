@@ -51,8 +51,20 @@ func Owed(network string, date calendar.Date, c money.Currency) Day {
 func (d *Day) Admit(now time.Time, f *File) (Verdict, *Step) {
 	refuse := func(kind, detail string) (Verdict, *Step) {
 		s := newStep(House, now)
-		s.Exceptions = append(s.Exceptions, payment.Exception{ID: derived(f.Date, kind+"/"+f.Network+"/"+f.Digest.String()), MID: House, Kind: kind,
-			Owner: "network/" + f.Network, Amount: abs(f.Sum), Currency: f.Currency, Opened: now, Detail: detail})
+		x := payment.Exception{ID: derived(f.Date, kind+"/"+f.Network+"/"+f.Digest.String()), MID: House, Kind: kind,
+			Owner: "network/" + f.Network, Amount: abs(f.Sum), Currency: f.Currency, Opened: now, Detail: detail}
+		if kind == ExceptionFileBroken {
+			// One a day, however many broken files come, until a whole one does.
+			next := *d
+			x.ID = next.brokenFile().ID
+			if next.Broken.IsZero() {
+				next.Broken = now
+			}
+			x.Opened = next.Broken
+			next.Version++
+			s.Days = append(s.Days, next)
+		}
+		s.Exceptions = append(s.Exceptions, x)
 		return Refuse, s
 	}
 	day := f.Network + " " + f.Date.String()
@@ -76,6 +88,11 @@ func (d *Day) Admit(now time.Time, f *File) (Verdict, *Step) {
 	return Rebook, nil
 }
 
+func (d *Day) brokenFile() payment.Exception {
+	return payment.Exception{ID: derived(d.Date, ExceptionFileBroken+"/"+d.Network), MID: House, Kind: ExceptionFileBroken, Owner: "network/" + d.Network,
+		Currency: d.Currency, Opened: d.Broken}
+}
+
 // Take writes that a file is booked, once the steps of all its merchants are
 // durable: a run that was interrupted before begins anew and changes nothing that
 // is booked already.
@@ -86,6 +103,12 @@ func (d Day) Take(now time.Time, f *File, zone *time.Location) *Step {
 	d.Issue = max(d.Issue, f.Version)
 	d.Issues++
 	d.Version++
+	if !d.Broken.IsZero() {
+		x := d.brokenFile()
+		x.State, x.Closed, x.Detail = payment.ExceptionResolved, now, "a whole file came"
+		d.Broken = time.Time{}
+		s.Exceptions = append(s.Exceptions, x)
+	}
 	s.Days = append(s.Days, d)
 	id := f.Date.String()
 	if d.Issues > 1 {

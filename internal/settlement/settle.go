@@ -3,6 +3,7 @@ package settlement
 import (
 	"bytes"
 	"iter"
+	"slices"
 	"strconv"
 	"time"
 
@@ -331,9 +332,12 @@ func (r *run) post() {
 	key := func(word string) string {
 		return "batch/" + r.batch.ID + "/" + strconv.Itoa(r.batch.Chunks) + "/" + word
 	}
+	rest := slices.Clone(s.Transfers) // what follows from the lines comes behind them
+	s.Transfers = s.Transfers[:0]
 	s.move(r.pos.Currency, r.in.Day, ledger.MerchantPending, ledger.MerchantPayable, r.adds, key("settle"), reasonSettle)
 	s.move(r.pos.Currency, r.in.Day, ledger.MerchantPayable, ledger.MerchantPending, r.takes, key("back"), reasonUnsettle)
 	s.move(r.pos.Currency, r.in.Day, ledger.MerchantPayable, ledger.FeeIncome, r.fee, key("fee"), reasonFee)
+	s.Transfers = append(s.Transfers, rest...)
 	r.pos.Fees += r.fee
 	f := s.facts(r.now.computed.Zone)
 	for i := range s.Lines {
