@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"daozhang/internal/fault"
 	"daozhang/internal/payment"
@@ -228,26 +227,6 @@ func (s *Store) nodes(ctx context.Context) ([]string, error) {
 func (s *Store) EvidenceOf(ctx context.Context, mid, afterID, afterSource string, limit int) ([]Line, error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT source, id, line FROM evidence WHERE merchant = $1 AND (id > $2 OR id = $2 AND source > $3) ORDER BY id, source, hash LIMIT "+strconv.Itoa(limit),
 		mid, afterID, afterSource)
-	if err != nil {
-		return nil, s.failed("read evidence from", err)
-	}
-	defer rows.Close()
-	var out []Line
-	for rows.Next() {
-		l := Line{MID: mid}
-		if err := rows.Scan(&l.Source, &l.ID, &l.JSON); err != nil {
-			return nil, s.failed("read evidence from", err)
-		}
-		out = append(out, l)
-	}
-	return out, s.failed("read evidence from", rows.Err())
-}
-
-// EvidenceBetween returns the facts of one merchant that happened from one moment
-// until before another, in order of time: what a payment of then may need.
-func (s *Store) EvidenceBetween(ctx context.Context, mid string, from, until time.Time) ([]Line, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT source, id, line FROM evidence WHERE merchant = $1 AND at >= $2 AND at < $3 ORDER BY at, id, source, hash",
-		mid, micros(from), micros(until))
 	if err != nil {
 		return nil, s.failed("read evidence from", err)
 	}

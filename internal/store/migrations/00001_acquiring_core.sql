@@ -105,7 +105,6 @@ CREATE TABLE evidence (
 	PRIMARY KEY (merchant, id, source, hash)
 );
 CREATE INDEX evidence_pos ON evidence (node, pos);
-CREATE INDEX evidence_at ON evidence (merchant, at);
 
 CREATE TABLE outgoing (
 	merchant TEXT   NOT NULL,

@@ -115,14 +115,6 @@ func readBack(t *testing.T, address string) {
 		&payment.Step{MID: MID, At: Begin, Exceptions: []payment.Exception{exception}})
 	check := func(s *store.Store) {
 		t.Helper()
-		all := must[[]store.Line](t)(s.EvidenceOf(t.Context(), MID, "", "", 100))
-		between := must[[]store.Line](t)(s.EvidenceBetween(t.Context(), MID, Begin, Begin.Add(24*time.Hour)))
-		if len(all) == 0 || len(between) != len(all) {
-			t.Errorf("%d facts of the day, %d in all", len(between), len(all))
-		}
-		if none := must[[]store.Line](t)(s.EvidenceBetween(t.Context(), MID, Begin.Add(24*time.Hour), Begin.Add(48*time.Hour))); len(none) != 0 {
-			t.Errorf("%d facts of the next day", len(none))
-		}
 		want := sale.Approved().Transactions[0]
 		for name, got := range map[string]payment.Transaction{
 			"by id":  must[payment.Transaction](t)(s.Transaction(t.Context(), sale.ID())),
