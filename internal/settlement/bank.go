@@ -2,7 +2,6 @@ package settlement
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"daozhang/internal/calendar"
@@ -93,9 +92,9 @@ func Dispatch(pol *Policy, now time.Time, m *merchant.Merchant, p Payout) (*Step
 	p.State, p.Sent, p.Next = Sent, now, now.Add(pol.AnswerWithin)
 	p.Version++
 	s := newStep(p.MID, now)
+	s.facts(zoneOf(m)).payout(&p, evidence.Sent, now, "platform", "")
 	s.Payouts = append(s.Payouts, p)
 	s.Orders = append(s.Orders, Order{Kind: Pay, Payout: p, Attempt: 1, At: now})
-	s.facts(zoneOf(m)).payout(&p, evidence.Sent, now, "platform", "")
 	return s, Check(nil, s)
 }
 
@@ -305,8 +304,8 @@ func Resend(pol *Policy, now time.Time, m *merchant.Merchant, pos Position, old 
 		old.ReplacedBy = append(slices.Clip(old.ReplacedBy), n.ID)
 		old.Resent += amount
 		left -= amount
+		f.payout(&n, evidence.Created, now, "platform", "")
 		s.Payouts = append(s.Payouts, n)
-		f.payout(&n, evidence.Created, now, "platform", strconv.Itoa(len(old.ReplacedBy)))
 	}
 	old.Version++
 	s.Payouts = append(s.Payouts, old)

@@ -591,3 +591,7 @@ func (d *desk) audit() error {
 	}
 	return nil
 }
+
+func paymentEvidence(source, id string, t evidence.Type, line []byte) payment.Evidence {
+	return payment.Evidence{Source: source, ID: id, Type: t, MID: mid, Line: line}
+}

@@ -161,10 +161,28 @@ func (f *facts) payout(p *Payout, state evidence.State, at time.Time, by, ref st
 	} else if p.Version > 1 {
 		id += "/" + strconv.Itoa(int(p.Version))
 	}
+	if at = at.Truncate(time.Microsecond); !at.After(p.Told) {
+		at = p.Told.Add(time.Microsecond)
+	}
+	p.Told = at
 	f.begin(evidence.PayoutStatus, source, id, at).str("payout", p.ID).num("amount", p.Amount).str("currency", p.Currency.String())
 	f.str("account", p.Account.Tail).str("bank", p.Account.Bank).str("by", by).str("state", state.String())
 	if state == evidence.Rejected || state == evidence.Returned {
 		f.str("reason", p.Reason)
 	}
 	f.str("replaces", p.Replaces).end()
+}
+
+// Declare says that all settlement lines and payouts of a stretch of time are
+// written as evidence. Only inside what was declared does absence prove
+// something: without it nobody can tell a payout that was not made from one of
+// which nobody spoke. The caller has run every merchant's settlement of it.
+func Declare(now, from, to time.Time, zone *time.Location) *Step {
+	s := newStep(House, now)
+	f := s.facts(zone)
+	for _, of := range [...]string{"settlement", "payouts"} {
+		f.begin(evidence.Coverage, "settlement/coverage", of+"/"+strconv.FormatInt(from.Unix(), 10)+"/"+strconv.FormatInt(to.Unix(), 10), now).
+			str("of", of).moment("from", from).moment("to", to).end()
+	}
+	return s
 }

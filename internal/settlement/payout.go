@@ -90,6 +90,10 @@ type Payout struct {
 	Inquiries int
 	// Escalated is when an exception about its outcome was opened; zero while none is.
 	Escalated time.Time
+	// Told is the time of the latest fact about it: facts of one payout follow each
+	// other, or nobody could tell from them what came last. A bank's clock of whole
+	// seconds does not put its answer before our order.
+	Told time.Time
 	// Doubts are the words that became exceptions, by state and Ref: the same word
 	// again does not open one again.
 	Doubts []string

@@ -420,7 +420,6 @@ func (r *run) close() bool {
 		r.pos.Payable -= created.Amount
 		r.pos.InTransit += created.Amount
 		r.pos.Open = Open{Day: calendar.None}
-		s.Payouts = append(s.Payouts, *created)
 	}
 	r.post()
 	f := s.facts(r.now.computed.Zone)
@@ -429,6 +428,7 @@ func (r *run) close() bool {
 	}
 	if created != nil {
 		f.payout(created, evidence.Created, s.At, "platform", "")
+		s.Payouts = append(s.Payouts, *created)
 	}
 	return true
 }
