@@ -351,12 +351,6 @@ func (e *Engine) Use(u Usage, sign int) {
 	}
 }
 
-// ForgetUsage forgets all usage.
-func (e *Engine) ForgetUsage() { clear(e.faults.usage) }
-
-// Networks gives the links to networks on record.
-func (e *Engine) Networks() []string { return e.faults.networks }
-
 // Judged gives the leg that a cause has to explain.
 func Judged(j *journey.Journey) journey.Leg { return judgedLeg(j) }
 

@@ -160,43 +160,49 @@ func workOf(l *investigation.Live) (w investigation.Work) {
 	return w
 }
 
-// BenchmarkLiveFact adds facts one by one, reading the answer after each, with
-// 10,000 and with 1,000,000 open payments, and prints the ratio of the costs.
+// BenchmarkLiveFact adds facts one by one, reading an answer after each, with 10,000
+// and with 1,000,000 open payments in turn, so that both run under the same load, and
+// prints what a fact costs with each, their ratio, and the memory of a payment.
 func BenchmarkLiveFact(b *testing.B) {
-	cost := map[int]float64{}
-	sizes := []int{10_000, 1_000_000}
-	for _, open := range sizes {
-		b.Run(fmt.Sprintf("open=%d", open), func(b *testing.B) {
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			l, s := openShops(b, 100, open)
-			runtime.GC()
-			runtime.ReadMemStats(&after)
-			ids := make([]string, 0, 64)
-			b.ReportAllocs()
-			b.ResetTimer()
-			for i := range b.N {
-				n := (i/len(steps)*7919 + 13) % open
-				steps[i%len(steps)].write(s, n)
-				if _, err := l.AddNDJSON(s.take(), nil); err != nil {
-					b.Fatal(err)
-				}
-				ids = ids[:0]
-				l.Read(func(c *investigation.Current) {
-					for _, p := range c.Find(fmt.Sprintf("6063%08d", n)) {
-						ids = append(ids, c.Around().View.Words.Text(p.ID))
-					}
-				})
-				if len(ids) == 0 {
-					b.Fatalf("payment %d is not found", n)
-				}
-			}
-			cost[open] = float64(b.Elapsed().Nanoseconds()) / float64(b.N)
-			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(open), "heap-B/payment")
-			if small := cost[sizes[0]]; small > 0 && open != sizes[0] {
-				b.ReportMetric(cost[open]/small, "ratio")
-			}
-		})
+	sizes := [2]int{10_000, 1_000_000}
+	var lives [2]*investigation.Live
+	var shops [2]*shopping
+	var before, after runtime.MemStats
+	for k, open := range sizes {
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		lives[k], shops[k] = openShops(b, 100, open)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
 	}
+	var spent [2]time.Duration
+	fact := func(k, i int) {
+		n := (i/len(steps)*7919 + 13) % sizes[k]
+		steps[i%len(steps)].write(shops[k], n)
+		in, rrn, found := shops[k].take(), fmt.Sprintf("6063%08d", n), 0
+		begun := time.Now()
+		if _, err := lives[k].AddNDJSON(in, nil); err != nil {
+			b.Fatal(err)
+		}
+		lives[k].Read(func(c *investigation.Current) { found = len(c.Find(rrn)) })
+		spent[k] += time.Since(begun)
+		if found == 0 {
+			b.Fatalf("payment %d is not found", n)
+		}
+	}
+	for i := range 200 {
+		fact(0, i)
+		fact(1, i)
+	}
+	spent = [2]time.Duration{}
+	b.ResetTimer()
+	for i := range b.N {
+		fact(0, 200+i)
+		fact(1, 200+i)
+	}
+	few, many := float64(spent[0].Nanoseconds())/float64(b.N), float64(spent[1].Nanoseconds())/float64(b.N)
+	b.ReportMetric(few, "ns/fact-of-10k")
+	b.ReportMetric(many, "ns/fact-of-1M")
+	b.ReportMetric(many/few, "ratio")
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(sizes[1]), "heap-B/payment")
 }

@@ -40,8 +40,8 @@ func (c *Context) HearGeneral(r evidence.FactRef) {
 }
 
 // Reread forgets what was heard and takes these circumstances and general facts
-// instead; lines, payouts, orders and direct proofs stay. speaks tells for which
-// merchants lines or payouts are on record.
+// instead; lines, payouts, orders and direct proofs stay. For which merchants lines
+// and payouts speak has to be said again, see Speak.
 func (c *Context) Reread(circumstances, general []evidence.FactRef) {
 	fresh := emptyContext(c.Match)
 	c.facts, c.common = fresh.facts, fresh.common

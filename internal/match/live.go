@@ -231,9 +231,6 @@ func (res *Result) Replace(old, part *Result) {
 	}
 }
 
-// At gives the payout of a key; nil for none.
-func (res *Result) At(k PayoutKey) *Payout { return res.payoutsByKey[k] }
-
 // Keys calls yield for each payout of a Result by its key.
 func (res *Result) Keys(yield func(PayoutKey, *Payout) bool) {
 	for k, p := range res.payoutsByKey {
