@@ -206,8 +206,8 @@ func (m *Main) showDue(w io.Writer, t *terms.Terms, at evidence.Instant) error {
 	}
 	var b strings.Builder
 	row := func(label text, value string) { fmt.Fprintf(&b, "%s%s\n", m.say(label), value) }
-	row(text{"sale          ", "消费      "}, show(at))
-	row(text{"business date ", "账务日期  "}, m.dated(date))
+	row(text{"sale          ", "消费       "}, show(at))
+	row(text{"business date ", "交易日     "}, m.dated(date))
 	row(text{"paid out by   ", "出款不晚于 "}, show(due.Payout))
 	row(text{"on account by ", "到账不晚于 "}, show(due.Credit))
 	var why []string
@@ -240,7 +240,7 @@ func (m *Main) showDue(w io.Writer, t *terms.Terms, at evidence.Instant) error {
 	if t.Calendar.Provisional(due.CreditDay) {
 		why = append(why, m.say(text{"the calendar of that year is provisional", "该年日历尚属暂定"}))
 	}
-	row(text{"because       ", "依据      "}, strings.Join(why, "; "))
+	row(text{"because       ", "依据       "}, strings.Join(why, m.say(text{"; ", "；"})))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/fault"
 	"daozhang/internal/format/registry"
+	"daozhang/internal/report"
 )
 
 // causes shows the catalogue of causes.
@@ -45,7 +46,11 @@ func (m *Main) listCauses(w io.Writer, catalogue *diagnosis.Catalogue) error {
 	t := plainTable()
 	t.AppendHeader(table.Row{m.say(text{"code", "代码"}), m.say(text{"title", "名称"}), m.say(text{"leg", "环节"}), m.say(text{"who acts", "处理方"})})
 	for _, c := range catalogue.Causes() {
-		t.AppendRow(table.Row{c.Code, c.Title.In(m.lang), strings.Join(c.Legs, ", "), c.Party})
+		var legs []string
+		for _, l := range c.Legs {
+			legs = append(legs, report.LegWord(l).In(m.lang))
+		}
+		t.AppendRow(table.Row{c.Code, c.Title.In(m.lang), strings.Join(legs, m.say(text{", ", "、"})), report.PartyWord(c.Party).In(m.lang)})
 	}
 	return writeTable(w, t)
 }

@@ -100,7 +100,7 @@ func (m *Main) tell(err error) {
 			return
 		}
 	}
-	m.line("daozhang: " + fault.TextOf(err).In(m.lang))
+	m.line("daozhang" + m.say(text{": ", "："}) + fault.TextOf(err).In(m.lang))
 	if hint := fault.HintText(err).In(m.lang); hint != "" {
 		m.line("  " + hint)
 	}

@@ -161,7 +161,7 @@ func (m *Main) candidates(w io.Writer, a *investigation.Answer, found []*investi
 		offset := p.Terms.OffsetAt(p.Time) / 60
 		t.AppendRow(table.Row{words.Text(p.ID), string(evidence.AppendInstant(nil, p.Time, int16(offset))), words.Text(p.Keys.TID),
 			words.Text(p.Keys.STAN), words.Text(p.Keys.RRN), words.Text(p.Keys.PAN),
-			money.FormatGrouped(p.Amount, p.Currency) + " " + p.Currency.String(), p.Status.String()})
+			money.FormatGrouped(p.Amount, p.Currency) + " " + p.Currency.String(), report.StatusWord(p.Status).In(m.lang)})
 	}
 	return writeTable(w, t)
 }

@@ -164,7 +164,7 @@ func (r *reader) say(call *ast.CallExpr) {
 		r.complain(call, "no English")
 	case letters(verb.ReplaceAllString(en, "")) && !chinese(zh):
 		r.complain(call, "no Chinese for %q", en)
-	case chinese(zh) && halfWidth.MatchString(zh):
+	case r.strict && halfWidth.MatchString(zh):
 		r.complain(call, "%q: Chinese is punctuated with ，；：？！", zh)
 	}
 	args := len(call.Args) - 2

@@ -362,7 +362,7 @@ func short(have, want int, last bool) fault.Text {
 	if last {
 		return fault.Say("has %d cells where the header has %d: the file ends within this line; get it whole from its sender", "只有 %d 个单元格，表头有 %d 个：文件在这一行中断，请向发送方索取完整文件", have, want)
 	}
-	return fault.Say("has %d cells where the header has %d", "只有 %d 个单元格，表头有 %d 个", have, want)
+	return fault.Say("has %d cells where the header has %d; mend the line or get the file again", "只有 %d 个单元格，表头有 %d 个，请更正该行或重新获取文件", have, want)
 }
 
 func emptyFrom(cells [][]byte, n int) bool {

@@ -193,7 +193,7 @@ func explain(h *Head, formats []Format) fault.Text {
 	switch {
 	case near != nil && len(missing) > 0:
 		return fault.Say("looks like this format: %s; but it lacks the columns %s; export it with them, or name the columns in a mapping file (--mapping)",
-			"看似%s，但缺少这些列：%s；请带上这些列重新导出，或在映射文件（--mapping）中说明各列",
+			"像是“%s”，但缺少这些列：%s；请带上这些列重新导出，或在映射文件（--mapping）中说明各列",
 			near.Title, strings.Join(quoteAll(missing, 8), ", "))
 	case !lacking(h).None():
 		return lacking(h)

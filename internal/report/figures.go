@@ -215,7 +215,7 @@ func describeTerms(t *terms.Terms, c money.Currency) Text {
 		at := fmt.Sprintf("%02d:%02d", t.Cutoff/60, t.Cutoff%60)
 		out = join(out, tx(", day ends at "+at, "，"+at+"日切"))
 	}
-	out = join(out, tx(", calendar "+t.Calendar.Name(), "，日历"+t.Calendar.Name()))
+	out = join(out, calendarName(t.Calendar))
 	by := fmt.Sprintf("%02d:%02d", t.PayoutBy/60, t.PayoutBy%60)
 	out = join(out, tx(", paid out by "+by, "，"+by+"前出款"))
 	if t.TerminalCapture {
@@ -232,27 +232,39 @@ func describeTerms(t *terms.Terms, c money.Currency) Text {
 				out = join(out, same(" …"))
 				break
 			}
-			out = join(out, tx(", fee ", "，费率 "), same(feeRule(f, c)))
+			out = join(out, tx(", fee ", "，费率 "), feeRule(f, c))
 		}
 	}
 	return out
 }
 
-// feeRule writes one rule of the fee table: "0.38 % + ¥0.10, at most ¥20.00".
-func feeRule(f terms.Fee, c money.Currency) string {
+// calendarName says which days are bank days.
+func calendarName(c *calendar.Calendar) Text {
+	switch name := c.Name(); name {
+	case "CN":
+		return tx(", calendar of China", "，中国工作日历")
+	case "WEEKEND":
+		return tx(", weekends off", "，周末休息")
+	default:
+		return tx(", calendar "+name, "，日历 "+name)
+	}
+}
+
+// feeRule writes one rule of the fee table: "0.38 % + ¥0.10, at most ¥20.00 (debit
+// cards)".
+func feeRule(f terms.Fee, c money.Currency) Text {
 	// A Rate has four decimals of a basis point, six of a percent.
 	figure := strconv.FormatFloat(float64(f.Rate)/1e6, 'f', -1, 64)
-	s := figure + " %"
+	s := tx(figure+" %", figure+"%")
 	if f.Fixed != 0 {
-		s += " + " + amount(f.Fixed, c)
+		s = join(s, same(" + "+amount(f.Fixed, c)))
 	}
 	if f.Cap != 0 {
-		s += " ≤ " + amount(f.Cap, c)
+		most := amount(f.Cap, c)
+		s = join(s, tx(" at most "+most, "，封顶 "+most))
 	}
-	for _, of := range []string{f.Network, f.CardType.String()} {
-		if of != "" {
-			s += " " + of
-		}
+	if of := listOf(same(" "), same(plain(f.Network)), cardTypeWord(f.CardType)); of.EN != "" {
+		s = join(s, tx(" (", "（"), of, tx(")", "）"))
 	}
 	return s
 }

@@ -300,7 +300,7 @@ func (p *page) trail(a *investigation.Answer, x *investigation.Payment, advice m
 }
 
 func (p *page) adviceFor(c *diagnosis.Cause, x *investigation.Payment, t *trail, advice map[string]int) string {
-	key := strings.Join([]string{c.Code, x.Verdict.Leg.String(), x.Cardholder.String()}, " ")
+	key := strings.Join([]string{c.Code, t.Why.Text.EN, t.Check.EN, t.Advice.Merchant.EN, t.Advice.Cardholder.EN, t.Advice.Institution.EN}, "\n")
 	at, ok := advice[key]
 	if !ok {
 		at = len(p.Advice)

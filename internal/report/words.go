@@ -18,6 +18,31 @@ func tx(en, zh string) Text { return Text{EN: en, ZH: zh} }
 // same is a text that is alike in both languages: a number, a key, a code.
 func same(s string) Text { return Text{EN: s, ZH: s} }
 
+// StatusWord is a status in one word, for lists outside of a report.
+func StatusWord(s journey.Status) Text { return statusWord(s) }
+
+// LegWord names a step of the way by its name in the catalogue of causes; a name
+// that is none stays.
+func LegWord(name string) Text {
+	for l := journey.NoLeg + 1; int(l) < len(legWords); l++ {
+		if l.String() == name {
+			return legWords[l]
+		}
+	}
+	return same(name)
+}
+
+// PartyWord names who acts by the name in the catalogue of causes; a name that is
+// none stays.
+func PartyWord(name string) Text {
+	for p := diagnosis.Nobody; int(p) < len(partyWords); p++ {
+		if p.String() == name {
+			return partyWords[p]
+		}
+	}
+	return same(name)
+}
+
 // statusWord is the answer in one word, as it is said at a counter.
 func statusWord(s journey.Status) Text { return statusWords[s] }
 
@@ -146,6 +171,19 @@ var kindWords = [...]Text{
 	evidence.Reserve:        tx("reserve", "保证金"),
 	evidence.ReserveRelease: tx("reserve release", "保证金释放"),
 	evidence.PayoutKind:     tx("payout", "出款"),
+}
+
+// cardTypeWord names a type of card; nothing for any.
+func cardTypeWord(t evidence.CardType) Text {
+	switch t {
+	case evidence.Debit:
+		return tx("debit cards", "借记卡")
+	case evidence.Credit:
+		return tx("credit cards", "贷记卡")
+	case evidence.Prepaid:
+		return tx("prepaid cards", "预付卡")
+	}
+	return Text{}
 }
 
 // factWord names a type of evidence.

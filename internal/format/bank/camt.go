@@ -161,7 +161,7 @@ func (c *camtReader) read() error {
 func (c *camtReader) broken(err error) error {
 	c.pages.end(c.out)
 	return fault.New(fault.Invalid, fault.Say("read line %d", "读取第 %d 行", c.x.line), "", err,
-		fault.Say("what stood before was read; fetch the file again from the bank", "前面的内容已读取；请向银行重新获取文件"))
+		fault.Say("what stood before was read; fetch the file again from the bank", "之前的内容已采用，请向银行重新获取完整文件"))
 }
 
 func (c *camtReader) start(name []byte) {

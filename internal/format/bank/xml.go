@@ -51,7 +51,7 @@ func newXMLReader(r io.Reader) *xmlReader {
 	return &xmlReader{r: bufio.NewReaderSize(r, 64<<10), line: 1}
 }
 
-var errCutOff = error(fault.Say("the file is cut off: it ends before its last element is closed; fetch it again from the bank", "文件被截断：最后的元素没有结束，请向银行重新获取"))
+var errCutOff = error(fault.Say("the file is cut off: it ends before its last element is closed", "文件被截断：最后的元素没有结束"))
 
 // next goes to the next beginning or end of an element. name is valid until
 // the next call. After an end, text is the element's own text if it had no
