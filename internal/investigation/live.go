@@ -476,8 +476,12 @@ func (c *Current) Work() Work { return c.l.work }
 func (c *Current) Len() int { return c.l.sums.payments }
 
 // Answer gives the whole answer, for package report and for what asks of all
-// payments. It costs all of them. Sources and refused lines are the owner's to add.
-func (c *Current) Answer() *Answer { return c.l.whole() }
+// payments. It costs all of them. It is the caller's own: sources and refused lines
+// can be added to it.
+func (c *Current) Answer() *Answer {
+	a := *c.l.whole()
+	return &a
+}
 
 // Around gives the answer without its lists of payments, payouts, entries,
 // warnings and unplaced facts: what is needed to show single payments, which

@@ -162,7 +162,7 @@ func TestLiveReadWhileItChanges(t *testing.T) {
 							t.Error("a payment that was found is not there by its id")
 						}
 					}
-					if a := c.Answer(); a.Len() != n {
+					if a := c.Answer(); a.Len() != n || len(a.Totals().Rows) != len(c.Map()) {
 						t.Errorf("the answer has %d payments of %d", a.Len(), n)
 					}
 					c.Incidents()
