@@ -29,9 +29,11 @@ func (m *Main) keys() *cobra.Command {
 		Short: m.say(text{"API keys: add, list, revoke", "API 密钥：新增、列出、吊销"}),
 		Long: m.say(text{
 			"A key has a role, and the role says which facts it may bring: nobody but a bank can say what a bank says.\n" +
-				"Roles: " + strings.Join(api.Roles(), ", ") + ". Only a hash of the key is kept.",
+				"Roles: " + strings.Join(api.Roles(), ", ") + ". Only a hash of the key is kept.\n" +
+				"An embedded database is written by one process: stop the server for the moment. PostgreSQL needs no stop.",
 			"每个密钥有一个角色，角色决定它能提交哪类事实：银行的话只有银行能说。\n" +
-				"角色：" + strings.Join(api.Roles(), "、") + "。系统只保存密钥的哈希。"}),
+				"角色：" + strings.Join(api.Roles(), "、") + "。系统只保存密钥的哈希。\n" +
+				"内嵌数据库同一时间只能由一个进程写入，操作时请暂停服务；PostgreSQL 无需暂停。"}),
 		Example: "  daozhang keys add --role bank --name icbc --source 'bank/ICBC*' --database /var/lib/daozhang\n" +
 			"  daozhang keys list --database /var/lib/daozhang\n  daozhang keys revoke k3f9a2c17 --database /var/lib/daozhang",
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -34,6 +34,7 @@ type rig struct {
 	bank    *host.Bank
 	gateway *gateway.Gateway
 	dir     string
+	dial    func() (net.Conn, error) // nil: plain TCP
 }
 
 type setup struct {
@@ -182,7 +183,11 @@ func (te *terminal) connect() {
 	if te.conn != nil {
 		te.conn.Close()
 	}
-	conn, err := net.Dial("tcp", te.rig.gateway.Addr())
+	dial := te.rig.dial
+	if dial == nil {
+		dial = func() (net.Conn, error) { return net.Dial("tcp", te.rig.gateway.Addr()) }
+	}
+	conn, err := dial()
 	if err != nil {
 		te.rig.t.Fatal(err)
 	}
