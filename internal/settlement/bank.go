@@ -190,9 +190,9 @@ func Hear(pol *Policy, now time.Time, m *merchant.Merchant, pos Position, p Payo
 			"the bank says "+w.State.String()+" of another amount than payout "+p.ID+" ordered")
 	}
 	if w.State == Unknown {
-		// "No original received" means it only once the order can no longer arrive:
-		// an order that overtakes the answer would be paid twice.
-		if w.Reason != "NOOR" || now.Before(p.Sent.Add(pol.LastArrival)) || p.State != Unknown && p.State != Sent {
+		// "No original received" means it only when it was said after the order could
+		// arrive no more: what arrives after the answer would be paid twice.
+		if w.Reason != "NOOR" || w.At.Before(p.Sent.Add(pol.LastArrival)) || p.State != Unknown && p.State != Sent {
 			return nil, Nothing, nil
 		}
 		w.State = Rejected

@@ -87,6 +87,9 @@ const (
 	Doubled Outcome = "clearing_duplicate_line"
 	// Charged is a chargeback: it goes into the next settlement.
 	Charged Outcome = "chargeback"
+	// Withdrawn was in an earlier issue of the file and is in this one no more: it
+	// counts nothing, and is remembered because it was told as a fact.
+	Withdrawn Outcome = "withdrawn"
 	// Short (短款) is a captured transaction without a line in a whole file.
 	Short Outcome = "clearing_short"
 )

@@ -46,8 +46,10 @@ func Owed(network string, date calendar.Date, c money.Currency) Day {
 	return Day{Network: network, Date: date, Currency: c}
 }
 
-// Admit decides what to do with a file, before anything of it is booked. Only for
-// Refuse there is a step, with the exception that says why and who has to act.
+// Admit decides what to do with a file, before anything of it is booked. For
+// Refuse there is a step with the exception that says why and who has to act; for
+// a Duplicate there is one where it shows that a broken file in between said
+// nothing new.
 func (d *Day) Admit(now time.Time, f *File) (Verdict, *Step) {
 	refuse := func(kind, detail string) (Verdict, *Step) {
 		s := newStep(House, now)
@@ -77,7 +79,14 @@ func (d *Day) Admit(now time.Time, f *File) (Verdict, *Step) {
 		return refuse(ExceptionFileBroken, fmt.Sprintf("clearing %s: %d lines of %d in sum, the trailer says %d lines of %d; ask the network for the file again",
 			day, f.Lines, f.Sum, f.Count, f.Total))
 	case d.State != Awaited && f.Digest == d.Digest:
-		return Duplicate, nil
+		if d.Broken.IsZero() {
+			return Duplicate, nil
+		}
+		s, next := newStep(House, now), *d
+		next.whole(s)
+		next.Version++
+		s.Days = append(s.Days, next)
+		return Duplicate, s
 	case d.State == DayClosed:
 		return refuse(ExceptionClosedDay, fmt.Sprintf("clearing %s: the day is closed and takes no other file; the network has to correct by adjustments in a later one", day))
 	case d.State == Awaited:
@@ -93,6 +102,17 @@ func (d *Day) brokenFile() payment.Exception {
 		Currency: d.Currency, Opened: d.Broken}
 }
 
+// whole resolves the exception about broken files of the day.
+func (d *Day) whole(s *Step) {
+	if d.Broken.IsZero() {
+		return
+	}
+	x := d.brokenFile()
+	x.State, x.Closed, x.Detail = payment.ExceptionResolved, s.At, "a whole file came"
+	d.Broken = time.Time{}
+	s.Exceptions = append(s.Exceptions, x)
+}
+
 // Take writes that a file is booked, once the steps of all its merchants are
 // durable: a run that was interrupted before begins anew and changes nothing that
 // is booked already.
@@ -103,12 +123,7 @@ func (d Day) Take(now time.Time, f *File, zone *time.Location) *Step {
 	d.Issue = max(d.Issue, f.Version)
 	d.Issues++
 	d.Version++
-	if !d.Broken.IsZero() {
-		x := d.brokenFile()
-		x.State, x.Closed, x.Detail = payment.ExceptionResolved, now, "a whole file came"
-		d.Broken = time.Time{}
-		s.Exceptions = append(s.Exceptions, x)
-	}
+	d.whole(s)
 	s.Days = append(s.Days, d)
 	id := f.Date.String()
 	if d.Issues > 1 {
@@ -180,13 +195,11 @@ func Reconcile(c Clearing) (*Step, Result, error) {
 	r.missing()
 	r.resolve()
 	r.facts()
+	r.withdraw()
 	slices.SortFunc(r.rows, func(a, b Cleared) int { return cmp.Compare(a.Key, b.Key) })
 	before, share := c.Share, c.Share
 	if !slices.Equal(r.rows, sorted(c.Prior)) {
 		r.s.Cleared, r.s.Recleared = r.rows, true
-		if len(r.rows) == 0 {
-			r.s.Cleared = nil
-		}
 		share.Cleared = total
 		share.Version++
 		r.s.Shares = append(r.s.Shares, share)
@@ -527,6 +540,20 @@ func (r *reconciler) facts() {
 		}
 		f.keys(&k).str("kind", l.Kind.String()).num("amount", l.Amount).str("currency", r.c.Share.Currency.String()).date("clearing_date", row.Date)
 		f.moment("transaction_time", l.Time).end()
+	}
+}
+
+// withdraw keeps the names of lines that this issue no longer has.
+func (r *reconciler) withdraw() {
+	have := map[string]bool{}
+	for i := range r.rows {
+		have[r.rows[i].Key] = true
+	}
+	for i := range r.c.Prior {
+		if p := r.c.Prior[i]; !have[p.Key] {
+			p.Payment, p.Signed, p.Outcome = payment.ID{}, 0, Withdrawn
+			r.rows = append(r.rows, p)
+		}
 	}
 }
 
