@@ -6,8 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
@@ -128,4 +134,45 @@ func sameAsWholeLines(t *testing.T, l *investigation.Live, lines [][]byte, now t
 			}
 		}
 	})
+}
+
+// The cases of support, told one fact after the other.
+func TestLiveEqualsWholeInCases(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "cases", "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := parseStory(txtar.Parse(raw))
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.SortStableFunc(c.asks, func(a, b ask) int { return a.asOf.Compare(b.asOf) })
+			l := newLive(t, c.asks[0].asOf)
+			var lines [][]byte
+			refused := 0
+			for _, f := range c.facts {
+				line := append(slices.Clone(f.line), '\n')
+				if _, err := l.AddNDJSON(bytes.NewReader(line), func(int, fault.Text) { refused++ }); err != nil {
+					t.Fatal(err)
+				}
+				if refused == 0 {
+					lines = append(lines, line)
+				}
+				refused = 0
+				l.Read(func(c *investigation.Current) { c.Incidents() })
+			}
+			for _, a := range c.asks {
+				if err := l.Advance(evidence.InstantOf(a.asOf)); err != nil {
+					t.Fatal(err)
+				}
+				sameAsWholeLines(t, l, lines, a.asOf)
+			}
+		})
+	}
 }
