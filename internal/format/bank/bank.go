@@ -13,11 +13,15 @@
 //
 // Other statement formats (OFX, BAI2) belong here too: they fill a statement
 // and its entries, and the rest is done.
+//
+// What passes between a platform and its bank before there is an entry is here
+// as well: payment orders (pain.001), written and read, and the bank's reports on
+// their status (pain.002), read. They become payout.status.
 package bank
 
 import "daozhang/internal/format"
 
 // Formats gives the bank formats in order of detection.
 func Formats() []format.Format {
-	return []format.Format{camtFormat, mtFormat, csvFormat, csvBare}
+	return []format.Format{camtFormat, mtFormat, orderFormat, statusFormat, csvFormat, csvBare}
 }

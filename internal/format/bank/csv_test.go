@@ -153,7 +153,7 @@ func TestNotBank(t *testing.T) {
 		"settlement":        "商户号,交易日期,交易金额,手续费,结算金额,摘要\n898,2026-03-02,1.00,0.01,0.99,x\n",
 		"nothing":           "",
 		"prose":             "Date of the meeting: Monday.\nAmount of coffee: much.\n",
-		"payment order":     `<?xml version="1.0"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.001.001.03"><CstmrCdtTrfInitn/></Document>`,
+		"direct debits":     `<?xml version="1.0"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.008.001.02"><CstmrDrctDbtInitn/></Document>`,
 		"payment status":    `<Document><FIToFIPmtStsRpt/></Document>`,
 		"a word about camt": "BkToCstmrStmt is an element of camt.053\n",
 	} {

@@ -122,7 +122,7 @@ var sampleFiles = []sample{
 	{file: "camt/moov-iso20022/200924_camt.054_P_CH2909000000250094239_1110092703_0_2019042423412214.xml", format: "camt.054.001.04", entries: 1, sum: 150000},
 	{file: "camt/moov-iso20022/200924_camt.054_P_CH2909000000250094239_1111091335_0_2020061900081727.xml", format: "camt.054.001.04", entries: 1, sum: 169222},
 	{file: "camt/moov-iso20022/camt.053_P_CH2909000000250094239_1110092698_0_2020112503071366.xml", format: "camt.053.001.04", entries: 5, sum: 465602, why: "does not add up"},
-	{file: "camt/moov-iso20022/gistfile1.xml"},
+	{file: "camt/moov-iso20022/gistfile1.xml", format: "pain.001.001.03"}, // see TestPainSamples
 	{file: "camt/moov-iso20022/statement_1.xml", format: "camt.053.001.02", entries: 4, sum: -276808, statements: 1, opening: 276808, closing: 0},
 	{file: "camt/moov-iso20022/valid_camt_v09.xml"},
 	{file: "camt/prowide/camt.053.001.07.xml", format: "camt.053.001.07"},
