@@ -485,11 +485,14 @@ func (p *platform) follow(ctx context.Context) {
 				buf.Write(lines[i].JSON)
 				buf.WriteByte('\n')
 			}
-			_, err := p.live.AddNDJSON(&buf, func(line int, why fault.Text) {
+			added, err := p.live.AddNDJSON(&buf, func(line int, why fault.Text) {
 				p.log.Error("evidence not understood", "evidence", lines[min(line, len(lines))-1].Source+"#"+lines[min(line, len(lines))-1].ID, "why", why.EN)
 			})
 			if err != nil {
 				p.log.Error("evidence not added", "error", err)
+			}
+			for _, late := range added.Late {
+				p.log.Warn("evidence of a payment that is sealed and could not be brought back", "why", late.Why.EN)
 			}
 			after = next
 			p.followed.Add(int64(len(lines)))
