@@ -32,7 +32,7 @@ func (s *Step) facts(zone *time.Location) *facts {
 // decision gives the same fact.
 func (f *facts) begin(t evidence.Type, source, id string, at time.Time) *facts {
 	if f.buf == nil {
-		f.buf = make([]byte, 0, 512*max(1, len(f.step.Lines)))
+		f.buf = make([]byte, 0, 1024)
 	}
 	mid := f.step.MID
 	if mid == House {
@@ -129,20 +129,32 @@ func (f *facts) keys(k *Keys) *facts {
 
 // line tells of a settlement line. Its source is the merchant's settlement, its
 // id what the line is about, so a line is one fact however often it is told.
-func (f *facts) line(l *Line, at time.Time) {
-	id := l.Extra
+func (f *facts) line(l *Line, source string, at time.Time) {
+	var b [64]byte
+	var id, about string
 	if l.Payment != (payment.ID{}) {
-		id = l.Payment.String() + "/" + strconv.Itoa(l.Turn)
+		text := appendUUID(b[:0], l.Payment)
+		n := len(text)
+		id = string(strconv.AppendInt(append(text, '/'), int64(l.Turn), 10))
+		about = id[:n]
 	} else {
-		id = l.Kind.String() + "/" + id
+		id = l.Kind.String() + "/" + l.Extra
 	}
-	f.begin(evidence.SettlementLine, "settlement/"+l.MID, id, at).keys(&l.Keys).str("kind", l.Kind.String())
+	f.begin(evidence.SettlementLine, source, id, at).keys(&l.Keys).str("kind", l.Kind.String())
 	f.num("gross", l.Gross).num("fee", l.Fee).num("net", l.Net).str("currency", l.Currency.String()).date("settlement_date", l.Date)
-	f.moment("transaction_time", l.Time).str("payout", l.Payout)
-	if l.Payment != (payment.ID{}) {
-		f.str("payment", l.Payment.String())
+	f.moment("transaction_time", l.Time).str("payout", l.Payout).str("payment", about).end()
+}
+
+// appendUUID appends what String returns, without making a string.
+func appendUUID(b []byte, id payment.ID) []byte {
+	const digits = "0123456789abcdef"
+	for i, c := range id {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			b = append(b, '-')
+		}
+		b = append(b, digits[c>>4], digits[c&15])
 	}
-	f.end()
+	return b
 }
 
 // file declares a merchant's settlement of a day whole.

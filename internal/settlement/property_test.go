@@ -336,7 +336,7 @@ func mapsKeys[V any](m map[string]V) func(func(string) bool) {
 	}
 }
 
-var files = flag.Int("files", 600, "how many mutated clearing files TestMutatedFiles brings")
+var files = flag.Int("files", 3000, "how many mutated clearing files TestMutatedFiles brings")
 
 // TestMutatedFiles brings clearing files as networks really send them: truncated,
 // twice, corrected and issued anew, out of order, days late. Each is booked,

@@ -1,6 +1,7 @@
 package settlement
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -173,18 +174,25 @@ type Result struct {
 // The error is of kind fault.Internal.
 func Reconcile(c Clearing) (*Step, Result, error) {
 	// The order of lines decides nothing.
-	c.Lines = slices.SortedStableFunc(slices.Values(c.Lines), compareLines)
+	c.Lines = slices.Clone(c.Lines)
+	slices.SortStableFunc(c.Lines, compareLines)
 	r := reconciler{c: &c, s: newStep(c.Share.MID, c.Now), result: Result{Outcomes: map[Outcome]int{}}, keys: map[string]int{}}
 	r.index()
 	r.pair()
 	for pass := range passes {
-		for i := range c.Lines {
-			if r.of[i] == none {
+		open := func(i int) bool { return r.of[i] == none && r.matchable(i) }
+		if !slices.ContainsFunc(r.places, open) {
+			break // the weaker keys are made for nobody
+		}
+		r.indexBy(pass)
+		for _, i := range r.places {
+			if open(i) {
 				r.match(i, pass)
 			}
 		}
 	}
 	total := int64(0)
+	r.rows = make([]Cleared, 0, len(c.Lines)+len(c.Prior))
 	for i := range c.Lines {
 		r.conclude(i)
 		total = sum(total, c.Lines[i].Signed())
@@ -237,6 +245,8 @@ type reconciler struct {
 	s      *Step
 	result Result
 	ours   [passes]map[string][]int // places in Ours by key
+	order  []int                    // of Ours: what is captured first, then by time
+	places []int                    // of Lines
 	taken  []bool                   // of Ours
 	of     []int                    // the place in Ours of each line, or none
 	state  []Outcome                // of each line
@@ -252,25 +262,44 @@ func (r *reconciler) index() {
 	for i := range r.of {
 		r.of[i] = none
 	}
-	for p := range passes {
-		r.ours[p] = make(map[string][]int, len(c.Ours))
+	r.places = make([]int, len(c.Lines))
+	for i := range r.places {
+		r.places[i] = i
 	}
 	// What is captured comes first: of two that fit, it is the one that was cleared.
-	order := make([]int, len(c.Ours))
-	for i := range order {
-		order[i] = i
+	r.order = make([]int, len(c.Ours))
+	for i := range r.order {
+		r.order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
+	slices.SortStableFunc(r.order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(c.Ours[a].Standing, c.Ours[b].Standing), c.Ours[a].Time.Compare(c.Ours[b].Time))
 	})
-	for _, i := range order {
-		o := &c.Ours[i]
-		for p := range passes {
-			if k := matchKey(p, o.Kind, &o.Keys, o.Amount); k != "" {
-				r.ours[p][k] = append(r.ours[p][k], i)
-			}
+}
+
+func (r *reconciler) indexBy(pass int) {
+	m := make(map[string][]int, len(r.order))
+	one := make([]int, 0, len(r.order)) // most keys have one transaction: their lists are cut from one piece
+	for _, i := range r.order {
+		o := &r.c.Ours[i]
+		k := matchKey(pass, o.Kind, &o.Keys, o.Amount)
+		if k == "" {
+			continue
 		}
+		if list := m[k]; list != nil {
+			m[k] = append(list, i)
+			continue
+		}
+		one = append(one, i)
+		n := len(one)
+		m[k] = one[n-1 : n : n]
 	}
+	r.ours[pass] = m
+}
+
+// matchable reports whether a line is of a kind that finds a transaction of ours.
+func (r *reconciler) matchable(i int) bool {
+	l := &r.c.Lines[i]
+	return r.state[i] == "" && (l.charge() || l.Kind == evidence.Refund)
 }
 
 // matchKey is what a line and a transaction share in one of the passes; "" where
@@ -323,9 +352,6 @@ func (l *NetworkLine) charge() bool {
 
 func (r *reconciler) match(i, pass int) {
 	l := &r.c.Lines[i]
-	if r.state[i] != "" || !l.charge() && l.Kind != evidence.Refund {
-		return
-	}
 	k := matchKey(pass, l.Kind, &l.Keys, l.Amount)
 	if k == "" {
 		return
@@ -504,11 +530,13 @@ func (r *reconciler) resolve() {
 	}
 	here := map[payment.ID]bool{}
 	for j := range r.c.Ours {
-		if r.taken[j] {
+		if r.taken[j] || r.c.Ours[j].Standing != Captured { // or it was undone meanwhile
 			here[r.c.Ours[j].Payment] = true
 		}
 	}
-	for _, x := range r.c.Open {
+	open := slices.Clone(r.c.Open)
+	slices.SortFunc(open, func(a, b payment.Exception) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	for _, x := range open {
 		if x.State != payment.ExceptionOpen || r.opened[x.ID] || !was[x.ID] && (x.Kind != string(Short) || !here[x.Payment]) {
 			continue
 		}
@@ -525,6 +553,8 @@ func (r *reconciler) facts() {
 		had[r.c.Prior[i].Key] = true
 	}
 	f := r.s.facts(r.c.Zone)
+	f.buf = make([]byte, 0, 448*len(r.c.Lines))
+	r.s.Evidence = slices.Grow(r.s.Evidence, len(r.c.Lines))
 	for i := range r.c.Lines {
 		l, row := &r.c.Lines[i], &r.rows[i]
 		if had[row.Key] {

@@ -111,6 +111,8 @@ type run struct {
 	pos        Position
 	batch      Batch
 	step       *Step
+	buf        []byte // the step's facts
+	source     string // of the lines' facts
 	// The sums of the step's lines.
 	adds, takes, fee int64
 	// due of the latest terms and business date that were asked for: a day has
@@ -126,7 +128,7 @@ type run struct {
 func newRun(in *Input) (*run, error) {
 	m, op := in.Merchant, fault.Say("settle", "结算")
 	subject := m.MID + " " + in.Day.String()
-	r := &run{in: in, before: in.Position, pos: in.Position}
+	r := &run{in: in, before: in.Position, pos: in.Position, source: "settlement/" + m.MID}
 	if r.pos.MID != m.MID {
 		return nil, fault.New(fault.Internal, op, subject, fault.Say("the position is of another merchant", "余额记录属于其他商户"), "")
 	}
@@ -340,9 +342,11 @@ func (r *run) post() {
 	s.Transfers = append(s.Transfers, rest...)
 	r.pos.Fees += r.fee
 	f := s.facts(r.now.computed.Zone)
+	f.buf = r.buf[:0]
 	for i := range s.Lines {
-		f.line(&s.Lines[i], s.At)
+		f.line(&s.Lines[i], r.source, s.At)
 	}
+	r.buf = f.buf
 	r.batch.Chunks++
 	r.batch.Version++
 	r.pos.Version = r.before.Version + 1

@@ -1,0 +1,294 @@
+package settlement_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"daozhang/internal/calendar"
+	"daozhang/internal/evidence"
+	"daozhang/internal/fault"
+	"daozhang/internal/ledger"
+	"daozhang/internal/payment"
+	"daozhang/internal/settlement"
+)
+
+// TestCheckFindsWhatIsWrong spoils a right step in one way each: the invariant of
+// that number says no.
+func TestCheckFindsWhatIsWrong(t *testing.T) {
+	made := func() (settlement.Position, *settlement.Step) {
+		d := newDesk(t)
+		d.agree(usual())
+		d.now = time.Date(2026, 3, 2, 12, 0, 0, 0, china)
+		d.sell(10000, evidence.Credit)
+		d.now = d.now.Add(24 * time.Hour)
+		for s, err := range settlement.Settle(settlement.Input{Policy: &d.pol, Now: d.now, Merchant: &d.m, Calendars: calendar.Builtin, Day: calendar.MustYMD(2026, 3, 3),
+			Final: true, Position: d.pos}, d.items()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d.pos, s
+		}
+		t.Fatal("no step")
+		return d.pos, nil
+	}
+	if before, s := made(); settlement.Check(&before, s) != nil {
+		t.Fatal("the right step is refused")
+	}
+	for want, spoil := range map[string]func(*settlement.Position, *settlement.Step){
+		"F1 amount":      func(_ *settlement.Position, s *settlement.Step) { s.Transfers[1].Amount++; s.Lines[0].Net-- },
+		"F1 merchant":    func(_ *settlement.Position, s *settlement.Step) { s.Transfers[0].Merchant = "other" },
+		"F1 position":    func(_ *settlement.Position, s *settlement.Step) { s.Positions[0].Fees++ },
+		"F1 form":        func(_ *settlement.Position, s *settlement.Step) { s.Transfers[0].Amount = 0 },
+		"F1 no position": func(_ *settlement.Position, s *settlement.Step) { s.Positions = nil },
+		"F2 line":        func(_ *settlement.Position, s *settlement.Step) { s.Lines[0].Net++ },
+		"F2 payout":      func(_ *settlement.Position, s *settlement.Step) { s.Lines[0].Payout = "" },
+		"F3 more":        func(b *settlement.Position, s *settlement.Step) { s.Payouts[0].Amount++ },
+		"F3 nothing":     func(_ *settlement.Position, s *settlement.Step) { s.Payouts[0].Amount = 0 },
+		"F4 open":        func(_ *settlement.Position, s *settlement.Step) { s.Positions[0].Open.Net = 5 },
+		"F5 returned":    func(_ *settlement.Position, s *settlement.Step) { p := &s.Positions[0]; p.Returned, p.Open.Net = -5, 5 },
+		"F6 version":     func(_ *settlement.Position, s *settlement.Step) { s.Positions[0].Version = 5 },
+		"F6 born sent":   func(_ *settlement.Position, s *settlement.Step) { s.Payouts[0].State = settlement.Sent },
+		"F7 order": func(_ *settlement.Position, s *settlement.Step) {
+			s.Orders = []settlement.Order{{Payout: s.Payouts[0]}}
+		},
+		"F9 card number":  func(_ *settlement.Position, s *settlement.Step) { s.Lines[0].PAN = "6222021234561234" },
+		"F9 bank account": func(_ *settlement.Position, s *settlement.Step) { s.Payouts[0].Account.Tail = "6217001234566789" },
+	} {
+		before, s := made()
+		spoil(&before, s)
+		err := settlement.Check(&before, s)
+		if fault.KindOf(err) != fault.Internal || err == nil || !strings.Contains(err.Error(), want[:2]+" does not hold") {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	p := settlement.Payout{ID: "P", State: settlement.Unknown, Version: 4}
+	for _, to := range []settlement.PayoutState{settlement.Created, settlement.Sent, settlement.Stopped} {
+		if err := settlement.CheckChange(&p, &settlement.Payout{ID: "P", State: to, Version: 5}); err == nil {
+			t.Errorf("an unknown payout became %s", to)
+		}
+	}
+	if err := settlement.CheckChange(&p, &settlement.Payout{ID: "P", State: settlement.Credited, Version: 6}); err == nil {
+		t.Error("a version was left out")
+	}
+}
+
+// TestRunsThatCannotBe: what is refused, and with which hint.
+func TestRunsThatCannotBe(t *testing.T) {
+	d := newDesk(t)
+	d.agree(usual())
+	day := calendar.MustYMD(2026, 3, 3)
+	run := func(spoil func(*settlement.Input), items iter.Seq2[settlement.Item, error]) error {
+		in := settlement.Input{Policy: &d.pol, Now: d.now, Merchant: &d.m, Calendars: calendar.Builtin, Day: day, Final: true, Position: d.pos}
+		spoil(&in)
+		for _, err := range settlement.Settle(in, items) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	none := func(func(settlement.Item, error) bool) {}
+	broken := errors.New("disk")
+	for name, tc := range map[string]struct {
+		spoil func(*settlement.Input)
+		items iter.Seq2[settlement.Item, error]
+		kind  fault.Kind
+		hint  string
+	}{
+		"no terms": {func(in *settlement.Input) { m := d.m; m.Terms = nil; in.Merchant = &m }, none, fault.NotFound, "agree on terms"},
+		"calendar gone": {func(in *settlement.Input) {
+			in.Calendars = func(string) (*calendar.Calendar, bool) { return nil, false }
+		}, none, fault.NotFound, "import"},
+		"day off":       {func(in *settlement.Input) { in.Day = calendar.MustYMD(2026, 3, 8) }, none, fault.Invalid, "2026-03-09"},
+		"before latest": {func(in *settlement.Input) { in.Position.Day = day.Add(1) }, none, fault.Conflict, "in their order"},
+		"other":         {func(in *settlement.Input) { in.Position.MID = "other" }, none, fault.Internal, ""},
+		"stream":        {func(*settlement.Input) {}, func(y func(settlement.Item, error) bool) { y(settlement.Item{}, broken) }, fault.Internal, ""},
+		"order": {func(*settlement.Input) {}, func(y func(settlement.Item, error) bool) {
+			_ = y(settlement.Item{Payment: payment.ID{2}}, nil) && y(settlement.Item{Payment: payment.ID{1}}, nil)
+		}, fault.Internal, ""},
+		"one person": {func(in *settlement.Input) {
+			in.Extras = []settlement.Extra{{ID: "x", Kind: evidence.Adjustment, Net: 5, Currency: cny, Against: ledger.FeeIncome, Maker: "anne", Checker: "anne"}}
+		}, none, fault.Invalid, "checker"},
+		"bad account of the chart": {func(in *settlement.Input) {
+			in.Extras = []settlement.Extra{{ID: "x", Kind: evidence.Adjustment, Net: 5, Currency: cny, Against: ledger.MerchantPaid}}
+		}, none, fault.Invalid, "network_receivable"},
+	} {
+		err := run(tc.spoil, tc.items)
+		if err == nil || fault.KindOf(err) != tc.kind || !strings.Contains(fault.HintOf(err), tc.hint) {
+			t.Errorf("%s: %v, hint %q", name, err, fault.HintOf(err))
+		}
+	}
+	if err := run(func(in *settlement.Input) { in.Position.Closed = day }, none); err != nil {
+		t.Error("a closed day is an error", err)
+	}
+}
+
+// TestItemsThatWait: what cannot be settled is an exception with an owner, and
+// everything else goes on.
+func TestItemsThatWait(t *testing.T) {
+	d := newDesk(t)
+	d.agree(usual())
+	d.now = time.Date(2026, 3, 2, 12, 0, 0, 0, china)
+	good := d.sell(1000, evidence.Credit)
+	early := d.sell(2000, evidence.Credit)
+	early.Captured = time.Date(2025, 12, 1, 12, 0, 0, 0, china)
+	other := d.sell(3000, evidence.Credit)
+	other.Currency[0] = 'E'
+	d.now = d.now.Add(24 * time.Hour)
+	if err := d.settle(calendar.MustYMD(2026, 3, 3), true, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.lines) != 1 || d.lines[0].Payment != good.Payment {
+		t.Fatalf("%+v", d.lines)
+	}
+	kinds := map[string]bool{}
+	for _, x := range d.opened {
+		kinds[x.Kind] = x.Owner == "platform" && x.Detail != ""
+	}
+	if len(kinds) != 2 || !kinds["settlement_currency"] || !kinds["settlement_without_terms"] {
+		t.Errorf("%v", d.opened)
+	}
+}
+
+func TestPayoutIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for n := range 2000 {
+		for seq := 1; seq <= 2; seq++ {
+			id := settlement.PayoutID(fmt.Sprint("8983100581", n), cny, calendar.MustYMD(2026, 3, 3), seq)
+			if seen[id] || len(id) > 35 || !strings.HasPrefix(id, "P20260303-") || id != settlement.PayoutID(fmt.Sprint("8983100581", n), cny, calendar.MustYMD(2026, 3, 3), seq) {
+				t.Fatal(id)
+			}
+			seen[id] = true
+			p := settlement.Payout{ID: id, Day: calendar.MustYMD(2026, 3, 3)}
+			if r := settlement.ReplacementID(&p, 1); seen[r] || r == settlement.ReplacementID(&p, 2) {
+				t.Fatal(r)
+			}
+		}
+	}
+}
+
+func TestDigest(t *testing.T) {
+	lines := []settlement.NetworkLine{{Amount: 1}, {Amount: 1}, {Amount: 2, Kind: evidence.Refund}, {Amount: 3, Keys: settlement.Keys{RRN: "1", TID: "2"}}}
+	of := func(ls []settlement.NetworkLine) settlement.File {
+		var d settlement.Digester
+		for i := range ls {
+			d.Add(&ls[i])
+		}
+		return d.File("UnionPay", 0, cny)
+	}
+	a := of(lines)
+	if a.Sum != 1+1-2+3 || a.Lines != 4 {
+		t.Errorf("%+v", a)
+	}
+	back := slices.Clone(lines)
+	slices.Reverse(back)
+	if of(back).Digest != a.Digest {
+		t.Error("the order of lines decides")
+	}
+	for i := range lines {
+		other := slices.Clone(lines)
+		other[i].Amount += 7
+		if of(other).Digest == a.Digest || of(slices.Delete(slices.Clone(lines), i, i+1)).Digest == a.Digest {
+			t.Error("another content has the same digest")
+		}
+	}
+	if f := of([]settlement.NetworkLine{{Amount: 1 << 62}, {Amount: 1 << 62}}); f.Broken == 0 {
+		t.Error("a sum past 63 bits is taken")
+	}
+}
+
+// many are n sales of one day, made as they are read.
+func many(n int, at time.Time) iter.Seq2[settlement.Item, error] {
+	return func(yield func(settlement.Item, error) bool) {
+		it := settlement.Item{Kind: evidence.Sale, Currency: cny, Captured: at,
+			Keys: settlement.Keys{TID: "T1000001", Batch: "000001", STAN: "000107", RRN: "606100000107", AuthCode: "123456", PAN: "622202******1234", CardType: evidence.Debit, Network: "UnionPay", Issuer: "ICBC"}}
+		for i := range n {
+			binary.BigEndian.PutUint64(it.Payment[8:], uint64(i+1))
+			it.Effect = int64(100 + i%5000)
+			if !yield(it, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestMemoryIsFlat: a run of many payments holds no more than one of few.
+func TestMemoryIsFlat(t *testing.T) {
+	live := func(n int) (most uint64) {
+		d := newDesk(t)
+		d.agree(usual())
+		steps := 0
+		for s, err := range settlement.Settle(settlement.Input{Policy: &d.pol, Now: time.Date(2026, 3, 3, 9, 0, 0, 0, china), Merchant: &d.m, Calendars: calendar.Builtin,
+			Day: calendar.MustYMD(2026, 3, 3), Final: true, Position: d.pos}, many(n, time.Date(2026, 3, 2, 12, 0, 0, 0, china))) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if steps++; steps%(n/d.pol.Chunk/4) == 0 {
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				most = max(most, m.HeapAlloc)
+			}
+			runtime.KeepAlive(s)
+		}
+		return most
+	}
+	few, lots := live(4000), live(200_000)
+	if lots > few+2<<20 {
+		t.Errorf("%d bytes live with 200,000 payments, %d with 4,000", lots, few)
+	}
+}
+
+// BenchmarkSettle makes lines, transfers, evidence and the payout of one
+// merchant's day of so many payments.
+func BenchmarkSettle(b *testing.B) {
+	for _, n := range []int{1000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			d := newDesk(b)
+			d.agree(usual())
+			b.ReportAllocs()
+			for b.Loop() {
+				for s, err := range settlement.Settle(settlement.Input{Policy: &d.pol, Now: time.Date(2026, 3, 3, 9, 0, 0, 0, china), Merchant: &d.m, Calendars: calendar.Builtin,
+					Day: calendar.MustYMD(2026, 3, 3), Final: true, Position: d.pos}, many(n, time.Date(2026, 3, 2, 12, 0, 0, 0, china))) {
+					if err != nil || s == nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/payment")
+		})
+	}
+}
+
+// BenchmarkReconcile compares one merchant's part of a file, all of it matched.
+func BenchmarkReconcile(b *testing.B) {
+	const n = 10_000
+	lines := make([]settlement.NetworkLine, n)
+	ours := make([]settlement.Ours, n)
+	var dg settlement.Digester
+	date := calendar.MustYMD(2026, 3, 2)
+	for i := range n {
+		k := settlement.Keys{TID: "T1000001", STAN: fmt.Sprintf("%06d", i), RRN: fmt.Sprintf("6061%08d", i), AuthCode: fmt.Sprintf("%06d", i), PAN: "622202******1234", Network: "UnionPay"}
+		lines[i] = settlement.NetworkLine{MID: mid, Keys: k, Kind: evidence.Sale, Amount: int64(i + 1), Currency: cny}
+		ours[i] = settlement.Ours{Payment: payment.ID{15: 1, 0: byte(i >> 8), 1: byte(i)}, Kind: evidence.Sale, Amount: int64(i + 1), Currency: cny, Business: date, Keys: k}
+		dg.Add(&lines[i])
+	}
+	f := dg.File("UnionPay", date, cny)
+	pol := settlement.DefaultPolicy()
+	b.ReportAllocs()
+	for b.Loop() {
+		s, r, err := settlement.Reconcile(settlement.Clearing{Policy: &pol, Now: time.Unix(1772500000, 0), File: &f, Zone: china,
+			Share: settlement.Share{MID: mid, Network: "UnionPay", Date: date, Currency: cny}, Lines: lines, Ours: ours})
+		if err != nil || s == nil || r.Outcomes[settlement.Matched] != n {
+			b.Fatal(err, r)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/line")
+}
