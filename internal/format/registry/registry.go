@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"daozhang/internal/format"
+	"daozhang/internal/format/advice"
 	"daozhang/internal/format/bank"
 	"daozhang/internal/format/pos"
 	"daozhang/internal/format/processor"
@@ -16,6 +17,7 @@ func All() []format.Format {
 	return slices.Concat(
 		// The contract's own forms name their fields exactly.
 		[]format.Format{format.NDJSON(), format.Contract(), format.TermsFile()},
+		advice.Formats(), // a camt.054 that is no bank's
 		processor.Formats(),
 		pos.Formats(),
 		bank.Formats(),

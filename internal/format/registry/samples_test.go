@@ -36,7 +36,7 @@ func samples(t *testing.T) string {
 // families are the folders of samples by the formats their files are read as.
 // A file of another format, or refused, must say so by a reason in refused.
 var families = map[string][]string{
-	"adyen": {"adyen."}, "alipay": {"alipay."}, "bank_csv": {"bank.csv"}, "camt": {"camt.05"}, "mt940": {"mt94"},
+	"adyen": {"adyen."}, "alipay": {"alipay."}, "bank_csv": {"bank.csv"}, "camt": {"camt.05", "pain.001"}, "pain_pacs": {"camt.05", "pain.00"}, "mt940": {"mt94"},
 	"stripe": {"stripe."}, "unionpay": {"unionpay.", "chinaums."}, "wechat": {"wechat."},
 }
 
