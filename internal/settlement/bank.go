@@ -18,6 +18,9 @@ const (
 	// ExceptionPayoutUnknown is a payout about which the bank says nothing after
 	// several inquiries. The inquiries go on.
 	ExceptionPayoutUnknown = "payout_outcome_unknown"
+	// ExceptionReturned is a payout that the bank rejected or returned: it waits for
+	// what RemedyOf says, and is resolved when all of it was sent again.
+	ExceptionReturned = "payout_returned"
 	// ExceptionNeverSent is a bank's word on a payout that was never sent, or is not ours.
 	ExceptionNeverSent = "payout_never_sent"
 	// ExceptionContradiction is a bank that says a payout was credited which it had
@@ -128,6 +131,15 @@ func Tick(pol *Policy, now time.Time, p Payout) (*Step, error) {
 func (p *Payout) exception(kind, ref, owner string, at time.Time, amount int64, detail string) payment.Exception {
 	return payment.Exception{ID: derived(p.Day, kind+"/"+p.ID+"/"+ref), MID: p.MID, Kind: kind, Owner: owner, Amount: amount, Currency: p.Currency,
 		Opened: at, Detail: detail}
+}
+
+// returned is the exception about a payout that came back.
+func (p *Payout) returned() payment.Exception {
+	owner := "platform"
+	if RemedyOf(p.Reason) == MendAccount {
+		owner = "merchant"
+	}
+	return p.exception(ExceptionReturned, "", owner, p.Back, p.Amount, "payout "+p.ID+" was "+p.State.String()+" ("+printable(p.Reason, 4)+"): "+string(RemedyOf(p.Reason)))
 }
 
 // Stray is a bank's word on a payout that is not on record: an exception of the
@@ -245,6 +257,8 @@ func Hear(pol *Policy, now time.Time, m *merchant.Merchant, pos Position, p Payo
 		} else {
 			pos.InTransit -= p.Amount
 		}
+		p.Back = now
+		s.Exceptions = append(s.Exceptions, p.returned())
 		s.move(p.Currency, day, from, ledger.MerchantPayable, p.Amount, "payout/"+p.ID+"/back", reason)
 		pos.Payable += p.Amount
 		pos.Returned += p.Amount
@@ -306,6 +320,11 @@ func Resend(pol *Policy, now time.Time, m *merchant.Merchant, pos Position, old 
 		left -= amount
 		f.payout(&n, evidence.Created, now, "platform", "")
 		s.Payouts = append(s.Payouts, n)
+	}
+	if old.Resent == old.Amount {
+		x := old.returned()
+		x.State, x.Closed = payment.ExceptionResolved, now
+		s.Exceptions = append(s.Exceptions, x)
 	}
 	old.Version++
 	s.Payouts = append(s.Payouts, old)

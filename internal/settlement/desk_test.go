@@ -33,7 +33,6 @@ type sold struct {
 	settlement.Item
 	amount   int64
 	original *sold
-	voided   bool
 	cleared  calendar.Date // None: in no file yet
 	state    payment.State
 }
@@ -313,6 +312,11 @@ func (d *desk) items() iter.Seq2[settlement.Item, error] {
 
 // settle runs a day; each step is shown to see once it is kept.
 func (d *desk) settle(day calendar.Date, final bool, see func(*settlement.Step)) error {
+	if d.open != nil && d.open.Day != day { // an interrupted one first
+		if err := d.settle(d.open.Day, d.open.Final, see); err != nil {
+			return err
+		}
+	}
 	in := settlement.Input{Policy: &d.pol, Now: d.now, Merchant: &d.m, Calendars: calendar.Builtin, Day: day, Final: final, Position: d.pos, Batch: d.open}
 	for _, x := range d.extras {
 		if x.Batch == "" {

@@ -16,7 +16,8 @@ import (
 // Funding is what a network paid into the safeguarded account for one of its
 // days, as our bank's statement says.
 type Funding struct {
-	// Entry names the bank entry: the same entry twice has one effect.
+	// Entry names the bank entry: the same entry twice has one effect on a day. One
+	// that pays for several days is booked on each with its part.
 	Entry string
 	// Amount in minor units; negative where the network took it.
 	Amount int64
@@ -90,7 +91,7 @@ func Fund(now time.Time, d Day, f *Funding, shares iter.Seq2[Share, error], zone
 		if f != nil {
 			d.Entries = append(slices.Clip(d.Entries), f.Entry)
 			if f.Amount >= 0 {
-				s.facts(zone).begin(evidence.NetworkFunding, "funding/"+d.Network, f.Entry, f.At).str("network", d.Network).date("date", d.Date).
+				s.facts(zone).begin(evidence.NetworkFunding, "funding/"+d.Network, d.Date.String()+"/"+f.Entry, f.At).str("network", d.Network).date("date", d.Date).
 					num("amount", f.Amount).str("currency", d.Currency.String()).end()
 			}
 		}

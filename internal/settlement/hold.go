@@ -45,13 +45,17 @@ func (s *Step) freeze(p *Position, day calendar.Date, version uint32) {
 // payouts in state Created or Stopped. It returns nil where nothing is to do.
 func Follow(pol *Policy, now time.Time, m *merchant.Merchant, p Position, day calendar.Date, hold *Hold, waiting []Payout) (*Step, error) {
 	active := m.Status.State == merchant.Active
-	if active == (p.Hold == "") {
+	next := holdOf(m, p.Currency)
+	if active {
+		next = Hold{}
+	}
+	if p.Hold == next.ID {
 		return nil, nil
 	}
 	s := newStep(m.MID, now)
 	before := p
 	version := p.Version + 1
-	if active {
+	if p.Hold != "" { // it ends, or another reason takes its place
 		if hold == nil || hold.ID != p.Hold {
 			return nil, fault.New(fault.NotFound, fault.Say("release hold", "解除冻结"), m.MID+" "+p.Hold, nil,
 				fault.Say("read the hold that the position names", "请读取余额记录所指的冻结记录"))
@@ -59,12 +63,11 @@ func Follow(pol *Policy, now time.Time, m *merchant.Merchant, p Position, day ca
 		h := *hold
 		h.Releaser, h.ReleaseChecker, h.Released = m.Status.Maker, m.Status.Checker, now
 		s.Holds = append(s.Holds, h)
-		p.Hold = ""
-	} else {
-		h := holdOf(m, p.Currency)
-		s.Holds = append(s.Holds, h)
-		p.Hold = h.ID
 	}
+	if !active {
+		s.Holds = append(s.Holds, next)
+	}
+	p.Hold = next.ID
 	s.freeze(&p, day, version)
 	f := s.facts(zoneOf(m))
 	for _, w := range waiting {
@@ -204,7 +207,7 @@ func (r *Ruling) check(x *Extra) error {
 	if err := x.check(); err != nil {
 		return err
 	}
-	hint := fault.Text{}
+	var hint fault.Text
 	switch {
 	case r.Amount <= 0:
 		hint = fault.Say("the amount is more than 0", "金额须大于 0")

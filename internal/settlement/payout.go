@@ -99,6 +99,8 @@ type Payout struct {
 	Doubts []string
 	// Paid is true while it counts as merchant_paid in the ledger.
 	Paid bool
+	// Back is when we learnt that it was rejected or returned; zero before.
+	Back time.Time
 	// Resent is what replacements have taken of it.
 	Resent int64
 }

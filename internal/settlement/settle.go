@@ -50,7 +50,8 @@ var errMoved = fault.Say("items do not come in order of payment", "交易未按�
 // last run is done gives no steps. Where nothing happened, no step is given, but
 // for a last run, which declares that.
 //
-// Errors: fault.Conflict for a day before the latest settled one, fault.Invalid
+// Errors: fault.Conflict for a day before the latest settled one, or while the run
+// of another day is interrupted; fault.Invalid
 // for a T cycle on a day that is no business day, fault.NotFound without terms;
 // an error of the stream is given as it is.
 func Settle(in Input, items iter.Seq2[Item, error]) iter.Seq2[*Step, error] {
@@ -155,6 +156,9 @@ func newRun(in *Input) (*run, error) {
 	case r.pos.Day > in.Day:
 		return nil, fault.New(fault.Conflict, op, subject, fault.Say("%s is settled already", "%s 已结算", r.pos.Day.String()),
 			fault.Say("days are settled in their order; what was late goes into the next run", "按日期顺序结算, 迟到的交易进入下一次结算"))
+	case in.Batch != nil && (in.Batch.Day != in.Day || in.Batch.Currency != r.pos.Currency || in.Batch.State != Settling):
+		return nil, fault.New(fault.Conflict, op, subject, fault.Say("the run of %s was interrupted", "%s 的结算曾中断", in.Batch.Day.String()),
+			fault.Say("run that day again first: it goes on where it ended", "请先重新执行该日结算, 会从中断处继续"))
 	case !r.now.computed.CalendarDays && !r.now.computed.Calendar.IsBusinessDay(in.Day):
 		return nil, fault.New(fault.Invalid, op, subject, fault.Say("not a business day of calendar %s", "不是日历 %s 的工作日", r.now.Calendar),
 			fault.Say("the next one is %s", "下一个工作日为 %s", r.now.computed.Calendar.NextOnOrAfter(in.Day).String()))

@@ -292,3 +292,161 @@ func BenchmarkReconcile(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/line")
 }
+
+// TestDiesAnywhere plays a fortnight once whole, and then again for each step of
+// it, dying before that step is kept and running every job again: the end is the
+// same, to the last row.
+func TestDiesAnywhere(t *testing.T) {
+	play := func(die int) (string, int) {
+		d := newDesk(t)
+		d.pol.Chunk = 2
+		d.agree(usual())
+		left, kept, died := die, 0, false
+		// job runs until it is through, as a job queue would.
+		job := func(work func() error) {
+			for {
+				d.fail = left
+				if died {
+					d.fail = -1
+				}
+				err := work()
+				if d.fail >= 0 {
+					kept += left - d.fail
+					left = d.fail
+				}
+				if !errors.Is(err, errDied) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					return
+				}
+				died = true
+				d.now = d.now.Add(time.Second)
+			}
+		}
+		commit := func(s *settlement.Step, err error) error {
+			if err != nil || s == nil {
+				return err
+			}
+			return d.commit(s)
+		}
+		var lines []settlement.NetworkLine
+		for n := range 8 {
+			day := calendar.MustYMD(2026, 3, 2).Add(n)
+			d.now = day.In(china).Add(9 * time.Hour)
+			if w := day.Weekday(); w != time.Saturday && w != time.Sunday {
+				job(func() error { return d.settle(day, true, nil) })
+			}
+			for _, id := range slices.Sorted(mapsKeys(d.payouts)) {
+				// The bank rejects every third, so that it is sent again.
+				job(func() error {
+					if d.payouts[id].State != settlement.Created {
+						return nil
+					}
+					return commit(settlement.Dispatch(&d.pol, d.now, &d.m, d.payouts[id]))
+				})
+				job(func() error {
+					w := settlement.Word{Payout: id, State: settlement.Credited, At: d.now, Ref: "R"}
+					if n%3 == 1 && d.payouts[id].Replaces == "" {
+						w.State, w.Reason = settlement.Rejected, "AM14"
+					}
+					if st := d.payouts[id].State; st != settlement.Sent {
+						return nil
+					}
+					_, err := d.hear(w)
+					return err
+				})
+				job(func() error {
+					if d.payouts[id].State != settlement.Rejected {
+						return nil
+					}
+					return commit(settlement.Resend(&d.pol, d.now, &d.m, d.pos, d.payouts[id], 4000, day))
+				})
+			}
+			for k := range 4 {
+				d.now = day.In(china).Add(time.Duration(12*60+k) * time.Minute)
+				lines = append(lines, line(d.sell(int64(1000*(n+1)+k), evidence.Credit)))
+			}
+			d.now = day.In(china).Add(32 * time.Hour)
+			var dg settlement.Digester
+			for i := range lines {
+				dg.Add(&lines[i])
+			}
+			f := dg.File("UnionPay", day, cny)
+			f.Count, f.Total, f.Declared = f.Lines, f.Sum, true
+			job(func() error { _, err := d.clear(f, lines, nil); return err })
+			job(func() error { return d.fund(day, &settlement.Funding{Entry: "E", Amount: f.Sum, At: d.now}, nil) })
+			lines = nil
+		}
+		if err := d.audit(); err != nil {
+			t.Fatalf("dying before step %d: %v", die, err)
+		}
+		var end strings.Builder
+		for _, who := range []string{mid, settlement.House} {
+			if s := d.books.Standing(who); s != nil {
+				for _, l := range s.Lines() {
+					fmt.Fprintln(&end, who, l.Name, l.Balance)
+				}
+			}
+		}
+		for _, id := range slices.Sorted(mapsKeys(d.payouts)) {
+			p := d.payouts[id]
+			fmt.Fprintln(&end, id, p.Amount, p.State, p.Replaces, p.Resent, p.Lines)
+		}
+		for _, l := range d.lines {
+			fmt.Fprintln(&end, l.Payment, l.Turn, l.Gross, l.Fee, l.Net, l.Payout, l.Batch, l.Seq)
+		}
+		fmt.Fprintln(&end, len(d.facts), len(d.orders))
+		return end.String(), kept
+	}
+	whole, steps := play(1 << 30)
+	if steps < 60 || !strings.Contains(whole, "rejected") {
+		t.Fatalf("a fortnight of %d steps proves little:\n%s", steps, whole)
+	}
+	for die := range steps {
+		if again, _ := play(die); again != whole {
+			t.Fatalf("dying before step %d of %d ends otherwise: %s", die, steps, difference(whole, again))
+		}
+	}
+}
+
+// TestTwoNodes: both decide from what is on record; one of them is refused, and
+// deciding anew it finds nothing left to do.
+func TestTwoNodes(t *testing.T) {
+	d := newDesk(t)
+	d.agree(usual())
+	d.now = time.Date(2026, 3, 2, 12, 0, 0, 0, china)
+	d.sell(10000, evidence.Credit)
+	d.now = d.now.Add(24 * time.Hour)
+	day := calendar.MustYMD(2026, 3, 3)
+	decide := func() *settlement.Step {
+		for s, err := range settlement.Settle(settlement.Input{Policy: &d.pol, Now: d.now, Merchant: &d.m, Calendars: calendar.Builtin, Day: day, Position: d.pos}, d.items()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		return nil
+	}
+	one, two := decide(), decide()
+	if err := d.commit(one); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.commit(two); err == nil {
+		t.Fatal("both were committed")
+	}
+	if s := decide(); s != nil {
+		t.Fatalf("decided anew: %+v", s.Payouts)
+	}
+	send := func() (*settlement.Step, error) {
+		return settlement.Dispatch(&d.pol, d.now, &d.m, d.payouts[one.Payouts[0].ID])
+	}
+	a, _ := send()
+	b, _ := send()
+	if d.commit(a) != nil || d.commit(b) == nil || len(d.orders) != 1 {
+		t.Fatalf("%d orders left", len(d.orders))
+	}
+	if err := d.audit(); err != nil {
+		t.Fatal(err)
+	}
+}

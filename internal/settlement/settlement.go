@@ -160,9 +160,8 @@ type Batch struct {
 	Seq      int // of the day, from 1
 	Version  uint32
 	State    BatchState
-	// Opened decides what is due: an interrupted run goes on as of then.
-	Opened time.Time
-	Closed time.Time // zero while open
+	Opened   time.Time
+	Closed   time.Time // zero while open
 	// Cursor is the last payment that was looked at: a run goes on after it.
 	Cursor payment.ID
 	Chunks int
