@@ -45,10 +45,13 @@ type spread []time.Duration
 const enough = 4
 
 // within gives the stretch in which nearly all lie: a fiftieth of them may be
-// earlier, a fiftieth later; of few all lie within.
+// earlier, a fiftieth later. The fewer there are, the wider it is made beyond
+// them: the next may well be the least or the most so far.
 func (s spread) within() (least, middle, most time.Duration) {
 	out := len(s) / 50
-	return s[out], s[len(s)/2], s[len(s)-1-out]
+	least, middle, most = s[out], s[len(s)/2], s[len(s)-1-out]
+	beyond := (most - least) * 2 / time.Duration(len(s))
+	return max(0, least-beyond), middle, most + beyond
 }
 
 // lateShare estimates how often a payout of a bank is credited late: as often

@@ -106,7 +106,10 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 	}
 	// The longer the way, the more may happen on it.
 	limit := lateOnTheDay
-	if j.Stage < journey.Cleared || t.LocalDate(j.AsOf) < j.Legs.Day {
+	switch ahead := j.Legs.Day - t.LocalDate(j.AsOf); {
+	case ahead > 1:
+		limit = lateDaysBefore
+	case ahead > 0 || j.Stage < journey.Cleared:
 		limit = lateTheDayBefore
 	}
 	if table.lateShare(bank, lateCount) > limit {
@@ -117,10 +120,13 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 }
 
 // How often a bank's payouts may be late before the day itself is no longer
-// promised: to money that is cleared by the day on which it is due, and before that.
+// promised: to money that is cleared by the day on which it is due; the day
+// before; and days before. What may befall it until then is more than what
+// befalls payouts.
 const (
-	lateOnTheDay     = 0.035
-	lateTheDayBefore = 0.022
+	lateOnTheDay     = 0.03
+	lateTheDayBefore = 0.016
+	lateDaysBefore   = 0.008
 )
 
 // slack is added to what was seen: a sample does not hold the longest of all.

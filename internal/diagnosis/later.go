@@ -222,6 +222,7 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 	if leg == journey.Payout && j.LegDue != 0 {
 		s.PayoutsKnown = e.ctx.Covered("payouts", j.LegDue)
 	}
+	e.dropEnded(j, s, f)
 	if leg != journey.Credit && s.Account == "" && s.Held == "" {
 		e.readPastHold(j, s, f)
 	}
@@ -239,6 +240,27 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 	f[fStatement].subject = j.Account()
 	if r, ok := e.ctx.Statement(j.Account(), j.CreditDay); ok {
 		f[fStatement].refs = []evidence.FactRef{r}
+	}
+}
+
+// dropEnded leaves, of several faults that may stop a leg that is late, those
+// still in force: what has ended does not stop it any more.
+func (e *Engine) dropEnded(j *journey.Journey, s *Signals, f *findings) {
+	if !s.Due {
+		return
+	}
+	ways := [...]struct {
+		at   int
+		word *string
+	}{{fPlatform, &s.Platform}, {fNetworkLink, &s.NetworkLink}, {fBankLink, &s.BankLink}}
+	still := false
+	for _, way := range ways {
+		still = still || *way.word != "" && f[way.at].to > j.AsOf
+	}
+	for _, way := range ways {
+		if still && *way.word != "" && f[way.at].to <= j.AsOf {
+			*way.word, f[way.at] = "", finding{}
+		}
 	}
 }
 

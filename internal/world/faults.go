@@ -316,9 +316,12 @@ func (s *sim) platformFault(code string, notice bool) {
 	lost := s.lostFault()
 	switch {
 	case code == "platform.interface_unstable":
-		for i := range 4 {
-			at := s.now + int64(i*30)
-			tr.tell = append(tr.tell, s.fact("gateway.error", "gateway/main", at, s.zone).str("link", "platform").str("detail", "5xx").lose(lost).emit())
+		// Whoever else uses the interface meets it too, as long as it lasts.
+		for at, step := s.now, int64(30); at < end; at += step {
+			if at > s.now+90 {
+				step = 80
+			}
+			tr.add(s.fact("gateway.error", "gateway/main", at, s.zone).str("link", "platform").str("detail", "5xx").lose(lost).emit())
 		}
 	case notice:
 		tr.tell = []ref{s.notice("platform", pick(s, []string{"maintenance", "incident"}), "authorization", "Gateway not available", s.now, end, lost)}
@@ -512,10 +515,14 @@ func (s *sim) settlementOutage() {
 	s.at(end, func() { tr.to = s.now })
 }
 
-// fateful marks what is to befall a merchant's next settlement or payout.
+// fateful marks what is to befall a merchant's next settlement or payout. On
+// days without any it befalls the few that have one.
 func (s *sim) fateful(what, code, party string, l leg) {
 	for range 100 {
 		m := s.someMerchant()
+		if day := m.date(s.now); !m.calDays && !m.reg.cal.IsBusinessDay(day) {
+			continue
+		}
 		if m.t0 == 0 && len(m.fate) == 0 && m.hold == nil && m.minimum == 0 && m.weight > 6 {
 			m.fate[what] = s.newTrouble(code, party, l, s.now)
 			m.fate[what].silent = true

@@ -260,6 +260,7 @@ func (s *sim) blocked(p *payment) bool {
 	case p.nw.fault != nil:
 		p.why = p.nw.fault
 		if p.why.code == "channel.congestion" && s.permille(500) {
+			p.why = nil
 			return false // slow, but it got through
 		}
 		s.silent(p, "platform-network/"+p.nw.name)

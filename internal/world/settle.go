@@ -178,7 +178,7 @@ func (s *sim) settle(m *merchant, day calendar.Date) {
 	}
 	var po *payout
 	for _, o := range m.payouts {
-		if !o.tried || o.went == 0 && o.carry() {
+		if o.twin == nil && (!o.tried || o.went == 0 && o.carry()) {
 			po = o
 		}
 	}

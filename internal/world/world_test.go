@@ -55,6 +55,39 @@ func TestEveryCauseOccurs(t *testing.T) {
 	}
 }
 
+// TestOneWorldHasThemAll: one world of a reasonable size shows all causes.
+func TestOneWorldHasThemAll(t *testing.T) {
+	stats, err := world.Run(context.Background(), world.Config{Seed: 12, Days: 20, Merchants: 120, Payments: 30000, Trouble: 150, Loss: 2}, io.Discard, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range world.Causes() {
+		if stats.Causes[c] == 0 {
+			t.Errorf("%s does not occur among %d truths", c, stats.Truths)
+		}
+	}
+}
+
+// TestEveryCauseAlone: each cause can be injected without the others.
+func TestEveryCauseAlone(t *testing.T) {
+	for _, c := range world.Causes() {
+		if c == "unknown" { // what is left where evidence is lost
+			continue
+		}
+		found := 0
+		for seed := uint64(0); seed < 6 && found == 0; seed++ {
+			stats, err := world.Run(context.Background(), world.Config{Seed: seed, Days: 10, Merchants: 26, Payments: 2500, Trouble: 300, Loss: 1, Only: []string{c}}, io.Discard, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found += stats.Causes[c]
+		}
+		if found == 0 {
+			t.Errorf("%s alone never occurs", c)
+		}
+	}
+}
+
 // TestOnly: what is not asked for is not injected.
 func TestOnly(t *testing.T) {
 	_, _, stats := run(t, world.Config{Seed: 3, Days: 6, Merchants: 20, Payments: 3000, Trouble: 100, Only: []string{"payout.returned"}})
