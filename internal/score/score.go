@@ -28,6 +28,7 @@ type Truth struct {
 	OrderID    string    `json:"order_id"`
 	Ref        string    `json:"ref"`
 	Amount     int64     `json:"amount"`
+	Currency   string    `json:"currency"`
 	Stage      string    `json:"stage"`
 	Status     string    `json:"status"`
 	Cardholder string    `json:"cardholder"`
@@ -343,7 +344,8 @@ func (s *Scorer) score(m *moment, t *Truth, a *Answer) {
 	// than the first, it stands in that one's incident.
 	other := a.Cause.Code != t.Cause && right(t.Cause, a.Cause.Code, t.Accept.Cause)
 	if t.Incident != "" && !other {
-		put(m.groups, t.Incident, a.Incident)
+		// An incident has one amount, so that a fault makes one in each currency.
+		put(m.groups, t.Incident+" "+t.Currency, a.Incident)
 	}
 	// A payment that shares no injected fault says nothing about an incident
 	// that names its cause rightly: a missing statement is one as well.
