@@ -59,7 +59,6 @@ type item struct {
 	line   int
 	fields map[string]string
 	amount string // Amt with its direction and currency
-	minus  bool
 }
 
 const (

@@ -270,10 +270,12 @@ func readOrderFacts(in *format.Input, out *format.Out) error {
 	var source string
 	var at moment
 	order, err := ReadOrder(xmlText(in), func(p *Instruction) {
-		if source == "" {
+		// A file may hold several orders, and an order batches out of several
+		// accounts.
+		if s := strings.ToValidUTF8("pain.001/"+accountInSource(p.Debtor.Account)+"/"+p.Order.ID, "\uFFFD"); s != source {
+			source = s
 			made, _ := parseMoment(p.Order.created, nil)
 			at, _ = parseMoment(p.Order.created, zoneOf(in, p.Debtor.Account, p.Debtor.Agent.BIC, p.Currency, made))
-			source = strings.ToValidUTF8("pain.001/"+accountInSource(p.Debtor.Account)+"/"+p.Order.ID, "\uFFFD")
 		}
 		switch {
 		case !p.Problem.None():

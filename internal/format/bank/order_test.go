@@ -234,6 +234,51 @@ func TestOrderOld(t *testing.T) {
 	}
 }
 
+// TestOrderSeveral reads several orders in one file, and an order out of two
+// accounts: each payment belongs to its own.
+func TestOrderSeveral(t *testing.T) {
+	second := order(t)
+	second.ID, second.Created = "PO20260304-1", second.Created.Add(24*time.Hour)
+	second.Payments[0].EndToEnd, second.Payments[1].EndToEnd = "P20260304-1", "P20260304-2"
+	r := read("two.xml", []byte(written(t, order(t))+written(t, second)), format.Hints{})
+	payouts := facts(t, r, evidence.PayoutStatus)
+	if len(payouts) != 4 || r.told() != "" {
+		t.Fatalf("%d payouts, told %q", len(payouts), r.told())
+	}
+	for i, day := range []int{3, 3, 4, 4} {
+		if f := r.set.At(payouts[i]); time.Unix(0, int64(f.Time)).UTC().Day() != day || !strings.Contains(r.set.Name(payouts[i]), fmt.Sprintf("PO2026030%d-1#", day)) {
+			t.Errorf("payout %d: %s at %d", i, r.set.Name(payouts[i]), f.Time)
+		}
+	}
+}
+
+// BenchmarkOrder writes and reads an order of 10,000 payouts.
+func BenchmarkOrder(b *testing.B) {
+	o := order(b)
+	for i := len(o.Payments); i < 10_000; i++ {
+		p := o.Payments[0]
+		p.EndToEnd = fmt.Sprint("P20260303-", i+1)
+		o.Payments = append(o.Payments, p)
+	}
+	file := written(b, o)
+	b.Run("write", func(b *testing.B) {
+		b.SetBytes(int64(len(file)))
+		for b.Loop() {
+			if err := bank.WriteOrder(io.Discard, o); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("read", func(b *testing.B) {
+		b.SetBytes(int64(len(file)))
+		for b.Loop() {
+			if head, err := bank.ReadOrder(strings.NewReader(file), func(*bank.Instruction) {}); err != nil || head.Payments != 10_000 {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 // TestOrderElements holds the order of elements against a message of the same
 // version by somebody else: XML schemas of ISO 20022 are sequences.
 func TestOrderElements(t *testing.T) {
