@@ -450,3 +450,39 @@ func TestTwoNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestOtherDays: what another day's file had is cleared a second time, and what
+// is sold later is not missing yet.
+func TestOtherDays(t *testing.T) {
+	date := calendar.MustYMD(2026, 3, 2)
+	pol := settlement.DefaultPolicy()
+	before := settlement.Ours{Payment: payment.ID{1}, Kind: evidence.Sale, Standing: settlement.ClearedBefore, Amount: 100, Currency: cny, Business: date - 1, Keys: settlement.Keys{RRN: "606100000001"}}
+	later := settlement.Ours{Payment: payment.ID{2}, Kind: evidence.Sale, Amount: 200, Currency: cny, Business: date + 1, Keys: settlement.Keys{RRN: "606100000002"}}
+	s, r, err := settlement.Reconcile(settlement.Clearing{Policy: &pol, Now: time.Unix(1772500000, 0), File: &settlement.File{}, Zone: china,
+		Share: settlement.Share{MID: mid, Network: "UnionPay", Date: date, Currency: cny}, Ours: []settlement.Ours{before, later},
+		Lines: []settlement.NetworkLine{{MID: mid, Keys: before.Keys, Kind: evidence.Sale, Amount: 100, Currency: cny}}})
+	if err != nil || len(r.Outcomes) != 1 || r.Outcomes[settlement.Doubled] != 1 || len(s.Exceptions) != 1 || s.Exceptions[0].Owner != "network/UnionPay" {
+		t.Fatalf("%v %+v %v", err, r, s)
+	}
+}
+
+// TestInquiriesGrowRarer: twice as long each time, up to the most.
+func TestInquiriesGrowRarer(t *testing.T) {
+	pol := settlement.DefaultPolicy()
+	at := time.Unix(1772500000, 0)
+	p := settlement.Payout{ID: "P1", MID: mid, Currency: cny, Amount: 5, State: settlement.Sent, Version: 2, Next: at}
+	p.Account.Tail = "****6789"
+	var pauses []time.Duration
+	for range 7 {
+		s, err := settlement.Tick(&pol, p.Next, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pauses = append(pauses, s.Payouts[0].Next.Sub(p.Next))
+		p = s.Payouts[0]
+	}
+	want := []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 80 * time.Minute, 2 * time.Hour, 2 * time.Hour}
+	if !slices.Equal(pauses, want) {
+		t.Errorf("%v", pauses)
+	}
+}
