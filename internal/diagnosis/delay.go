@@ -118,7 +118,7 @@ func (e *Engine) learn(d *delays, p *match.Payout) {
 		return
 	}
 	t := e.ctx.Book.At(p.MID, p.Sent, e.view.At(p.Statuses[0]).Offset)
-	if t == nil {
+	if t == nil || t.MinimumPayout > 0 { // what waits to be enough says nothing of delays
 		return
 	}
 	seal := t.StartOf(t.LocalDate(e.ctx.AsOf))

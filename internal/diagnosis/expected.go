@@ -124,9 +124,9 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 // before; and days before. What may befall it until then is more than what
 // befalls payouts.
 const (
-	lateOnTheDay     = 0.03
-	lateTheDayBefore = 0.016
-	lateDaysBefore   = 0.008
+	lateOnTheDay     = 0.035
+	lateTheDayBefore = 0.02
+	lateDaysBefore   = 0.012
 )
 
 // slack is added to what was seen: a sample does not hold the longest of all.

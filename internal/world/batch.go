@@ -58,6 +58,7 @@ func (s *sim) uploadBatch(b *batch) {
 		p.captured, p.capRef = s.now+20, b.uploaded
 		s.route(p)
 	}
+	b.pays = nil
 	if b.t.batch == b {
 		b.t.batch = nil
 	}

@@ -183,6 +183,7 @@ func (s *sim) breakReader() {
 	tr.tell = []ref{s.health(t, t.readerOf+"_reader", "failed", s.now, lost)}
 	t.reader = tr
 	end := s.until(s.n(60, 300))
+	tr.end = end
 	s.attempts(t, s.now+30, end, 14)
 	s.at(end, func() { tr.to = s.now; t.reader = nil; s.health(t, t.readerOf+"_reader", "ok", s.now, lost) })
 }
@@ -227,6 +228,7 @@ func (s *sim) badUpdate() {
 	tr.tell = []ref{s.software(t, "updated", 0, "4.0.0", "", false)}
 	t.fault, t.mode = tr, "format"
 	end := s.until(s.n(40, 180))
+	tr.end = end
 	s.attempts(t, s.now+30, end, 6)
 	s.at(end, func() { tr.to = s.now; t.fault = nil; s.software(t, "updated", 0, "4.0.1", "", false) })
 }
@@ -244,6 +246,7 @@ func (s *sim) lostKeys(ignored bool) {
 	}
 	t.fault, t.mode = tr, "keys"
 	end := s.until(s.n(15, 60))
+	tr.end = end
 	s.attempts(t, s.now+30, end, 4)
 	s.at(end, func() { tr.to = s.now; t.fault = nil })
 }
@@ -266,6 +269,7 @@ func (s *sim) cutLine() {
 	}
 	tr.tell = []ref{s.link(name, state, 0, lost)}
 	end := s.until(s.n(20, 150))
+	tr.end = end
 	s.attempts(t, s.now+70, end-60, 5)
 	s.at(end, func() {
 		tr.to = s.now
@@ -298,7 +302,7 @@ func (s *sim) issuerFault(mode string) {
 	default:
 		tr.tell = []ref{s.notice("bank/"+is.name, "incident", name, "Card authorizations unavailable", s.now, end, lost)}
 	}
-	is.fault = tr
+	is.fault, tr.end = tr, end
 	s.at(end, func() {
 		tr.to, is.fault = s.now, nil
 		if mode != "notice" {
@@ -328,7 +332,7 @@ func (s *sim) platformFault(code string, notice bool) {
 	default:
 		tr.tell = []ref{s.link("platform", "down", 0, lost)}
 	}
-	s.outage = tr
+	s.outage, tr.end = tr, end
 	s.at(end, func() {
 		tr.to, s.outage = s.now, nil
 		if code == "platform.outage" && !notice {
@@ -352,7 +356,7 @@ func (s *sim) networkFault(code string) {
 	} else {
 		tr.tell = []ref{s.link(name, "down", 0, lost)}
 	}
-	nw.fault = tr
+	nw.fault, tr.end = tr, end
 	s.at(end, func() { tr.to, nw.fault = s.now, nil; s.link(name, "up", 0, lost) })
 }
 

@@ -231,6 +231,7 @@ func (s *sim) book(po *payout) {
 			}
 		}
 	}
+	root.pays = nil // so that one payment still open does not keep all of its day
 }
 
 // whole says whether all of a payout, or what was sent instead, is booked.

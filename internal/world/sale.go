@@ -134,6 +134,7 @@ func (s *sim) reverse(p *payment, at, ack int64, abandon bool) {
 		return s.money(p, p.keys(s.fact("gateway.reversal", "gateway/main", at, p.m.reg.zone), true).str("state", state), p.amount).emit()
 	}
 	p.revQueued = say("queued", at)
+	p.doneAt = at + staysOpen // nobody asks for ever
 	switch {
 	case ack != 0:
 		s.at(ack, func() { p.revAcked = say("acknowledged", s.now); p.doneAt = s.now })
@@ -141,6 +142,10 @@ func (s *sim) reverse(p *payment, at, ack int64, abandon bool) {
 		s.at(at+7200, func() { p.revAbandoned = say("abandoned", s.now) })
 	}
 }
+
+// staysOpen is for how long the truth is told of an attempt whose outcome nobody
+// finds out, in seconds.
+const staysOpen = 10 * 86400
 
 // ackTime draws when a reversal is acknowledged: mostly within minutes, some
 // the next day.
@@ -195,9 +200,11 @@ func (s *sim) sell(m *merchant, t *terminal, at int64) {
 // the message would meet them.
 func (s *sim) blocked(p *payment) bool {
 	t, m := p.t, p.m
+	// Where the terminal was taken, the attempt comes later: the fault may be over.
+	live := func(o *trouble) bool { return o != nil && (o.end == 0 || p.tender < o.end) }
 	defer func() {
 		for _, o := range []*trouble{t.line, m.net, t.fault, s.outage, p.nw.fault, p.is.fault} {
-			if o != nil && o != p.why {
+			if live(o) && o != p.why {
 				p.also = append(p.also, o)
 			}
 		}
@@ -208,7 +215,7 @@ func (s *sim) blocked(p *payment) bool {
 		}
 	}()
 	switch {
-	case t.reader != nil && t.readerOf == p.entry:
+	case live(t.reader) && t.readerOf == p.entry:
 		if s.permille(600) { // the next way to read the card works
 			for p.entry == t.readerOf && p.nw.wallet == "" {
 				p.entry = pick(s, []string{"chip", "contactless", "magstripe"})
@@ -218,9 +225,9 @@ func (s *sim) blocked(p *payment) bool {
 		p.why, p.noRequest = t.reader, true
 		s.journal(p, p.tender+5, "aborted", "", false, 0)
 		p.doneAt = p.term.at
-	case t.line != nil || m.net != nil:
+	case live(t.line) || live(m.net):
 		p.why = t.line
-		if p.why == nil {
+		if !live(t.line) {
 			p.why = m.net
 		}
 		if s.permille(600) {
@@ -233,10 +240,10 @@ func (s *sim) blocked(p *payment) bool {
 			s.journal(p, p.tender+60, "timeout", "", false, 0)
 			s.reverse(p, p.tender+70, s.ackTime(p.tender+75), false)
 		}
-	case t.fault != nil:
+	case live(t.fault):
 		p.why = t.fault
 		s.terminalFault(p)
-	case s.outage != nil:
+	case live(s.outage):
 		p.why = s.outage
 		switch {
 		case s.outage.code == "platform.outage":
@@ -257,14 +264,14 @@ func (s *sim) blocked(p *payment) bool {
 			s.journal(p, p.tender+4, "aborted", "", false, 0)
 			p.doneAt = p.term.at
 		}
-	case p.nw.fault != nil:
+	case live(p.nw.fault):
 		p.why = p.nw.fault
 		if p.why.code == "channel.congestion" && s.permille(500) {
 			p.why = nil
 			return false // slow, but it got through
 		}
 		s.silent(p, "platform-network/"+p.nw.name)
-	case p.is.fault != nil:
+	case live(p.is.fault):
 		p.why = p.is.fault
 		switch p.is.mode {
 		case "latency":
@@ -428,7 +435,7 @@ func (s *sim) refused(p *payment) bool {
 		s.journal(p, p.tender+45, "unknown", "", false, 0)
 		p.ignored = s.fact("operator.action", "terminal/"+p.t.tid, p.tender+70, p.m.reg.zone).str("mid", p.m.mid).str("tid", p.t.tid).str("stan", p.stan).str("batch", p.batchNo).
 			str("operator", "07").str("what", "prompt_ignored").str("prompt", "query_result").emit()
-		p.open = true
+		p.open, p.doneAt = true, p.tender+staysOpen
 		t.tell = []ref{p.ignored}
 	default:
 		return false

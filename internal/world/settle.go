@@ -395,6 +395,9 @@ func (s *sim) extra(e extraLine, po *payout, day calendar.Date) int64 {
 	p.pending--
 	if e.kind == "refund" {
 		p.undoneBack = r
+		if p.undo == "refund" && p.pending == 0 {
+			p.doneAt = at
+		}
 	} else {
 		t := s.newTrouble("deduction.chargeback", "merchant", credit, at)
 		t.shared, t.tell = false, []ref{r}

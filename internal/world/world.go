@@ -203,6 +203,7 @@ type trouble struct {
 	id, code, party string
 	leg             leg
 	from, to        int64 // in force; to is far away while it has not ended
+	end             int64 // when it is going to end; 0 where nobody knows
 	announced       int64 // the end that a notice told beforehand, 0 for none
 	// soft troubles are no interval: before the leg is due it is open whether
 	// they are named or the time is still waited for.
@@ -219,7 +220,7 @@ type trouble struct {
 // add adds a fact that tells of the trouble, while few do: hundreds say no more
 // than some.
 func (t *trouble) add(r ref) {
-	if len(t.tell) < 8 {
+	if len(t.tell) < 8 && (!r.lost || len(t.tell) < 2) {
 		t.tell = append(t.tell, r)
 	}
 }

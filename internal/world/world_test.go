@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -115,6 +116,21 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if short, long := peak(10), peak(60); long > 3*short {
 		t.Errorf("open at once: %d in ten days, %d in sixty", short, long)
+	}
+	// Nor does what is over stay reachable.
+	var heap []uint64
+	if _, err := world.Run(context.Background(), world.Config{Seed: 2, Days: 60, Merchants: 20, Payments: 60000, Trouble: 100, Progress: func(done, total int) {
+		if done >= (len(heap)+1)*total/6 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			heap = append(heap, m.HeapAlloc)
+		}
+	}}, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(heap); n < 5 || heap[n-1] > 2*heap[0] {
+		t.Errorf("the heap grows with time: %d", heap)
 	}
 }
 
