@@ -194,6 +194,9 @@ func (m *Main) deliver(out string, write func(io.Writer) error) error {
 		}
 		return nil
 	}
+	if info, err := os.Stat(out); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return pour(out, write)
+	}
 	f, err := os.CreateTemp(filepath.Dir(out), ".daozhang-*")
 	if err != nil {
 		return openError(out, err)
@@ -210,6 +213,22 @@ func (m *Main) deliver(out string, write func(io.Writer) error) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
+		return fault.New(fault.KindOf(err), opWrite, out, err, "")
+	}
+	return nil
+}
+
+// pour writes to a device or a pipe, which a file must not take the place of.
+func pour(out string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(out, os.O_WRONLY, 0)
+	if err != nil {
+		return openError(out, err)
+	}
+	err = write(f)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
 		return fault.New(fault.KindOf(err), opWrite, out, err, "")
 	}
 	return nil
