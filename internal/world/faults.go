@@ -331,6 +331,7 @@ func (s *sim) platformFault(code string, notice bool) {
 		tr.tell = []ref{s.notice("platform", pick(s, []string{"maintenance", "incident"}), "authorization", "Gateway not available", s.now, end, lost)}
 	default:
 		tr.tell = []ref{s.link("platform", "down", 0, lost)}
+		s.downs = append(s.downs, tr)
 	}
 	s.outage, tr.end = tr, end
 	s.at(end, func() {

@@ -660,6 +660,11 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		}
 	}
 	if v.status == "overdue" {
+		for _, t := range s.downs {
+			if t.from <= legDue && legDue < t.to && t.tell[0].seen(asOf) {
+				v.ok.cause, v.ok.party = append(v.ok.cause, t.code), append(v.ok.party, t.party)
+			}
+		}
 		// What made an earlier leg late is a cause as well.
 		for _, t := range slices.Concat(p.all(settlement), p.nw.troubles, s.troubles) {
 			if t.leg&clearing != 0 && next > clearing && t.from <= d.cleared && d.cleared < t.to || t.leg&settlement != 0 && next > settlement && t.from <= d.settled && d.settled < t.to {

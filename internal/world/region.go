@@ -248,6 +248,9 @@ func (s *sim) makeMerchants() {
 		if m.days > 0 && (i%13 == 7) {
 			m.weight, m.minimum = 1, 30000
 		}
+		if m.days == 0 {
+			m.references = true // one payout a sale: without its number nobody could tell them apart
+		}
 		m.bank.weight += m.weight
 		n := 1 + s.rng.IntN(3)
 		if m.weight > 30 {

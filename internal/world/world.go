@@ -142,6 +142,7 @@ type sim struct {
 	merchants []*merchant
 	troubles  []*trouble // of the platform as a whole
 	outage    *trouble   // the platform is down or unstable for authorizations
+	downs     []*trouble // when the platform's link was seen down, which may concern any leg
 	settleOff int64      // no settlement run before this time
 	open      []*payment
 	faults    int
