@@ -162,7 +162,8 @@ func (e *Engine) learn(d *delays, p *match.Payout) {
 	if t.CreditDays > 0 {
 		from = t.StartOf(day)
 	}
-	if took := at.Sub(from); !dateOnly && took >= 0 {
+	// Late ones are counted above; here it is how long the bank takes in time.
+	if took := at.Sub(from); !dateOnly && took >= 0 && came <= day {
 		b.took = append(b.took, took)
 	}
 }

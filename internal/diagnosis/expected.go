@@ -46,7 +46,7 @@ func (e *Engine) expected(j *journey.Journey, best fit, f *findings) Expected {
 		day := t.LocalDate(j.AsOf)
 		last := t.EndOf(t.Calendar.AddBusinessDays(day, 1))
 		first := t.Calendar.NextOnOrAfter(day)
-		return sorted(j.PaidOutAt, Expected{max(t.StartOf(first), j.PaidOutAt), t.EndOf(first), last})
+		return sorted(j.PaidOutAt, Expected{max(t.StartOf(day), j.PaidOutAt), t.EndOf(first), last})
 	}
 	return Expected{}
 }
@@ -124,9 +124,9 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 // before; and days before. What may befall it until then is more than what
 // befalls payouts.
 const (
-	lateOnTheDay     = 0.035
-	lateTheDayBefore = 0.02
-	lateDaysBefore   = 0.012
+	lateOnTheDay     = 0.06
+	lateTheDayBefore = 0.014
+	lateDaysBefore   = 0.01
 )
 
 // slack is added to what was seen: a sample does not hold the longest of all.

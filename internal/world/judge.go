@@ -690,7 +690,8 @@ func (s *sim) transitCause(p *payment, next leg, legDue int64, d due, base, asOf
 		v.ok.cause = append(v.ok.cause, "timing.not_due", "timing.holiday", "timing.after_cutoff", "payout.not_sent", "payout.below_minimum", "unknown")
 		v.ok.party = append(v.ok.party, "nobody", "platform")
 	}
-	if next == payoutLeg && v.status == "in_transit" && slices.ContainsFunc(m.limits, func(t *trouble) bool { return t.from <= asOf && asOf < t.to }) {
+	if next == payoutLeg && slices.ContainsFunc(m.limits, func(t *trouble) bool { return t.from <= asOf && asOf < t.to }) {
+		v.ok.status = append(v.ok.status, "in_transit")
 		// The day's whole is over the limit: which part is, is left open.
 		v.ok.cause = append(v.ok.cause, "platform.limit")
 		v.ok.party = append(v.ok.party, "merchant")

@@ -193,7 +193,11 @@ func (s *sim) settle(m *merchant, day calendar.Date) {
 			total += s.settleOne(p, po, day)
 			count++
 		}
-		limit := total * int64(s.n(50, 80)) / 100
+		whole := total
+		for _, e := range m.lines {
+			whole += e.net
+		}
+		limit := max(whole, 100) * int64(s.n(50, 80)) / 100
 		kind := pick(s, []string{"max_amount", "daily_amount"})
 		say := func(at, limit int64) ref {
 			return s.fact("limit.policy", "platform/limits", at, m.reg.zone).str("scope", "mid/"+m.mid).str("kind", "payout").num(kind, limit).str("currency", m.reg.currency).emit()
