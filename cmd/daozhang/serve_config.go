@@ -37,6 +37,7 @@ type serveConfig struct {
 	Door struct {
 		Dialect        string        `koanf:"dialect"`
 		MaxConnections int           `koanf:"max_connections"`
+		LeastVersion   string        `koanf:"least_version"`
 		Idle           time.Duration `koanf:"idle"`
 		FrameWithin    time.Duration `koanf:"frame_within"`
 		WriteWithin    time.Duration `koanf:"write_within"`

@@ -28,6 +28,9 @@ func devTID(i int) string { return fmt.Sprintf("T%07d", i) }
 
 // develop adds a merchant, terminals, and a route to a bank to a configuration.
 func (c *serveConfig) develop(bank string) {
+	if c.Door.LeastVersion == "" {
+		c.Door.LeastVersion = "300000"
+	}
 	if len(c.Merchants) == 0 {
 		c.Merchants = []merchantConfig{{MID: devMID, Name: "Corner Shop", MCC: "5411", Currency: "CNY", Zone: "Asia/Shanghai", Cutoff: "23:00",
 			Terms: map[string]any{"valid_from": "2020-01-01", "cycle": "T1", "calendar": "CN", "fees": []map[string]any{{"bps": 38}}}}}

@@ -362,7 +362,7 @@ func (p *platform) startGateway(ctx context.Context) (*gateway.Gateway, error) {
 		return nil, err
 	}
 	door := gateway.Door{Address: c.Listen.Terminals, Dialect: dialect, MaxConnections: c.Door.MaxConnections, Idle: c.Door.Idle,
-		FrameWithin: c.Door.FrameWithin, WriteWithin: c.Door.WriteWithin, Unsigned: c.Door.Unsigned}
+		FrameWithin: c.Door.FrameWithin, WriteWithin: c.Door.WriteWithin, Unsigned: c.Door.Unsigned, LeastVersion: c.Door.LeastVersion}
 	if c.TLS.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
 		if err != nil {

@@ -53,6 +53,10 @@ type Door struct {
 	// Unsigned lets terminals without keys in, whose messages carry no MAC. For
 	// trying only.
 	Unsigned bool
+	// LeastVersion is the oldest software that is served, the six digits at the end
+	// of a message's header; messages of an older one are refused with 78, and the
+	// terminal has to be updated. Empty serves all.
+	LeastVersion string
 }
 
 // Options are what a Gateway is started with.

@@ -161,7 +161,7 @@ func TestSocketHalfOpen(t *testing.T) {
 // TestSocketBadInput sends what no terminal should: the right code or a closed
 // connection, a counter, evidence, and no effect.
 func TestSocketBadInput(t *testing.T) {
-	r := newRig(t, setup{door: gateway.Door{FrameWithin: 200 * time.Millisecond, MaxWaiting: 8}})
+	r := newRig(t, setup{door: gateway.Door{FrameWithin: 200 * time.Millisecond, MaxWaiting: 8, LeastVersion: "300000"}})
 	te := r.terminal(0)
 
 	before := te.sale(1000)
@@ -170,6 +170,11 @@ func TestSocketBadInput(t *testing.T) {
 	}
 	te.signOn()
 	te.code(te.sale(1000), "00")
+	old := te.sale(1000)
+	header := old.Header()
+	copy(header[len(header)-3:], []byte{0x20, 0, 0})
+	old.SetHeader(header)
+	te.code(old, "78")
 
 	gone := func(what string) {
 		t.Helper()
@@ -261,7 +266,7 @@ func TestSocketBadInput(t *testing.T) {
 	s := r.await("all is counted", func(s gateway.Snapshot) bool { return s.Requests == 0 && s.Commits == 0 })
 	for _, o := range []payment.Outcome{payment.OutcomeNoKeys, payment.OutcomeBadMAC, payment.OutcomeBadAmount, payment.OutcomeBadCurrency,
 		payment.OutcomeBadFormat, payment.OutcomeForbidden, payment.OutcomeUnregistered, payment.OutcomeDuplicate, payment.OutcomeSTANReused,
-		payment.OutcomeOutOfState, payment.OutcomeNotFound} {
+		payment.OutcomeOutOfState, payment.OutcomeNotFound, payment.OutcomeBadVersion} {
 		if s.Counters[o] == 0 {
 			t.Errorf("nothing is counted as %s: %v", o, s.Counters)
 		}
@@ -270,7 +275,7 @@ func TestSocketBadInput(t *testing.T) {
 		t.Errorf("garbage %d, slow %d", s.Garbage, s.Slow)
 	}
 	e := r.evidence()
-	for _, detail := range []string{"mac", "keys", "format", "amount", "currency", "unregistered", "duplicate", "stan_reused"} {
+	for _, detail := range []string{"mac", "version", "keys", "format", "amount", "currency", "unregistered", "duplicate", "stan_reused"} {
 		if !strings.Contains(e, `"detail":"`+detail+`"`) {
 			t.Errorf("no evidence of %s", detail)
 		}

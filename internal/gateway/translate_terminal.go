@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/hex"
 	"errors"
 	"strings"
 	"time"
@@ -67,6 +68,10 @@ func (g *Gateway) request(w *pending, bad error) *payment.Request {
 	if r.Problem = g.authentic(w, owner); r.Problem != payment.NoProblem {
 		return r // what it says cannot be trusted, and need not be read
 	}
+	if !w.kind.Reversal && g.outdated(m) {
+		r.Problem = payment.BadVersion
+		return r
+	}
 	if bad != nil && !errors.Is(bad, iso8583.ErrAmount) && !errors.Is(bad, iso8583.ErrOperation) {
 		r.Problem = payment.BadFormat
 		return r
@@ -102,6 +107,14 @@ func (g *Gateway) request(w *pending, bad error) *payment.Request {
 		g.readCard(r, m, owner)
 	}
 	return r
+}
+
+// outdated reports software older than the door serves. What takes money back is
+// taken from any.
+func (g *Gateway) outdated(m *iso8583.Message) bool {
+	least := g.o.Door.LeastVersion
+	h := m.Header()
+	return least != "" && len(h) >= 3 && hex.EncodeToString(h[len(h)-3:]) < least
 }
 
 // authentic holds the MAC of a message that needs one.

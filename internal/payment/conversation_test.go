@@ -291,7 +291,6 @@ func (k *talk) request(op payment.Operation, args map[string]string) *payment.Re
 			continue
 		}
 		it := payment.Item{STAN: six(stan)}
-		it.Credit = strings.HasPrefix(amount, "-")
 		it.Amount, _ = strconv.ParseInt(strings.TrimPrefix(amount, "-"), 10, 64)
 		r.Items = append(r.Items, it)
 	}

@@ -101,12 +101,12 @@ type Totals struct {
 	CreditAmount int64 // minor units
 }
 
-// Item is one line of a terminal's batch upload.
+// Item is one line of a terminal's batch upload. It does not say whether it is a
+// debit or a credit: the trace number does, of which the batch has one.
 type Item struct {
 	STAN   string
 	Amount int64
 	PAN    string // masked
-	Credit bool
 }
 
 // Answer is what a terminal is told.

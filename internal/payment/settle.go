@@ -175,7 +175,7 @@ func (b *Book) Upload(now time.Time, r *Request, p *Profile, env Env) Decision {
 		}
 		row.Uploaded = append(row.Uploaded, it.STAN)
 		t := b.byKey[Key{r.TID, r.Batch, it.STAN}]
-		if t != nil && (t.debit() && !it.Credit || t.credit() && it.Credit) && t.Approved == it.Amount {
+		if t != nil && (t.debit() || t.credit()) && t.Approved == it.Amount {
 			continue
 		}
 		x := Exception{MID: r.MID, Kind: ExceptionTerminalOnly, Owner: "merchant", Amount: it.Amount, Currency: p.Currency, Opened: now,
