@@ -20,34 +20,39 @@ func (s *sim) begin() {
 	s.plan()
 	for day := range s.cfg.Days + DrainDays {
 		d := s.cfg.From.Add(day)
-		for _, reg := range s.regions {
-			for _, nw := range reg.networks {
-				s.at(clockAt(d, reg.clearAt, reg.zone), func() { s.clear(reg, nw, d.Add(-1)) })
+		s.at(clockAt(d, 0, s.zone)-9*3600, func() { s.day(d) })
+	}
+}
+
+// day schedules what happens on one day, whoever sells.
+func (s *sim) day(d calendar.Date) {
+	for _, reg := range s.regions {
+		for _, nw := range reg.networks {
+			s.at(clockAt(d, reg.clearAt, reg.zone), func() { s.clear(reg, nw, d.Add(-1)) })
+		}
+	}
+	for _, m := range s.merchants {
+		s.at(clockAt(d, 390, m.reg.zone), func() { s.statement(m) })
+		s.at(clockAt(d, m.settleAt, m.reg.zone), func() { s.settle(m, d) })
+		s.at(clockAt(d, m.payoutAt, m.reg.zone), func() { s.payDay(m) })
+		if m.byTerminal {
+			for _, t := range m.terms {
+				s.at(clockAt(d, m.closeAt, m.reg.zone), func() { s.closeBatch(t) })
+				s.at(clockAt(d, 500, m.reg.zone), func() { s.health(t, "mainboard", "ok", s.now, false) })
 			}
 		}
-		for _, m := range s.merchants {
-			s.at(clockAt(d, 390, m.reg.zone), func() { s.statement(m) })
-			s.at(clockAt(d, m.settleAt, m.reg.zone), func() { s.settle(m, d) })
-			s.at(clockAt(d, m.payoutAt, m.reg.zone), func() { s.payDay(m) })
-			if m.byTerminal {
-				for _, t := range m.terms {
-					s.at(clockAt(d, m.closeAt, m.reg.zone), func() { s.closeBatch(t) })
-					s.at(clockAt(d, 500, m.reg.zone), func() { s.health(t, "mainboard", "ok", s.now, false) })
-				}
-			}
+	}
+	for h := range 24 {
+		s.at(clockAt(d, h*60+5, s.zone), func() { s.cover("gateway", 3600, s.now-300) })
+	}
+	for _, what := range []string{"payouts", "settlement", "risk", "orders"} {
+		s.at(clockAt(d, 30, s.zone), func() { s.cover(what, 6*3600, clockAt(d, 0, s.zone)) })
+		for _, h := range []int{6, 12, 18} {
+			s.at(clockAt(d, h*60+30, s.zone), func() { s.cover(what, 6*3600, clockAt(d, h*60, s.zone)) })
 		}
-		for h := range 24 {
-			s.at(clockAt(d, h*60+5, s.zone), func() { s.cover("gateway", 3600, s.now-300) })
-		}
-		for _, what := range []string{"payouts", "settlement", "risk", "orders"} {
-			s.at(clockAt(d, 30, s.zone), func() { s.cover(what, 6*3600, clockAt(d, 0, s.zone)) })
-			for _, h := range []int{6, 12, 18} {
-				s.at(clockAt(d, h*60+30, s.zone), func() { s.cover(what, 6*3600, clockAt(d, h*60, s.zone)) })
-			}
-		}
-		for _, a := range s.cfg.Ask {
-			s.at(clockAt(d, a, s.zone), func() { s.ask() })
-		}
+	}
+	for _, a := range s.cfg.Ask {
+		s.at(clockAt(d, a, s.zone), func() { s.ask() })
 	}
 }
 
