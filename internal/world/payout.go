@@ -135,6 +135,9 @@ func (s *sim) send(po *payout) {
 	if po.twin != nil && po.twin.went != 0 && po.twin.went != s.now || po.twin != nil && po.twin.id < po.id {
 		book += int64(s.n(1, 2)) * 86400
 		po.troubles[0].to = book
+		t := own("bank.slow_processing", "bank", credit)
+		t.soft, t.silent, t.shared = true, true, false
+		t.to = book
 	}
 	if take("slow") {
 		t := own("bank.slow_processing", "bank", credit)
