@@ -96,6 +96,9 @@ func TestAnswersHoldInAWorld(t *testing.T) {
 
 // TestFilesOfAWorldAreRead: the files that a world is written as are read whole.
 func TestFilesOfAWorldAreRead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs a whole world")
+	}
 	dir := t.TempDir()
 	command(t, "simulate", "--seed", "4", "--days", "4", "--merchants", "16", "--payments", "800", "--files", "--out", dir)
 	var answer struct {

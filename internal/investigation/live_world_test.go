@@ -25,6 +25,9 @@ import (
 // In small worlds with much trouble, facts come in the order in which they become
 // known and a little mixed, and the answers of the days are those of the whole.
 func TestLiveEqualsWholeInWorlds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it asks after every fact of many cases")
+	}
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			var out bytes.Buffer
@@ -138,6 +141,9 @@ func sameAsWholeLines(t *testing.T, l *investigation.Live, lines [][]byte, now t
 
 // The cases of support, told one fact after the other.
 func TestLiveEqualsWholeInCases(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it asks after every fact of many cases")
+	}
 	files, err := filepath.Glob(filepath.Join("testdata", "cases", "*.txt"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)
