@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
@@ -47,8 +46,12 @@ func (m *Main) keys() *cobra.Command {
 	return cmd
 }
 
-func (m *Main) openKeys(ctx context.Context, database string) (*store.Store, error) {
-	return store.Open(ctx, store.Options{Database: database, Node: keysNode, Migrate: true})
+func (m *Main) openKeys(cmd *cobra.Command, database string) (*store.Store, error) {
+	address, err := m.databaseOf(cmd, nil, database)
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(cmd.Context(), store.Options{Database: address, Node: keysNode, Migrate: true})
 }
 
 func (m *Main) keysAdd() *cobra.Command {
@@ -79,10 +82,6 @@ func (m *Main) keysAdd() *cobra.Command {
 				return usage(cmd, m.say(text{"--source: name the witness, such as bank/ICBC; the gateway's own is nobody's", "--source：请写明证人，如 bank/ICBC；网关自身的来源不可授予"}))
 			}
 		}
-		address, err := m.databaseOf(cmd, nil, *database)
-		if err != nil {
-			return err
-		}
 		id, secret, err := newAPIKey()
 		if err != nil {
 			return err
@@ -90,7 +89,7 @@ func (m *Main) keysAdd() *cobra.Command {
 		if name == "" {
 			name = role
 		}
-		db, err := m.openKeys(cmd.Context(), address)
+		db, err := m.openKeys(cmd, *database)
 		if err != nil {
 			return err
 		}
@@ -123,11 +122,7 @@ func (m *Main) keysList() *cobra.Command {
 	}
 	database := m.databaseFlag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		address, err := m.databaseOf(cmd, nil, *database)
-		if err != nil {
-			return err
-		}
-		db, err := m.openKeys(cmd.Context(), address)
+		db, err := m.openKeys(cmd, *database)
 		if err != nil {
 			return err
 		}
@@ -161,11 +156,7 @@ func (m *Main) keysRevoke() *cobra.Command {
 	}
 	database := m.databaseFlag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		address, err := m.databaseOf(cmd, nil, *database)
-		if err != nil {
-			return err
-		}
-		db, err := m.openKeys(cmd.Context(), address)
+		db, err := m.openKeys(cmd, *database)
 		if err != nil {
 			return err
 		}

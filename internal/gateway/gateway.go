@@ -185,7 +185,7 @@ func Start(o Options) (*Gateway, error) {
 // Addr gives the address at which terminals connect, as host:port.
 func (g *Gateway) Addr() string { return g.listener.Addr().String() }
 
-// Stop drains: no new connections, 91 to new requests, and what is under way is
+// Stop drains: no new connections, 96 to new requests for money, and what is under way is
 // brought to its end, for DrainWithin at most. It returns at once; Wait waits.
 func (g *Gateway) Stop() { g.stopped.Do(func() { close(g.stop) }) }
 

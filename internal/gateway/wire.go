@@ -476,7 +476,7 @@ func (s *strand) take(m *iso8583.Message) {
 	}
 }
 
-// linkError writes evidence of what a network sent and nobody can read.
+// linkError counts and logs what a network sent and nobody can read.
 func (g *Gateway) linkError(w *wire, detail string) {
 	g.o.Log.Warn("network message not understood", "link", w.Name, "detail", detail)
 	g.post(func(x *Exchange, now time.Time) {

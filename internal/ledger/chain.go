@@ -138,9 +138,6 @@ func (v *Verifier) End(recorded *Standing) error {
 	return nil
 }
 
-// Standing returns what follows from the entries so far. It must not be changed.
-func (v *Verifier) Standing() *Standing { return v.standing }
-
 func (v *Verifier) broken(seq int64, why string) error {
 	return fault.New(fault.Conflict, "verify ledger", "", &BrokenLink{Merchant: v.standing.head.Merchant, Seq: seq, Why: why},
 		"the books were changed outside the program or a disk is failing: restore a backup and compare")

@@ -62,7 +62,7 @@ func (b *Book) Refuse(now time.Time, r *Request, code evidence.Code, outcome Out
 }
 
 func (b *Book) facts(s *Step, p *Profile) *facts {
-	return &facts{step: s, source: "gateway/" + b.Policy.Node, zone: p.zone()}
+	return &facts{LineWriter: evidence.LineWriter{Zone: p.zone()}, step: s, source: "gateway/" + b.Policy.Node}
 }
 
 // plain is an answer that carries a code and what the request said.

@@ -1,92 +1,43 @@
 package payment
 
 import (
-	"encoding/json"
 	"strconv"
 	"time"
 
 	"daozhang/internal/evidence"
 )
 
-// facts writes the evidence of one step. All lines share one buffer.
+// facts writes the evidence of one step.
 type facts struct {
+	evidence.LineWriter
 	step   *Step
 	source string
-	buf    []byte
-	zone   *time.Location
-	first  bool
-	start  int
 }
 
 // begin starts a fact. Its id is derived from the subject and a word, so that
 // the same step always gives the same ids.
 func (f *facts) begin(t evidence.Type, subject, word string, at time.Time, mid string) {
-	if f.buf == nil {
-		f.buf = make([]byte, 0, 768)
-	}
-	f.start = len(f.buf)
 	id := subject + "/" + word
 	f.step.Evidence = append(f.step.Evidence, Evidence{Source: f.source, ID: id, Type: t, Time: at, MID: mid})
-	b := append(f.buf, `{"specversion":"1.0","id":`...)
-	b = appendJSON(b, id)
-	b = append(b, `,"source":`...)
-	b = appendJSON(b, f.source)
-	b = append(b, `,"type":"`...)
-	b = append(append(b, evidence.TypePrefix...), t.String()...)
-	b = append(b, `","time":"`...)
-	b = at.In(f.zone).AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
-	f.buf = append(b, `","data":{`...)
-	f.first = true
+	f.Begin(f.source, id, t, at, time.Time{})
 }
 
-func (f *facts) name(name string) {
-	if !f.first {
-		f.buf = append(f.buf, ',')
-	}
-	f.first = false
-	f.buf = append(append(append(f.buf, '"'), name...), '"', ':')
-}
-
-// str writes a field, nothing where it is empty.
 func (f *facts) str(name, value string) *facts {
-	if value != "" {
-		f.name(name)
-		f.buf = appendJSON(f.buf, value)
-	}
+	f.Str(name, value)
 	return f
 }
 
 func (f *facts) num(name string, v int64) *facts {
-	f.name(name)
-	f.buf = strconv.AppendInt(f.buf, v, 10)
+	f.Num(name, v)
 	return f
 }
 
 func (f *facts) raw(name string, json []byte) *facts {
-	if len(json) > 0 {
-		f.name(name)
-		f.buf = append(f.buf, json...)
-	}
+	f.Raw(name, json)
 	return f
 }
 
-func (f *facts) end() {
-	f.buf = append(f.buf, '}', '}')
-	f.step.Evidence[len(f.step.Evidence)-1].Line = f.buf[f.start:len(f.buf):len(f.buf)]
-}
-
-func appendJSON(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			quoted, err := json.Marshal(s)
-			if err != nil {
-				return append(b, `""`...)
-			}
-			return append(b, quoted...)
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
-}
+func (f *facts) end() { f.step.Evidence[len(f.step.Evidence)-1].Line = f.End() }
 
 // keys writes what names a transaction. What acts on a charge leaves out card and
 // amount in facts that do not say their kind, so that nobody takes them for the
@@ -198,9 +149,7 @@ func (b *Book) LinkStatus(now time.Time, link string, state evidence.State, late
 	f := b.facts(s, nil)
 	f.begin(evidence.LinkStatus, link, strconv.FormatInt(now.UnixMicro(), 36), now, "")
 	f.str("link", link).str("state", state.String()).num("latency_ms", latency.Milliseconds())
-	f.name("error_rate")
-	f.buf = strconv.AppendFloat(f.buf, errorRate, 'f', 3, 64)
-	f.end()
+	f.raw("error_rate", strconv.AppendFloat(nil, errorRate, 'f', 3, 64)).end()
 	return s
 }
 

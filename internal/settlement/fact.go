@@ -1,7 +1,6 @@
 package settlement
 
 import (
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -10,115 +9,51 @@ import (
 	"daozhang/internal/payment"
 )
 
-// facts writes the evidence of one step. All lines share one buffer.
+// facts writes the evidence of one step.
 type facts struct {
-	step  *Step
-	zone  *time.Location
-	buf   []byte
-	start int
-	first bool
+	evidence.LineWriter
+	step *Step
 	// recorded is when we learnt what happened earlier; zero where we did it.
 	recorded time.Time
 }
 
 func (s *Step) facts(zone *time.Location) *facts {
-	if zone == nil {
-		zone = time.UTC
-	}
-	return &facts{step: s, zone: zone}
+	return &facts{LineWriter: evidence.LineWriter{Zone: zone}, step: s}
 }
 
 // begin starts a fact. Source and id follow from what it is about, so the same
 // decision gives the same fact.
 func (f *facts) begin(t evidence.Type, source, id string, at time.Time) *facts {
-	if f.buf == nil {
-		f.buf = make([]byte, 0, 1024)
-	}
 	mid := f.step.MID
 	if mid == House {
 		mid = ""
 	}
-	f.start = len(f.buf)
 	f.step.Evidence = append(f.step.Evidence, payment.Evidence{Source: source, ID: id, Type: t, Time: at, MID: mid})
-	b := append(f.buf, `{"specversion":"1.0","id":`...)
-	b = appendJSON(b, id)
-	b = append(b, `,"source":`...)
-	b = appendJSON(b, source)
-	b = append(b, `,"type":"`...)
-	b = append(append(b, evidence.TypePrefix...), t.String()...)
-	b = append(b, `","time":"`...)
-	b = at.In(f.zone).AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
-	if f.recorded.After(at) {
-		b = append(b, `","recordedtime":"`...)
-		b = f.recorded.In(f.zone).AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
-	}
-	f.buf = append(b, `","data":{`...)
-	f.first = true
+	f.Begin(source, id, t, at, f.recorded)
 	return f.str("mid", mid)
 }
 
-func (f *facts) name(name string) {
-	if !f.first {
-		f.buf = append(f.buf, ',')
-	}
-	f.first = false
-	f.buf = append(append(append(f.buf, '"'), name...), '"', ':')
-}
-
-// str writes a field, nothing where it is empty.
 func (f *facts) str(name, value string) *facts {
-	if value != "" {
-		f.name(name)
-		f.buf = appendJSON(f.buf, value)
-	}
+	f.Str(name, value)
 	return f
 }
 
 func (f *facts) num(name string, v int64) *facts {
-	f.name(name)
-	f.buf = strconv.AppendInt(f.buf, v, 10)
+	f.Num(name, v)
 	return f
 }
 
 func (f *facts) date(name string, d calendar.Date) *facts {
-	if d != calendar.None {
-		f.name(name)
-		f.buf = append(f.buf, '"')
-		f.buf, _ = d.AppendText(f.buf)
-		f.buf = append(f.buf, '"')
-	}
+	f.Date(name, d)
 	return f
 }
 
 func (f *facts) moment(name string, at time.Time) *facts {
-	if !at.IsZero() {
-		f.name(name)
-		f.buf = append(f.buf, '"')
-		f.buf = at.In(f.zone).AppendFormat(f.buf, time.RFC3339)
-		f.buf = append(f.buf, '"')
-	}
+	f.Moment(name, at)
 	return f
 }
 
-func (f *facts) end() {
-	f.buf = append(f.buf, '}', '}')
-	e := &f.step.Evidence[len(f.step.Evidence)-1]
-	e.Line = f.buf[f.start:len(f.buf):len(f.buf)]
-}
-
-// appendJSON quotes a string; plain ASCII needs no more than the quotes.
-func appendJSON(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			quoted, err := json.Marshal(s)
-			if err != nil {
-				return append(b, `""`...)
-			}
-			return append(b, quoted...)
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
-}
+func (f *facts) end() { f.step.Evidence[len(f.step.Evidence)-1].Line = f.End() }
 
 // keys writes what names a payment.
 func (f *facts) keys(k *Keys) *facts {

@@ -553,7 +553,7 @@ func (r *reconciler) facts() {
 		had[r.c.Prior[i].Key] = true
 	}
 	f := r.s.facts(r.c.Zone)
-	f.buf = make([]byte, 0, 448*len(r.c.Lines))
+	f.Buffer = make([]byte, 0, 448*len(r.c.Lines))
 	r.s.Evidence = slices.Grow(r.s.Evidence, len(r.c.Lines))
 	for i := range r.c.Lines {
 		l, row := &r.c.Lines[i], &r.rows[i]

@@ -346,11 +346,11 @@ func (r *run) post() {
 	s.Transfers = append(s.Transfers, rest...)
 	r.pos.Fees += r.fee
 	f := s.facts(r.now.computed.Zone)
-	f.buf = r.buf[:0]
+	f.Buffer = r.buf[:0]
 	for i := range s.Lines {
 		f.line(&s.Lines[i], r.source, s.At)
 	}
-	r.buf = f.buf
+	r.buf = f.Buffer
 	r.batch.Chunks++
 	r.batch.Version++
 	r.pos.Version = r.before.Version + 1

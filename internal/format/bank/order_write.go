@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"daozhang/internal/calendar"
 	"daozhang/internal/fault"
 	"daozhang/internal/money"
@@ -239,22 +241,7 @@ func fits(element, text string, most int) fault.Text {
 
 // isUUID reports whether s has the form of a UUID in small letters.
 func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return false
-			}
-		default:
-			if c-'0' > 9 && c-'a' > 5 {
-				return false
-			}
-		}
-	}
-	return true
+	return len(s) == 36 && s == strings.ToLower(s) && uuid.Validate(s) == nil
 }
 
 // xmlWriter writes elements one after the other. Errors are those of Flush.
