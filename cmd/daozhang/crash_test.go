@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -127,18 +128,27 @@ func (s *server) stop() {
 }
 
 func (s *server) metric(name string) (string, error) {
+	found, err := s.metrics(name)
+	return found[0], err
+}
+
+// metrics gives values of one moment, "" for those that are not there.
+func (s *server) metrics(names ...string) ([]string, error) {
+	found := make([]string, len(names))
 	res, err := http.Get("http://" + s.http + "/metrics")
 	if err != nil {
-		return "", err
+		return found, err
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, name+" "); ok {
-			return strings.TrimSpace(v), err
+		for i, name := range names {
+			if v, ok := strings.CutPrefix(line, name+" "); ok {
+				found[i] = strings.TrimSpace(v)
+			}
 		}
 	}
-	return "", err
+	return found, err
 }
 
 // crashRig is a server with its counterparties: the bank and the terminals live on
@@ -231,17 +241,19 @@ func (r *crashRig) load(ctx context.Context, faults ...pos.Fault) func() pos.Sum
 	}
 }
 
-// settle waits until nothing is owed to the bank any more. Each unknown has to be
-// resolved by then: within is the deadline.
+// settle waits until nothing is under way or owed to the bank any more: what is
+// on its way without an answer is owed only once its time is over. Each unknown
+// has to be resolved by then: within is the deadline.
 func (r *crashRig) settle(within time.Duration) {
 	r.t.Helper()
+	const way = "daozhang_payments_under_way"
 	for until := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
-		owed, err := r.server.metric("daozhang_owed_to_networks")
-		if err == nil && owed == "0" {
+		left, err := r.server.metrics("daozhang_owed_to_networks", way+`{stage="requests"}`, way+`{stage="flights"}`, way+`{stage="commits"}`)
+		if err == nil && !slices.ContainsFunc(left, func(v string) bool { return v != "0" }) {
 			return
 		}
 		if time.Now().After(until) {
-			r.t.Fatalf("after %s still owed to the bank: %s %v\n%s", within, owed, err, &r.server.log)
+			r.t.Fatalf("after %s still owed to the bank, requests, on their way, being written: %q %v\n%s", within, left, err, &r.server.log)
 		}
 	}
 }
