@@ -31,6 +31,8 @@ type Attempt struct {
 	// OriginalCard is the token of the card that was charged then.
 	OriginalCard string
 	// Location as the terminal says and as it was installed; either may be "".
+	// Coordinates ("31.230416,121.473701"), a cell of a mobile network
+	// ("460-00-28688-43222849"), or any word; of Installed several, with semicolons.
 	Location, Installed string
 }
 
@@ -104,7 +106,7 @@ func (d *Door) Decide(a *Attempt) Decision {
 		s.OriginalAge = int64(a.At.Sub(a.OriginalAt) / time.Second)
 		s.OtherCard = a.OriginalCard != "" && a.Card != "" && a.OriginalCard != a.Card
 	}
-	s.Moved = a.Location != "" && a.Installed != "" && a.Location != a.Installed
+	s.Moved, s.MovedBy = apart(a.Location, a.Installed)
 	out.NearLimit = nearLimit(a.Amount, single)
 	d.Window.fill(s, a)
 

@@ -315,7 +315,7 @@ func TestTrace(t *testing.T) {
 	if err := json.Unmarshal(got.Trace, &trace); err != nil {
 		t.Fatalf("%v in %s", err, got.Trace)
 	}
-	if trace.Set != "floor-1+test" || trace.Action != "hold" || trace.Score != 50 || !slices.Equal(trace.Fired, []string{"terminal.moved"}) {
+	if trace.Set != "floor-2+test" || trace.Action != "hold" || trace.Score != 50 || !slices.Equal(trace.Fired, []string{"terminal.moved"}) {
 		t.Errorf("%+v", trace)
 	}
 	if trace.Saw["moved"] != true || trace.Saw["amount"] != 880000.0 || trace.Saw["limit"] != 5000000.0 {

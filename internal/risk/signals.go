@@ -57,8 +57,11 @@ type Signals struct {
 	OriginalAge int64 `expr:"original_age"`
 	// OtherCard is true where a refund goes to another card than was charged.
 	OtherCard bool `expr:"other_card"`
-	// Moved is true where the terminal says it stands elsewhere than installed.
-	Moved bool `expr:"moved"`
+	// Moved is true where the terminal names another cell area or place than it was
+	// installed in; MovedBy is how far it stands from there in metres, -1 where one
+	// of the two has no coordinates.
+	Moved   bool  `expr:"moved"`
+	MovedBy int64 `expr:"moved_by"`
 }
 
 // signal is one field of Signals by its name in rules.
