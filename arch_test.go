@@ -42,6 +42,7 @@ var order = []struct{ name, reason string }{
 	{"payment", "the state machine of a payment, pure: no link, no database"},
 	{"settlement", "cut-off, netting, fees and payouts follow from payments"},
 	{"keyring", "keys stay behind one interface; MACs, PIN blocks and sealed card numbers are made inside"},
+	{"access", "who may do what, in one table; people, their passwords and second factors, pure"},
 	{"iso8583", "message dialects as data; the wire's only vocabulary"},
 	{"store", "SQL for all of the above; an edge"},
 	{"store/*", "the suite that every database under it passes"},

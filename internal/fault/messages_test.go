@@ -18,7 +18,7 @@ import (
 // file in hand: all that they say is in both languages.
 var bilingual = []string{
 	"internal/money/", "internal/calendar/", "internal/evidence/", "internal/terms/", "internal/match/", "internal/journey/",
-	"internal/investigation/warnings.go", "internal/format/", "internal/report/",
+	"internal/investigation/warnings.go", "internal/format/", "internal/report/", "internal/access/",
 	"cmd/daozhang/check.go", "cmd/daozhang/trace.go", "cmd/daozhang/export.go", "cmd/daozhang/catalogue.go", "cmd/daozhang/calendar.go",
 	"cmd/daozhang/load.go", "cmd/daozhang/run.go", "cmd/daozhang/asof.go",
 }
