@@ -44,6 +44,7 @@ var order = []struct{ name, reason string }{
 	{"keyring", "keys stay behind one interface; MACs, PIN blocks and sealed card numbers are made inside"},
 	{"access", "who may do what, in one table; people, their passwords and second factors, pure"},
 	{"iso8583", "message dialects as data; the wire's only vocabulary"},
+	{"backoffice", "the work from a captured payment to the merchant's account, over files and rows that others keep"},
 	{"store", "SQL for all of the above; an edge"},
 	{"store/*", "the suite that every database under it passes"},
 	{"gateway", "links to terminals and networks; an edge"},
