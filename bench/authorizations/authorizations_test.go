@@ -185,6 +185,8 @@ func start(t *testing.T, binary, dir, database, ring, bankAt string, devices []p
 		fmt.Fprintf(&c, "  - {tid: %q, mid: %q}\n", d.TID, d.MID)
 	}
 	fmt.Fprintf(&c, "links:\n  - {name: %s, network: UnionPay, address: %q}\nroutes:\n  - {links: [%s]}\n", link, bankAt, link)
+	// Rules that ask for the type of card have something to work on.
+	c.WriteString("ranges:\n  - {from: \"625\", to: \"625\", type: credit}\n  - {from: \"622575\", to: \"622582\", type: credit}\n  - {from: \"62\", to: \"62\", type: debit}\n")
 	config, ready := filepath.Join(dir, "serve.yaml"), filepath.Join(dir, "ready.json")
 	if err := os.WriteFile(config, []byte(c.String()), 0o644); err != nil {
 		t.Fatal(err)

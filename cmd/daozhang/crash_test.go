@@ -205,7 +205,10 @@ func newCrashRig(t *testing.T, database string, scenario *bank.Scenario) *crashR
 	for _, d := range r.devices {
 		fmt.Fprintf(&c, "  - {tid: %q, mid: %q}\n", d.TID, d.MID)
 	}
-	fmt.Fprintf(&c, "links:\n  - {name: %s, network: UnionPay, address: %q, retry_most: 100ms}\nroutes:\n  - {links: [%s]}\n", crashLink, r.bank.Addr(), crashLink)
+	fmt.Fprintf(&c, "links:\n  - {name: %s, network: UnionPay, address: %q, retry_most: 100ms}\nroutes:\n  - {links: [%s]}\nranges:\n", crashLink, r.bank.Addr(), crashLink)
+	for _, x := range devRanges {
+		fmt.Fprintf(&c, "  - {from: %q, to: %q, type: %s}\n", x.From, x.To, x.Type)
+	}
 	config := filepath.Join(r.dir, "serve.yaml")
 	if err := os.WriteFile(config, []byte(c.String()), 0o644); err != nil {
 		t.Fatal(err)

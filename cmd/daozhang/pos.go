@@ -86,6 +86,7 @@ func (m *Main) pos() *cobra.Command {
 	f.StringArrayVar(&o.faults, "fault", nil, m.say(text{"`FAULT` in force from the start; may be repeated", "启动时即生效的故障 `FAULT`，可多次给出"}))
 	f.StringVar(&o.card, "card", "icbc-debit", m.say(text{"`CARD` that is presented", "使用的卡 `CARD`"}))
 	f.StringVar(&o.entry, "entry", "", m.say(text{"`WAY` a card is read", "读卡方式 `WAY`"}))
+	f.StringVar(&o.cfg.Location, "location", "", m.say(text{"`PLACE` that it says it stands at: 31.230416,121.473701 or 460-00-28688-43222849", "终端上报的位置 `PLACE`：经纬度 31.230416,121.473701 或基站 460-00-28688-43222849"}))
 	slip := choice(f, "slip", "", "both", m.say(text{"language of slips", "签购单语言"}), "zh", "en", "both")
 	f.StringVar(&o.script, "script", "", m.say(text{"`FILE` of commands, - for standard input", "命令文件 `FILE`，- 为标准输入"}))
 	f.IntVar(&o.cfg.MaxBatch, "max-batch", 999, m.say(text{"transactions of a batch, at most", "每批最多笔数"}))

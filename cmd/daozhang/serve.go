@@ -26,12 +26,15 @@ func (m *Main) serve() *cobra.Command {
 				"database or in PostgreSQL, and every step is evidence for a continuous investigation, which is asked over HTTP:\n" +
 				"GET /v1/payments/{id}/whereabouts, POST /v1/evidence, /livez, /readyz, /metrics, /version, /v1/openapi.json.\n\n" +
 				"Settings come from flags, else the environment (DAOZHANG_ and the name: DAOZHANG_LISTEN_HTTP), else the file,\n" +
-				"else the defaults. Merchants, terminals, links and routes stand in the file. --dev sets up one merchant with eight\n" +
+				"else the defaults. Merchants, terminals, links, routes and card ranges stand in the file. Without card ranges nobody\n" +
+				"knows a credit card: the rules against cash-out that ask for the type of card are silent, and fees and limits by type\n" +
+				"of card do not apply. --dev sets up one merchant with eight\n" +
 				"terminals and a route to one bank, for trying. SIGTERM drains: what is under way is brought to its end.",
 			"终端以 ISO 8583 接入，经链路连接卡组织和银行；账目保存在内嵌数据库或 PostgreSQL 中，每一步都成为持续调查的证据，\n" +
 				"可通过 HTTP 查询：GET /v1/payments/{id}/whereabouts、POST /v1/evidence、/livez、/readyz、/metrics、/version、/v1/openapi.json。\n\n" +
 				"设置的优先级：命令行选项 > 环境变量（DAOZHANG_ 加名称，如 DAOZHANG_LISTEN_HTTP）> 配置文件 > 默认值。商户、终端、链路、\n" +
-				"路由写在配置文件中。--dev 会建立一个商户、八台终端和一条到银行的路由，供试用。收到 SIGTERM 后先处理完在途交易再退出。"}),
+				"路由、卡 BIN 区间写在配置文件中。不配置卡 BIN 区间就无法识别信用卡：按卡类型判断的反套现规则不会触发，\n" +
+				"按卡类型设定的费率和限额也不起作用。--dev 会建立一个商户、八台终端和一条到银行的路由，供试用。收到 SIGTERM 后先处理完在途交易再退出。"}),
 		Example: `  daozhang serve --dev --bank 127.0.0.1:9001
   daozhang serve --config /etc/daozhang/serve.yaml --database postgres://daozhang@db.internal/daozhang
 
@@ -41,11 +44,13 @@ func (m *Main) serve() *cobra.Command {
     - {mid: "898310058120001", name: Corner Shop, mcc: "5411", currency: CNY, zone: Asia/Shanghai, cutoff: "23:00",
        terms: {cycle: T1, calendar: CN, fees: [{bps: 38}]}}
   terminals:
-    - {tid: T0000001, mid: "898310058120001"}
+    - {tid: T0000001, mid: "898310058120001", location: "31.230416,121.473701"}
   links:
     - {name: unionpay-1, network: UnionPay, address: "10.1.1.1:9001", connections: 2}
   routes:
-    - {from: "62", to: "62", links: [unionpay-1]}`,
+    - {from: "62", to: "62", links: [unionpay-1]}
+  ranges:
+    - {from: "625", to: "625", type: credit}`,
 		Args: need(0, 0, text{"serve takes no arguments", "serve 不带参数"})(m),
 	}
 	f := cmd.Flags()

@@ -22,6 +22,7 @@ const (
 	devMID       = "898310058120001"
 	devTerminals = 8
 	devLink      = "bank"
+	devLocation  = "31.230416,121.473701"
 )
 
 func devTID(i int) string { return fmt.Sprintf("T%07d", i) }
@@ -35,7 +36,7 @@ func (c *serveConfig) develop(bank string) {
 		c.Merchants = []merchantConfig{{MID: devMID, Name: "Corner Shop", MCC: "5411", Currency: "CNY", Zone: "Asia/Shanghai", Cutoff: "23:00",
 			Terms: map[string]any{"valid_from": "2020-01-01", "cycle": "T1", "calendar": "CN", "fees": []map[string]any{{"bps": 38}}}}}
 		for i := 1; i <= devTerminals; i++ {
-			c.Terminals = append(c.Terminals, terminalConfig{TID: devTID(i), MID: devMID})
+			c.Terminals = append(c.Terminals, terminalConfig{TID: devTID(i), MID: devMID, Location: devLocation})
 		}
 	}
 	if len(c.Links) == 0 {
@@ -45,6 +46,20 @@ func (c *serveConfig) develop(bank string) {
 	if c.Acquirer == "" {
 		c.Acquirer = "48270000"
 	}
+	if len(c.Ranges) == 0 {
+		c.Ranges = devRanges
+	}
+}
+
+// devRanges tell credit cards from debit cards by the networks' habits: UnionPay
+// keeps 625 and 628 for credit, and 622, which is mixed, is taken for debit but for
+// the range of the simulated cards. In earnest the network's table of BINs is
+// loaded. The first range that fits holds.
+var devRanges = []rangeConfig{
+	{From: "625", To: "625", Type: "credit"}, {From: "628", To: "628", Type: "credit"},
+	{From: "622575", To: "622582", Type: "credit"}, {From: "62", To: "62", Type: "debit"},
+	{From: "4", To: "4", Type: "credit"}, {From: "51", To: "55", Type: "credit"}, {From: "2221", To: "2720", Type: "credit"},
+	{From: "3528", To: "3589", Type: "credit"}, {From: "34", To: "34", Type: "credit"}, {From: "37", To: "37", Type: "credit"},
 }
 
 // devKeys is the file of the keys that --dev hands to the simulated terminals and

@@ -97,6 +97,10 @@ func (m *Main) openPlatform(ctx context.Context, c *serveConfig, dev bool) (p *p
 			return p, err
 		}
 	}
+	if silent := p.rules.Asking("card_type"); len(p.ranges) == 0 && len(silent) > 0 {
+		p.log.Warn("no card ranges are configured: nobody knows a credit card, and what asks for the type of card is silent", "silent", silent,
+			"hint", "give ranges: [{from: \"625\", to: \"625\", type: credit}, …], from the network's table of BINs")
+	}
 	if dev {
 		if err = p.handOutKeys(ctx); err != nil {
 			return p, err

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,6 +77,11 @@ func (g *Gateway) request(w *pending, bad error) *payment.Request {
 		r.Problem = payment.BadFormat
 		return r
 	}
+	r.Location, r.Local = m.Location(), g.localTime(m, r.TID)
+	switch r.Operation {
+	case payment.Sale, payment.Preauth, payment.Offline, payment.Completion:
+		r.OrderID = m.OrderID()
+	}
 	if !w.kind.Reversal { // its field 61 is that of the message it takes back
 		o := m.Original()
 		r.Original.Batch, r.Original.STAN = o.Batch, o.STAN
@@ -107,6 +113,25 @@ func (g *Gateway) request(w *pending, bad error) *payment.Request {
 		g.readCard(r, m, owner)
 	}
 	return r
+}
+
+// localTime is the terminal's clock by fields 12 and 13, in its merchant's zone;
+// zero where it does not say or shows no time. They carry no year: it is the one
+// that brings them nearest to now.
+func (g *Gateway) localTime(m *iso8583.Message, tid string) time.Time {
+	zone := time.UTC
+	if p := g.o.Directory.Terminal(tid); p != nil && p.Zone != nil {
+		zone = p.Zone
+	}
+	now, written := g.o.Now(), m.Get(iso8583.LocalDate)+m.Get(iso8583.LocalTime)
+	var nearest time.Time
+	for _, year := range [...]int{-1, 0, 1} {
+		at, err := time.ParseInLocation("20060102150405", strconv.Itoa(now.In(zone).Year()+year)+written, zone)
+		if err == nil && (nearest.IsZero() || now.Sub(at).Abs() < now.Sub(nearest).Abs()) {
+			nearest = at
+		}
+	}
+	return nearest
 }
 
 // outdated reports software older than the door serves. What takes money back is

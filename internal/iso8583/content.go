@@ -21,6 +21,9 @@ const (
 	roleTotals    = "totals"    // of a batch
 	roleUploads   = "uploads"   // its transactions
 	roleOriginal  = "original"  // UnionPay's field 61
+	roleLocation  = "location"  // of the terminal, coordinates
+	roleCell      = "cell"      // of the mobile network it is in
+	roleOrder     = "order"     // the merchant's own reference
 )
 
 func (m *Message) roleBytes(name string) []byte {
@@ -28,11 +31,14 @@ func (m *Message) roleBytes(name string) []byte {
 	if !ok {
 		return nil
 	}
-	v := m.Bytes(r.field)
+	v, f := m.Bytes(r.field), m.dialect.fields[r.field]
+	if r.tag != "" {
+		return f.tags.find(v, r.tag)
+	}
 	if r.part < 0 {
 		return v
 	}
-	return m.dialect.fields[r.field].Parts[r.part].cut(v)
+	return f.Parts[r.part].cut(v)
 }
 
 // role gives a value by what it is; "" where absent or nowhere in the dialect.
@@ -49,11 +55,20 @@ func (m *Message) setRole(name, value string) error {
 	if !ok {
 		return nil // the dialect has no place for it
 	}
+	f := m.dialect.fields[r.field]
+	if r.tag != "" {
+		v, err := f.tags.append(m.Bytes(r.field), r.tag, value)
+		if err != nil {
+			return &Error{Offset: -1, Field: r.field, What: "element " + r.tag + " holds at most 99 characters", Err: ErrTooLong}
+		}
+		m.SetBytes(r.field, v)
+		return nil
+	}
 	if r.part < 0 {
 		m.Set(r.field, value)
 		return nil
 	}
-	return m.setPart(m.dialect.fields[r.field], r.part, value)
+	return m.setPart(f, r.part, value)
 }
 
 // cut gives the part's bytes of a field's value; nil where the value is shorter.
@@ -242,13 +257,14 @@ type Totals struct {
 	CreditCount  int
 }
 
-// Add counts one transaction: a sale or completion is a debit; a refund a credit. A
-// void takes back the transaction it voids, so the caller counts neither.
+// Add counts one transaction as UnionPay's terminals do: sales, completions and
+// offline sales are debits; refunds and the voids of sales and completions are
+// credits, so a voided sale stands in both. Preauthorizations move nothing.
 func (t *Totals) Add(o Operation, amount int64) {
 	switch o {
 	case Sale, Completion, CompletionAdvice, OfflineSale:
 		t.DebitAmount, t.DebitCount = t.DebitAmount+amount, t.DebitCount+1
-	case Refund:
+	case Refund, SaleVoid, CompletionVoid:
 		t.CreditAmount, t.CreditCount = t.CreditAmount+amount, t.CreditCount+1
 	}
 }

@@ -21,14 +21,16 @@ func TestReconciliation(t *testing.T) {
 	sales.Add(iso8583.Refund, 2500)
 	sales.Add(iso8583.Preauth, 99999) // moves nothing yet
 	sales.Add(iso8583.Completion, 5000)
-	if sales != (iso8583.Totals{DebitAmount: 35000, DebitCount: 4, CreditAmount: 2500, CreditCount: 1}) {
+	sales.Add(iso8583.SaleVoid, 10000) // the voided sale stands on both sides
+	sales.Add(iso8583.PreauthVoid, 99999)
+	if sales != (iso8583.Totals{DebitAmount: 35000, DebitCount: 4, CreditAmount: 12500, CreditCount: 2}) {
 		t.Errorf("%+v", sales)
 	}
 	m := request(t, iso8583.POS(), iso8583.Kind{Operation: iso8583.Settlement})
 	if err := m.SetReconciliation(iso8583.Reconciliation{Domestic: sales}); err != nil {
 		t.Fatal(err)
 	}
-	if got := m.Get(48); got != "00000003500000400000000250000100000000000000000000000000000000"[:62] {
+	if got := m.Get(48); got != "00000003500000400000001250000200000000000000000000000000000000"[:62] {
 		t.Errorf("written as %s", got)
 	}
 	got, err := m.Reconciliation()

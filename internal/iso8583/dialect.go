@@ -89,6 +89,7 @@ type Field struct {
 	as      encoding
 	left    bool // an odd number of digits is padded at the left
 	numeric bool
+	tags    tagging
 }
 
 // Part is one of the positions that a private field is made of.
@@ -103,7 +104,11 @@ type Part struct {
 	from    int
 }
 
-type role struct{ field, part int }
+// role is a place in a message: a field, or one part or tagged element of it.
+type role struct {
+	field, part int // part is -1 for none
+	tag         string
+}
 
 // codes is one line of the table of operations.
 type codes struct {
@@ -168,6 +173,7 @@ type fieldFile struct {
 	Left    bool   `yaml:"left"`
 	Hide    string `yaml:"hide"`
 	Content string `yaml:"content"`
+	Tags    string `yaml:"tags"` // how tagged elements are written: text, packed
 	Parts   []Part `yaml:"parts"`
 }
 
@@ -289,7 +295,7 @@ func (f dialectFile) over(base dialectFile) dialectFile {
 		was := fields[n]
 		own.EN, own.ZH = pick(own.EN, was.EN), pick(own.ZH, was.ZH)
 		own.Format, own.As, own.Hide = pick(own.Format, was.Format), pick(own.As, was.As), pick(own.Hide, was.Hide)
-		own.Content = pick(own.Content, was.Content)
+		own.Content, own.Tags = pick(own.Content, was.Content), pick(own.Tags, was.Tags)
 		own.Left = own.Left || was.Left
 		if own.Parts == nil {
 			own.Parts = was.Parts
@@ -405,6 +411,9 @@ func (ff fieldFile) compile(n int) (*Field, error) {
 	if f.as, ok = encodings[ff.As]; !ok {
 		return nil, fmt.Errorf("encoding %q is not known", ff.As)
 	}
+	if f.tags, ok = taggings[ff.Tags]; !ok {
+		return nil, fmt.Errorf("tags: %q is not known", ff.Tags)
+	}
 	f.numeric = f.class == classN
 	if f.class == classB {
 		if f.as != asBinary && f.as != asHex {
@@ -455,11 +464,15 @@ func (d *Dialect) parseRole(at string) (role, error) {
 		return role{}, fmt.Errorf("there is no field %q", number)
 	}
 	if !has {
-		return role{n, -1}, nil
+		return role{field: n, part: -1}, nil
+	}
+	switch t := d.fields[n].tags; {
+	case t == tagsText && len(part) == 2, t == tagsPacked && len(part) == 4 && strings.Trim(part, "0123456789ABCDEF") == "":
+		return role{n, -1, part}, nil
 	}
 	for i, p := range d.fields[n].Parts {
 		if p.Key == part {
-			return role{n, i}, nil
+			return role{field: n, part: i}, nil
 		}
 	}
 	return role{}, fmt.Errorf("field %d has no part %q", n, part)

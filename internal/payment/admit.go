@@ -237,6 +237,7 @@ func (b *Book) Request(now time.Time, r *Request, p *Profile, env Env) Decision 
 	}
 	step := &Step{MID: r.MID, At: now}
 	f := b.facts(step, p)
+	f.local = r.Local
 	original := b.Original(r)
 	if r.Operation.ActsOnOriginal() && original == nil && b.forgotten && r.Original.RRN != "" && !b.missing[rrnKey{r.MID, r.Original.RRN}] {
 		return Decision{Older: true}

@@ -12,6 +12,7 @@ type facts struct {
 	evidence.LineWriter
 	step   *Step
 	source string
+	local  time.Time // the terminal's own clock; zero if it did not say
 }
 
 // begin starts a fact. Its id is derived from the subject and a word, so that
@@ -70,7 +71,8 @@ func (f *facts) request(t, original *Transaction, at time.Time) {
 	if original != nil {
 		f.str("original_rrn", original.RRN).str("original_stan", original.STAN)
 	}
-	f.money(t, t.Amount).payment(t)
+	f.money(t, t.Amount).Moment("terminal_time", f.local)
+	f.payment(t)
 }
 
 // response tells of an answer: the network's, late or in time, or our own.

@@ -49,7 +49,8 @@ type Request struct {
 	MID      string // field 42
 	Amount   int64  // minor units, field 4; of a reversal that of the request taken back
 	Currency money.Currency
-	// Local is the terminal's own clock, fields 12 and 13; zero if not said.
+	// Local is the terminal's own clock, fields 12 and 13; zero if not said. It
+	// decides nothing: it is for evidence.
 	Local time.Time
 	Entry evidence.Entry // field 22
 	// PAN masked, CardToken keyed and SealedPAN sealed, all from the keyring.
@@ -83,8 +84,8 @@ type Request struct {
 	Problem Problem
 	// Operator is the cashier's number, field 60 or 63; "" if not said.
 	Operator string
-	// Location is where the terminal says it stands, such as a cell or a place
-	// code; "" if it does not say. A change is a sign of a moved terminal.
+	// Location is where the terminal says it stands, as risk.Attempt.Location has
+	// it; "" if it does not say.
 	Location string
 	// OrderID is the merchant's own reference, where the till passes one on.
 	OrderID string
@@ -157,7 +158,8 @@ type Profile struct {
 	Barred bool
 	// Operations that this terminal may ask for; empty means all.
 	Operations []Operation
-	// Location is where the terminal was installed; "" if not known.
+	// Location is where the terminal was installed, as risk.Attempt.Installed has
+	// it; "" if not known.
 	Location string
 	// PreauthDays is how long a preauthorization holds; 0 means 30.
 	PreauthDays int

@@ -268,6 +268,23 @@ func (rs *Rules) compile(r *Rule, floor bool) error {
 	return nil
 }
 
+// Asking lists the rules, and limits as "limit.NAME", that ask about a signal: they
+// are silent where nobody says it.
+func (rs *Rules) Asking(name string) []string {
+	var all []string
+	for _, r := range rs.rules {
+		if slices.ContainsFunc(r.asks, func(s signal) bool { return s.name == name }) {
+			all = append(all, r.Name)
+		}
+	}
+	for i := range rs.limits {
+		if name == "card_type" && rs.limits[i].CardType != "" {
+			all = append(all, "limit."+rs.limits[i].Name)
+		}
+	}
+	return all
+}
+
 // concerns reports whether a rule is asked about an operation.
 func (r *Rule) concerns(operation string) bool {
 	return len(r.Operations) == 0 || slices.Contains(r.Operations, operation)

@@ -70,6 +70,19 @@ func (t *Terminal) request(x *Transaction, c *Card, pan, pin string) (*iso8583.M
 			return nil, err
 		}
 	}
+	if t.cfg.Location != "" {
+		if err := m.SetLocation(t.cfg.Location); err != nil {
+			return nil, err
+		}
+	}
+	if x.OrderID != "" {
+		if err := m.SetPart(iso8583.Private63, "operator", x.Operator); err != nil {
+			return nil, err
+		}
+		if err := m.SetOrderID(x.OrderID); err != nil {
+			return nil, err
+		}
+	}
 	if c != nil {
 		if err := t.cardData(m, x, c, pin); err != nil {
 			return nil, err

@@ -74,6 +74,9 @@ type Config struct {
 	Printer io.Writer
 	// SlipLang is the language of slips: zh, en, or both where empty.
 	SlipLang string
+	// Location is where the terminal says it stands, in each transaction: coordinates
+	// (31.230416,121.473701) or a cell (460-00-28688-43222849); "" to say nothing.
+	Location string
 	// MaxBatch is after how many transactions a batch must be settled: 999 where 0,
 	// the most that totals can count.
 	MaxBatch int
@@ -178,6 +181,11 @@ func New(cfg Config) (*Terminal, error) {
 	}
 	t := &Terminal{cfg: cfg, dialect: iso8583.POS(), owner: keyring.Terminal(cfg.MID, cfg.TID), keys: cfg.Keys,
 		close: func() error { return nil }, state: newState(), faults: newFaults(cfg.Seed, cfg.TID)}
+	if cfg.Location != "" {
+		if err := t.dialect.New("0200").SetLocation(cfg.Location); err != nil {
+			return nil, fault.New(fault.Usage, op, cfg.TID, err, "")
+		}
+	}
 	if err := t.open(); err != nil {
 		return nil, fault.New(fault.KindOf(err), op, cfg.TID, err, fault.HintOf(err))
 	}
