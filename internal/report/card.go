@@ -22,7 +22,7 @@ func Card(w io.Writer, a *investigation.Answer, p *investigation.Payment, o Opti
 		width = min(max(o.Width, narrowest), widest)
 	}
 	n := &pen{w: bufio.NewWriter(w), lang: o.Lang, color: o.Color, width: width}
-	t := trailOf(a, p)
+	t := TrailOf(a, p)
 	n.say(join(same(amount(p.Amount, p.Currency)+" · "), kindWord(p.Kind), same(" · "+clockWith(p.Time, zone(p, p.Time))+" · "), statusWord(p.Status)), strong)
 	n.say(listOf(same(" · "), t.Keys...), dim)
 	n.say(cardSecond(p), dim)
@@ -50,13 +50,13 @@ func cardSecond(p *investigation.Payment) Text {
 }
 
 // sentences writes the four statements, their names hanging at the left.
-func (n *pen) sentences(t *trail) {
+func (n *pen) sentences(t *Trail) {
 	list := []struct {
 		name Text
-		s    sentence
-		tone tone
+		s    Sentence
+		tone Tone
 	}{
-		{tx("Where", "在哪"), t.Where, toneOf(t.p.Status)}, {tx("Why", "为何"), t.Why, calm},
+		{tx("Where", "在哪"), t.Where, ToneOf(t.Payment.Status)}, {tx("Why", "为何"), t.Why, calm},
 		{tx("Who acts", "谁办"), t.Who, calm}, {tx("When", "何时"), t.When, calm},
 	}
 	for i, x := range list {
@@ -64,7 +64,7 @@ func (n *pen) sentences(t *trail) {
 		if i == 3 && t.Missed.EN != "" {
 			text = tx("Missed: ", "已错过：").In(n.lang) + t.Missed.In(n.lang) + tx(". ", "。").In(n.lang) + text
 		}
-		text += " [" + x.s.proof().In(n.lang) + "]"
+		text += " [" + x.s.Proof().In(n.lang) + "]"
 		n.hanging(x.name.In(n.lang), text, x.tone.sequence(), 10)
 	}
 }
@@ -81,7 +81,7 @@ func (n *pen) hanging(name, s, sequence string, indent int) {
 	}
 }
 
-func legsBlock(a *investigation.Answer, t *trail) block {
+func legsBlock(a *investigation.Answer, t *Trail) block {
 	b := block{
 		Title: tx("The way", "资金路径"),
 		Head:  []Text{tx("Step", "环节"), tx("State", "状态"), tx("Promised", "约定"), tx("Actual", "实际"), tx("Amount", "金额"), tx("Witness", "凭据")},
@@ -89,25 +89,24 @@ func legsBlock(a *investigation.Answer, t *trail) block {
 		Wide:  []bool{false, false, false, false, false, true},
 	}
 	for _, l := range t.Legs {
-		s := legStates[l.State]
 		sum := Text{}
 		if l.HasAmount {
-			sum = same(amount(l.Amount, t.p.Currency))
+			sum = same(amount(l.Amount, t.Payment.Currency))
 			if l.Difference != 0 {
-				sum = listOf(same("\n"), sum, same("("+signed(l.Difference, t.p.Currency)+")"))
+				sum = listOf(same("\n"), sum, same("("+signed(l.Difference, t.Payment.Currency)+")"))
 			}
 		}
 		b.Rows = append(b.Rows, []Text{
-			legWord(l.Leg), s.word, same(localBrief(t.p, l.Promised)), same(localBrief(t.p, l.Actual)), sum,
+			legWord(l.Leg), l.State.Word(), same(localBrief(t.Payment, l.Promised)), same(localBrief(t.Payment, l.Actual)), sum,
 			listOf(same("\n"), same(witnessText(a, l)), l.Note),
 		})
-		b.Tones = append(b.Tones, s.tone)
+		b.Tones = append(b.Tones, l.State.Tone())
 	}
 	return b
 }
 
 // witnessText names a step's fact and where it was read.
-func witnessText(a *investigation.Answer, l legLine) string {
+func witnessText(a *investigation.Answer, l LegLine) string {
 	if l.Witness == 0 {
 		return ""
 	}
@@ -119,18 +118,18 @@ func witnessText(a *investigation.Answer, l legLine) string {
 }
 
 // sums writes the payment's arithmetic.
-func (n *pen) sums(t *trail) {
+func (n *pen) sums(t *Trail) {
 	if len(t.Sums) == 0 && len(t.SumNotes) == 0 {
 		return
 	}
 	n.line("")
 	n.say(tx("The sum", "金额计算"), strong)
 	name, figure := 0, 0
-	text := func(s sumLine) string {
+	text := func(s SumLine) string {
 		if s.Signed {
-			return signed(s.Amount, t.p.Currency)
+			return signed(s.Amount, t.Payment.Currency)
 		}
-		return amount(s.Amount, t.p.Currency)
+		return amount(s.Amount, t.Payment.Currency)
 	}
 	for _, s := range t.Sums {
 		name = max(name, columns(s.What.In(n.lang)))
@@ -148,8 +147,8 @@ func (n *pen) sums(t *trail) {
 		}
 		n.line(line)
 	}
-	for _, r := range t.p.Refunds {
-		n.say(tx("Refund of "+amount(r.Amount, t.p.Currency)+" on "+local(t.p, r.Time)+".", "退款 "+amount(r.Amount, t.p.Currency)+"，"+local(t.p, r.Time)+"。"), dim)
+	for _, r := range t.Payment.Refunds {
+		n.say(tx("Refund of "+amount(r.Amount, t.Payment.Currency)+" on "+local(t.Payment, r.Time)+".", "退款 "+amount(r.Amount, t.Payment.Currency)+"，"+local(t.Payment, r.Time)+"。"), dim)
 	}
 	for _, note := range t.SumNotes {
 		n.say(note, dim)
@@ -157,7 +156,7 @@ func (n *pen) sums(t *trail) {
 }
 
 // others writes what else may be the cause, and what would tell.
-func (n *pen) others(t *trail) {
+func (n *pen) others(t *Trail) {
 	if t.Check.EN == "" && len(t.Others) == 0 {
 		return
 	}
@@ -172,7 +171,7 @@ func (n *pen) others(t *trail) {
 }
 
 // advice writes what each reader should do.
-func (n *pen) advice(t *trail) {
+func (n *pen) advice(t *Trail) {
 	if !t.HasAdvice {
 		return
 	}
@@ -192,7 +191,7 @@ func rolesOf(a diagnosis.Advice) []role {
 	}
 }
 
-func evidenceBlock(t *trail) block {
+func evidenceBlock(t *Trail) block {
 	b := block{
 		Title: tx("Evidence (* tells the cause)", "凭据（*说明原因）"),
 		Head:  []Text{tx("Time", "时间"), tx("What", "类型"), tx("Name", "名称"), tx("Read from", "出处")},
@@ -218,7 +217,7 @@ func evidenceBlock(t *trail) block {
 // CopyText gives the answer for one payment in a few lines of plain text, to be
 // sent in a chat or read out on a call.
 func CopyText(a *investigation.Answer, p *investigation.Payment, lang string) string {
-	t := trailOf(a, p)
+	t := TrailOf(a, p)
 	k := &p.Keys
 	words := a.View.Words
 	first := join(
@@ -232,7 +231,7 @@ func CopyText(a *investigation.Answer, p *investigation.Payment, lang string) st
 	}
 	first = join(first, tx("): ", "）："), statusWord(p.Status), tx(".", "。"))
 	lines := []string{first.In(lang)}
-	for _, s := range []sentence{t.Where, t.Why, t.Who, t.When} {
+	for _, s := range []Sentence{t.Where, t.Why, t.Who, t.When} {
 		l := s.Text
 		if !s.Proved && s.Confidence > 0 && s.Confidence < ownEvidence && s.Text == t.Why.Text {
 			l = join(tx("Most likely: ", "很可能："), l)

@@ -118,8 +118,8 @@ type pageTrail struct {
 	Sums      []pageSum
 	SumNotes  []Text
 	Check     Text
-	Others    []otherCause
-	Evidence  []evidenceLine
+	Others    []OtherCause
+	Evidence  []EvidenceLine
 	Unlisted  int
 	Advice    string // anchor; "" for none
 	CopyEN    string
@@ -169,12 +169,12 @@ type pageLegend struct {
 	Meaning    Text
 }
 
-func (t tone) class() string {
+func (t Tone) Class() string {
 	return [...]string{calm: "calm", good: "good", waiting: "wait", bad: "bad"}[t]
 }
 
 // Percent gives the confidence for the page.
-func (o otherCause) Percent() string { return percent(o.Confidence) }
+func (o OtherCause) Percent() string { return percent(o.Confidence) }
 
 // timeTag writes a moment in the merchant's zone, in UTC on hover.
 func timeTag(p *investigation.Payment, at evidence.Instant) template.HTML {
@@ -240,7 +240,7 @@ func pageOf(a *investigation.Answer, o Options) *page {
 		}
 	}
 	for _, s := range journey.Statuses() {
-		p.Legend = append(p.Legend, pageLegend{statusSign(s), toneOf(s).class(), statusWord(s), statusMeaning(s)})
+		p.Legend = append(p.Legend, pageLegend{statusSign(s), ToneOf(s).Class(), statusWord(s), statusMeaning(s)})
 	}
 	return p
 }
@@ -248,11 +248,11 @@ func pageOf(a *investigation.Answer, o Options) *page {
 // trail makes a payment's trail; advice collects what to do about each cause,
 // once for all payments that it is the same for.
 func (p *page) trail(a *investigation.Answer, x *investigation.Payment, advice map[string]int) pageTrail {
-	t := trailOf(a, x)
+	t := TrailOf(a, x)
 	out := pageTrail{
 		pageNeed: pageNeed{
 			Anchor: "p-" + a.View.Words.Text(x.ID), Time: timeTag(x, x.Time), Key: t.Key, Amount: amount(x.Amount, x.Currency), Late: lateBy(x),
-			Sign: statusSign(x.Status), Tone: toneOf(x.Status).class(), Where: whereNow(x), Why: why(x), Who: partyWord(x.Verdict.Party),
+			Sign: statusSign(x.Status), Tone: ToneOf(x.Status).Class(), Where: whereNow(x), Why: why(x), Who: partyWord(x.Verdict.Party),
 		},
 		Kind: kindWord(x.Kind), Status: statusWord(x.Status), Keys: t.Keys, Second: cardSecond(x), Missed: t.Missed,
 		SumNotes: t.SumNotes, Check: t.Check, Others: t.Others, Evidence: t.Evidence, Unlisted: t.Unlisted,
@@ -268,13 +268,12 @@ func (p *page) trail(a *investigation.Answer, x *investigation.Payment, advice m
 	}
 	for _, s := range []struct {
 		name Text
-		s    sentence
+		s    Sentence
 	}{{tx("Where", "在哪"), t.Where}, {tx("Why", "为何"), t.Why}, {tx("Who acts", "谁办"), t.Who}, {tx("When", "何时"), t.When}} {
-		out.Sentences = append(out.Sentences, pageSentence{s.name, s.s.Text, s.s.proof(), s.s.Proved})
+		out.Sentences = append(out.Sentences, pageSentence{s.name, s.s.Text, s.s.Proof(), s.s.Proved})
 	}
 	for _, l := range t.Legs {
-		s := legStates[l.State]
-		g := pageLeg{Leg: legWord(l.Leg), State: s.word, Sign: s.sign, Tone: s.tone.class(), Promised: timeTag(x, l.Promised), Actual: timeTag(x, l.Actual), Note: l.Note}
+		g := pageLeg{Leg: legWord(l.Leg), State: l.State.Word(), Sign: l.State.Sign(), Tone: l.State.Tone().Class(), Promised: timeTag(x, l.Promised), Actual: timeTag(x, l.Actual), Note: l.Note}
 		if l.HasAmount {
 			g.Amount = amount(l.Amount, x.Currency)
 			if l.Difference != 0 {
@@ -299,7 +298,7 @@ func (p *page) trail(a *investigation.Answer, x *investigation.Payment, advice m
 	return out
 }
 
-func (p *page) adviceFor(c *diagnosis.Cause, x *investigation.Payment, t *trail, advice map[string]int) string {
+func (p *page) adviceFor(c *diagnosis.Cause, x *investigation.Payment, t *Trail, advice map[string]int) string {
 	key := strings.Join([]string{c.Code, t.Why.Text.EN, t.Check.EN, t.Advice.Merchant.EN, t.Advice.Cardholder.EN, t.Advice.Institution.EN}, "\n")
 	at, ok := advice[key]
 	if !ok {
@@ -390,7 +389,7 @@ func (b block) Cells() []pageRow {
 			rows[i].Cells[n] = pageCell{Text: c, Right: b.Right[n], Head: n == 0, Sub: n == 0 && strings.HasPrefix(c.EN, "  ")}
 		}
 		if i < len(b.Tones) {
-			rows[i].Tone = b.Tones[i].class()
+			rows[i].Tone = b.Tones[i].Class()
 		}
 	}
 	return rows

@@ -21,22 +21,22 @@ type block struct {
 	Right  []bool // figures: aligned to the right
 	Wide   []bool // may be broken into lines
 	Rows   [][]Text
-	Tones  []tone // of each row; nil: none
+	Tones  []Tone // of each row; nil: none
 	Foot   [][]Text
 	After  []Text
 }
 
-// tone is what a row tells at a glance.
-type tone uint8
+// Tone is what a row tells at a glance.
+type Tone uint8
 
 const (
-	calm tone = iota
+	calm Tone = iota
 	good
 	waiting
 	bad
 )
 
-func toneOf(s journey.Status) tone {
+func ToneOf(s journey.Status) Tone {
 	switch s {
 	case journey.Arrived, journey.Confirmed:
 		return good
@@ -114,7 +114,7 @@ func moneyBlock(d *digest, s *currencySum) block {
 			continue
 		}
 		b.Rows = append(b.Rows, []Text{p.word(), same(grouped(at.Count)), same(amount(at.Amount, s.Currency)), same(brief(at.Oldest, d.a.AsOf, at.Offset))})
-		b.Tones = append(b.Tones, toneOf(p.status()))
+		b.Tones = append(b.Tones, ToneOf(p.status()))
 	}
 	b.Foot = [][]Text{{tx("Approved in all", "合计（成功金额）"), same(grouped(s.Count)), same(amount(s.Gross, s.Currency)), same("")}}
 	if sum := s.sum(); sum != s.Gross {

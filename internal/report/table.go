@@ -70,7 +70,7 @@ const (
 	reset  = "\x1b[0m"
 )
 
-func (t tone) sequence() string {
+func (t Tone) sequence() string {
 	switch t {
 	case good:
 		return green

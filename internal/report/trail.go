@@ -11,38 +11,38 @@ import (
 	"daozhang/internal/match"
 )
 
-// trail is the answer for one payment, ready to be shown: four sentences, the
+// Trail is the answer for one payment, ready to be shown: four sentences, the
 // legs of its way, its arithmetic, other explanations, and the evidence.
-type trail struct {
-	p         *investigation.Payment
+type Trail struct {
+	Payment   *investigation.Payment
 	KeyName   Text
 	Key       string
 	Keys      []Text // every key that is known, with its name
-	Where     sentence
-	Why       sentence
-	Who       sentence
-	When      sentence
+	Where     Sentence
+	Why       Sentence
+	Who       Sentence
+	When      Sentence
 	Missed    Text // a promise that was not kept; it stays to be seen
-	Legs      []legLine
-	Sums      []sumLine
+	Legs      []LegLine
+	Sums      []SumLine
 	SumNotes  []Text
-	Others    []otherCause
+	Others    []OtherCause
 	Check     Text // what would confirm the cause
 	Advice    diagnosis.Advice
 	HasAdvice bool
-	Evidence  []evidenceLine
+	Evidence  []EvidenceLine
 	Unlisted  int // facts beyond those listed
 }
 
-// sentence is one statement of the answer, and what it rests on.
-type sentence struct {
+// Sentence is one statement of the answer, and what it rests on.
+type Sentence struct {
 	Text       Text
 	Proved     bool
 	Confidence float64 // of what is inferred; 0 where no figure is given
 }
 
-// proof says what a sentence rests on.
-func (s sentence) proof() Text {
+// Proof says what a sentence rests on.
+func (s Sentence) Proof() Text {
 	switch {
 	case s.Proved:
 		return tx("proved", "已证实")
@@ -52,66 +52,74 @@ func (s sentence) proof() Text {
 	return tx("inferred", "推断")
 }
 
-// legState is how a step of the way stands.
-type legState uint8
+// LegState is how a step of the way stands.
+type LegState uint8
 
+// The states of a step.
 const (
-	legDone legState = iota
-	legDoneLate
-	legNow
-	legLate
-	legHeld
-	legOpen
-	legFailed
-	legExpected
-	legSilent
+	LegDone LegState = iota
+	LegDoneLate
+	LegNow
+	LegLate
+	LegHeld
+	LegOpen
+	LegFailed
+	LegExpected
+	LegSilent
 )
 
 var legStates = [...]struct {
 	word Text
-	tone tone
+	tone Tone
 	sign string
 }{
-	legDone:     {tx("done", "完成"), good, "✓"},
-	legDoneLate: {tx("done late", "迟到完成"), good, "✓"},
-	legNow:      {tx("now", "进行中"), waiting, "→"},
-	legLate:     {tx("late", "逾期"), bad, "!"},
-	legHeld:     {tx("held", "冻结"), bad, "‖"},
-	legOpen:     {tx("open", "待证实"), bad, "?"},
-	legFailed:   {tx("failed", "未成"), bad, "×"},
-	legExpected: {tx("expected", "预计"), calm, "·"},
-	legSilent:   {tx("not seen", "无记录"), calm, "·"},
+	LegDone:     {tx("done", "完成"), good, "✓"},
+	LegDoneLate: {tx("done late", "迟到完成"), good, "✓"},
+	LegNow:      {tx("now", "进行中"), waiting, "→"},
+	LegLate:     {tx("late", "逾期"), bad, "!"},
+	LegHeld:     {tx("held", "冻结"), bad, "‖"},
+	LegOpen:     {tx("open", "待证实"), bad, "?"},
+	LegFailed:   {tx("failed", "未成"), bad, "×"},
+	LegExpected: {tx("expected", "预计"), calm, "·"},
+	LegSilent:   {tx("not seen", "无记录"), calm, "·"},
 }
 
-// legLine is one step of the way.
-type legLine struct {
+// Word, Sign and Tone say the state in a word, in one character, and at a glance.
+func (s LegState) Word() Text   { return legStates[s].word }
+func (s LegState) Sign() string { return legStates[s].sign }
+func (s LegState) Tone() Tone   { return legStates[s].tone }
+
+// LegLine is one step of the way.
+type LegLine struct {
 	Leg              journey.Leg
-	State            legState
-	Promised, Actual evidence.Instant
-	Amount           int64
-	Difference       int64 // of Amount from what was to be
+	State            LegState
+	Promised, Actual evidence.Instant // 0 where there is none
+	Amount           int64            // minor units, where HasAmount
+	Difference       int64            // of Amount from what was to be
 	HasAmount        bool
-	Witness          evidence.FactRef
+	Witness          evidence.FactRef // 0 where no fact shows the step
 	Note             Text
 }
 
-// sumLine is one line of a payment's arithmetic; Total closes what stands above.
-type sumLine struct {
+// SumLine is one line of a payment's arithmetic; Total closes what stands above.
+type SumLine struct {
 	What   Text
 	Amount int64
 	Signed bool
 	Total  bool
 }
 
-type otherCause struct {
+// OtherCause is another cause that fits, less likely, and what would show it.
+type OtherCause struct {
 	Title      Text
 	Code       string
 	Confidence float64
 	Check      Text
 }
 
-// evidenceLine is one fact; Tells marks what the cause rests on.
-type evidenceLine struct {
+// EvidenceLine is one fact: its source and id, what it is, when it was, and the
+// file and line it was read from; Tells marks what the cause rests on.
+type EvidenceLine struct {
 	Name  string
 	What  Text
 	Time  string
@@ -121,9 +129,9 @@ type evidenceLine struct {
 
 const listedFacts = 60
 
-// trailOf works out what is shown of one payment.
-func trailOf(a *investigation.Answer, p *investigation.Payment) *trail {
-	t := &trail{p: p}
+// TrailOf works out what is shown of one payment.
+func TrailOf(a *investigation.Answer, p *investigation.Payment) *Trail {
+	t := &Trail{Payment: p}
 	t.KeyName, t.Key = reference(a, p)
 	t.Keys = keysOf(a, p)
 	t.Where = whereSentence(a, p)
@@ -134,7 +142,7 @@ func trailOf(a *investigation.Answer, p *investigation.Payment) *trail {
 	t.sums()
 	v := &p.Verdict
 	for _, alt := range v.Alternatives {
-		t.Others = append(t.Others, otherCause{alt.Cause.Title, alt.Cause.Code, alt.Confidence, alt.Cause.CheckFor(v.Leg, p.Cardholder)})
+		t.Others = append(t.Others, OtherCause{alt.Cause.Title, alt.Cause.Code, alt.Confidence, alt.Cause.CheckFor(v.Leg, p.Cardholder)})
 	}
 	if v.Cause != nil {
 		t.Check = v.Cause.CheckFor(v.Leg, p.Cardholder)
@@ -174,19 +182,19 @@ func keysOf(a *investigation.Answer, p *investigation.Payment) []Text {
 
 // whereSentence says where the money is. It is proved where facts of its own
 // show it, inferred where the absence of a fact or someone's word does.
-func whereSentence(a *investigation.Answer, p *investigation.Payment) sentence {
+func whereSentence(a *investigation.Answer, p *investigation.Payment) Sentence {
 	sum := func(n int64) string { return amount(n, p.Currency) }
 	stage := stageWord(p.Stage)
 	open := p.Net - p.Arrived
 	account := accountOfPayment(a, p)
-	proved := sentence{Proved: true}
+	proved := Sentence{Proved: true}
 	switch p.Status {
 	case journey.Arrived:
 		proved.Text = tx(sum(p.Arrived)+" has arrived in the account"+account.EN+": a booked bank entry proves it.",
 			sum(p.Arrived)+"已到账"+account.ZH+"，银行入账记录可以证实。")
 		return proved
 	case journey.Confirmed:
-		return sentence{Text: tx("The paying bank says that "+sum(open)+" is credited"+account.EN+"; no bank entry shows it yet.",
+		return Sentence{Text: tx("The paying bank says that "+sum(open)+" is credited"+account.EN+"; no bank entry shows it yet.",
 			"出款银行称"+sum(open)+"已入账"+account.ZH+"，尚未见到银行流水。")}
 	case journey.InTransit, journey.Overdue:
 		late := ""
@@ -216,10 +224,10 @@ func whereSentence(a *investigation.Answer, p *investigation.Payment) sentence {
 		proved.Text = tx(sum(p.Arrived)+" of "+sum(p.Net)+" has arrived; "+sum(p.Missing)+" is missing.", "应到"+sum(p.Net)+"，已到"+sum(p.Arrived)+"，缺"+sum(p.Missing)+"。")
 		return proved
 	case journey.Unproven:
-		return sentence{Text: tx(sum(open)+" is "+stage.EN+" and was due; no bank statement covers the day, so its arrival can be neither proved nor denied.",
+		return Sentence{Text: tx(sum(open)+" is "+stage.EN+" and was due; no bank statement covers the day, so its arrival can be neither proved nor denied.",
 			sum(open)+stage.ZH+"，已过应到日，但没有覆盖当天的银行账单，无法证实是否到账。")}
 	case journey.Unknown:
-		return sentence{Text: tx("It is open whether the card was charged "+sum(p.Amount)+".", "这笔"+sum(p.Amount)+"是否已扣款尚无定论。")}
+		return Sentence{Text: tx("It is open whether the card was charged "+sum(p.Amount)+".", "这笔"+sum(p.Amount)+"是否已扣款尚无定论。")}
 	case journey.Refunded:
 		if p.Cardholder == journey.Refunding {
 			proved.Text = tx(sum(p.Amount)+" is on its way back to the cardholder.", sum(p.Amount)+"正在退还持卡人。")
@@ -254,25 +262,25 @@ func accountOfPayment(a *investigation.Answer, p *investigation.Payment) Text {
 	return tx(" "+accountTail(name), "（账户"+accountTail(name)+"）")
 }
 
-func whySentence(p *investigation.Payment) sentence {
+func whySentence(p *investigation.Payment) Sentence {
 	v := &p.Verdict
 	if v.Cause == nil {
 		switch p.Status {
 		case journey.Arrived:
-			return sentence{Text: tx("Everything went as agreed.", "一切按约定完成。"), Proved: true}
+			return Sentence{Text: tx("Everything went as agreed.", "一切按约定完成。"), Proved: true}
 		case journey.Confirmed:
-			return sentence{Text: tx("The bank has done its part; only the statement is still missing.", "银行已处理完毕，只差账单。")}
+			return Sentence{Text: tx("The bank has done its part; only the statement is still missing.", "银行已处理完毕，只差账单。")}
 		}
-		return sentence{Text: tx("Nothing on record tells why.", "现有记录不能说明原因。")}
+		return Sentence{Text: tx("Nothing on record tells why.", "现有记录不能说明原因。")}
 	}
-	return sentence{Text: v.Cause.WhyFor(v.Leg, p.Cardholder), Proved: v.Confidence >= ownEvidence && len(v.Evidence) > 0, Confidence: v.Confidence}
+	return Sentence{Text: v.Cause.WhyFor(v.Leg, p.Cardholder), Proved: v.Confidence >= ownEvidence && len(v.Evidence) > 0, Confidence: v.Confidence}
 }
 
 // ownEvidence is the confidence from which a cause rests on evidence that names
 // the payment itself.
 const ownEvidence = 0.95
 
-func whoSentence(p *investigation.Payment) sentence {
+func whoSentence(p *investigation.Payment) Sentence {
 	s := whySentence(p)
 	if p.Verdict.Party <= diagnosis.Nobody {
 		s.Text = tx("Nobody has to act.", "无需任何一方处理。")
@@ -284,22 +292,22 @@ func whoSentence(p *investigation.Payment) sentence {
 }
 
 // whenSentence says when the money arrives, and the promise that was missed.
-func whenSentence(p *investigation.Payment) (s sentence, missed Text) {
+func whenSentence(p *investigation.Payment) (s Sentence, missed Text) {
 	at := func(i evidence.Instant) string { return local(p, i) }
 	if p.Due != 0 && p.AsOf > p.Due && p.Status != journey.Arrived {
 		missed = tx("due "+at(p.Due), "应到 "+at(p.Due))
 	}
 	switch p.Status {
 	case journey.Arrived:
-		return sentence{Text: tx("It arrived on "+at(p.CreditedAt)+".", at(p.CreditedAt)+" 到账。"), Proved: true}, Text{}
+		return Sentence{Text: tx("It arrived on "+at(p.CreditedAt)+".", at(p.CreditedAt)+" 到账。"), Proved: true}, Text{}
 	case journey.NotCharged:
-		return sentence{Text: tx("No money will come from it.", "不会有款项到账。"), Proved: p.Swipe.Outcome != journey.NeverSent}, Text{}
+		return Sentence{Text: tx("No money will come from it.", "不会有款项到账。"), Proved: p.Swipe.Outcome != journey.NeverSent}, Text{}
 	case journey.Refunded:
 		if n := len(p.Refunds); n > 0 {
 			last := p.Refunds[n-1].Time
-			return sentence{Text: tx("No money is to come: it was given back on "+at(last)+".", "不会有款项到账："+at(last)+" 已办理退还。"), Proved: true}, Text{}
+			return Sentence{Text: tx("No money is to come: it was given back on "+at(last)+".", "不会有款项到账："+at(last)+" 已办理退还。"), Proved: true}, Text{}
 		}
-		return sentence{Text: tx("No money is to come.", "不会有款项到账。"), Proved: true}, Text{}
+		return Sentence{Text: tx("No money is to come.", "不会有款项到账。"), Proved: true}, Text{}
 	}
 	due := Text{}
 	if p.Due != 0 && p.AsOf <= p.Due {
@@ -327,8 +335,8 @@ func whenSentence(p *investigation.Payment) (s sentence, missed Text) {
 }
 
 // legsOf gives the steps of a payment's way.
-func legsOf(a *investigation.Answer, p *investigation.Payment) []legLine {
-	var list []legLine
+func legsOf(a *investigation.Answer, p *investigation.Payment) []LegLine {
+	var list []LegLine
 	promised := [...]evidence.Instant{
 		journey.Authorization: p.Legs.Authorization, journey.Capture: p.Legs.Capture, journey.Clearing: p.Legs.Clearing,
 		journey.Settlement: p.Legs.Settlement, journey.Payout: p.Legs.Payout, journey.Credit: p.Legs.Credit,
@@ -339,24 +347,24 @@ func legsOf(a *investigation.Answer, p *investigation.Payment) []legLine {
 	}
 	for l := journey.Authorization; l <= journey.Credit; l++ {
 		done := p.Stage > journey.Stage(l)
-		line := legLine{Leg: l, Promised: promised[l]}
+		line := LegLine{Leg: l, Promised: promised[l]}
 		if l == p.Next && p.LegDue != 0 {
 			line.Promised = p.LegDue
 		}
 		switch {
 		case p.Status == journey.NotCharged && l >= p.Next:
-			line.State = legFailed
+			line.State = LegFailed
 			line.Promised = 0
 		case p.Status == journey.Unknown && l == journey.Authorization:
-			line.State = legOpen
+			line.State = LegOpen
 		case l == journey.Payout && cameBack(p):
 			line.State = stateOfNext(p.Status)
 			line.Actual = actual[l]
 		case done && !(l == journey.Credit && cameBack(p)):
-			line.State = legDone
+			line.State = LegDone
 			line.Actual = actual[l]
 			if line.Actual != 0 && line.Promised != 0 && p.Terms.LocalDate(line.Actual) > p.Terms.LocalDate(line.Promised) {
-				line.State = legDoneLate
+				line.State = LegDoneLate
 			}
 		case l == p.Next:
 			line.State = stateOfNext(p.Status)
@@ -365,10 +373,10 @@ func legsOf(a *investigation.Answer, p *investigation.Payment) []legLine {
 			}
 			line.Note = suspension(p.Suspended)
 		case l < p.Next:
-			line.State = legSilent
+			line.State = LegSilent
 			line.Promised = 0
 		default:
-			line.State = legExpected
+			line.State = LegExpected
 			if p.Due == 0 {
 				line.Promised = 0
 			}
@@ -378,23 +386,23 @@ func legsOf(a *investigation.Answer, p *investigation.Payment) []legLine {
 		}
 		witness(a, p, &line)
 		list = append(list, line)
-		if line.State == legFailed {
+		if line.State == LegFailed {
 			break
 		}
 	}
 	return list
 }
 
-func stateOfNext(s journey.Status) legState {
+func stateOfNext(s journey.Status) LegState {
 	switch s {
 	case journey.Overdue:
-		return legLate
+		return LegLate
 	case journey.Held:
-		return legHeld
+		return LegHeld
 	case journey.Unproven:
-		return legOpen
+		return LegOpen
 	}
-	return legNow
+	return LegNow
 }
 
 func suspension(s journey.Suspension) Text {
@@ -410,9 +418,9 @@ func suspension(s journey.Suspension) Text {
 }
 
 // witness finds the fact that shows a step, and the amount it gives.
-func witness(a *investigation.Answer, p *investigation.Payment, l *legLine) {
+func witness(a *investigation.Answer, p *investigation.Payment, l *LegLine) {
 	v := a.View
-	done := l.State == legDone || l.State == legDoneLate
+	done := l.State == LegDone || l.State == LegDoneLate
 	take := func(r evidence.FactRef, want int64) {
 		if r == 0 {
 			return
@@ -540,8 +548,8 @@ func codeText(p *investigation.Payment) Text {
 }
 
 // sums works out the payment's arithmetic: from the amount to what is missing.
-func (t *trail) sums() {
-	p := t.p
+func (t *Trail) sums() {
+	p := t.Payment
 	if p.HasOrder && p.OrderDifference != 0 {
 		t.SumNotes = append(t.SumNotes, tx("The order was for "+amount(p.Amount+p.OrderDifference, p.Currency)+": "+signed(-p.OrderDifference, p.Currency)+" was charged beside it.",
 			"订单金额为"+amount(p.Amount+p.OrderDifference, p.Currency)+"，实收相差"+signed(-p.OrderDifference, p.Currency)+"。"))
@@ -549,9 +557,9 @@ func (t *trail) sums() {
 	if p.Status == journey.NotCharged || p.Status == journey.Unknown {
 		return
 	}
-	add := func(what Text, n int64) { t.Sums = append(t.Sums, sumLine{What: what, Amount: n, Signed: true}) }
-	total := func(what Text, n int64) { t.Sums = append(t.Sums, sumLine{What: what, Amount: n, Total: true}) }
-	t.Sums = append(t.Sums, sumLine{What: tx("approved", "成功金额"), Amount: p.Amount})
+	add := func(what Text, n int64) { t.Sums = append(t.Sums, SumLine{What: what, Amount: n, Signed: true}) }
+	total := func(what Text, n int64) { t.Sums = append(t.Sums, SumLine{What: what, Amount: n, Total: true}) }
+	t.Sums = append(t.Sums, SumLine{What: tx("approved", "成功金额"), Amount: p.Amount})
 	if p.Status == journey.Refunded {
 		add(tx("given back", "退还"), -p.Amount)
 		total(tx("to arrive", "应到"), 0)
@@ -600,8 +608,8 @@ func (t *trail) sums() {
 }
 
 // evidence lists the facts that the answer rests on, in order of time.
-func (t *trail) evidence(a *investigation.Answer) {
-	p := t.p
+func (t *Trail) evidence(a *investigation.Answer) {
+	p := t.Payment
 	seen := map[evidence.FactRef]bool{} // true: the cause rests on it
 	var refs []evidence.FactRef
 	add := func(list ...evidence.FactRef) {
@@ -643,7 +651,7 @@ func (t *trail) evidence(a *investigation.Answer) {
 		if f.Code != (evidence.Code{}) {
 			what = join(what, same(" "+plain(f.Code.String())))
 		}
-		t.Evidence = append(t.Evidence, evidenceLine{
+		t.Evidence = append(t.Evidence, EvidenceLine{
 			Name: plain(a.View.Name(r)), What: what, Time: clockWith(f.Time, f.Offset),
 			Place: placeOf(a, r), Tells: seen[r],
 		})
