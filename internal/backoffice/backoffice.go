@@ -80,6 +80,9 @@ type Times struct {
 	RetryAfter time.Duration
 	// RetryMost is how often that is done before a person has to decide. Default 3.
 	RetryMost int
+	// CloseAfter is after how many calendar days a network's day that was paid as its
+	// file says takes nothing more. Default 60.
+	CloseAfter int
 	// DeclareAfter is how long after the end of a day it is declared whole.
 	// Default 10 min.
 	DeclareAfter time.Duration
@@ -184,6 +187,8 @@ type Keeper interface {
 	Day(ctx context.Context, network string, date calendar.Date) (settlement.Day, error)
 	Share(ctx context.Context, mid, network string, date calendar.Date) (settlement.Share, error)
 	Shares(ctx context.Context, network string, date calendar.Date) iter.Seq2[settlement.Share, error]
+	// Days returns a network's days from one date to another, as far as there are rows.
+	Days(ctx context.Context, network string, from, to calendar.Date) ([]settlement.Day, error)
 	// Cleared returns a merchant's rows of a date.
 	Cleared(ctx context.Context, mid, network string, date calendar.Date) ([]settlement.Cleared, error)
 	// Ours returns what a merchant's part of a network's file of a date can be
@@ -223,8 +228,10 @@ type Filing struct {
 	State    FilingState
 	// Why says in a sentence for people what is wrong with it; "" for nothing.
 	Why string
-	// Date is the business date of a clearing file; calendar.None for none.
-	Date calendar.Date
+	// Network and Date are those of a clearing file, or of the clearing file for
+	// which it waits; "" and calendar.None for none.
+	Network string
+	Date    calendar.Date
 	// Rows were read, Refused could not be, Taken changed something.
 	Rows, Refused, Taken int64
 	// Total is the signed sum of a clearing file, in minor units.

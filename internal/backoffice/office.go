@@ -39,6 +39,11 @@ func (o *Office) Fund(ctx context.Context, network string, date calendar.Date) e
 	return unknownKind(Funding)
 }
 
+// Close ends a network's day that was paid as its file says.
+func (o *Office) Close(ctx context.Context, network string, date calendar.Date) error {
+	return unknownKind(Closing)
+}
+
 // Settle runs a merchant's settlement of a day.
 func (o *Office) Settle(ctx context.Context, mid string, day calendar.Date, final bool) error {
 	return unknownKind(Settlement)

@@ -18,6 +18,8 @@ const (
 	// Funding books what a corrected clearing file changed after the network had
 	// paid. It names Network and Date.
 	Funding Kind = "fund"
+	// Closing ends a network's day. It names Network and Date.
+	Closing Kind = "close"
 	// Settlement runs a merchant's settlement of a day. It names Merchant and Date;
 	// Final where it is the day's last.
 	Settlement Kind = "settle"
@@ -42,7 +44,7 @@ const (
 
 // Kinds are all kinds in their order.
 func Kinds() []Kind {
-	return []Kind{Import, Funding, Settlement, Declaration, Dispatching, Inquiry, Hearing, Remedying, Following, Advising}
+	return []Kind{Import, Funding, Closing, Settlement, Declaration, Dispatching, Inquiry, Hearing, Remedying, Following, Advising}
 }
 
 // Task is one piece of work that waits.
@@ -115,6 +117,8 @@ func (o *Office) Do(ctx context.Context, t Task) error {
 		return err
 	case Funding:
 		return o.Fund(ctx, t.Network, t.Date)
+	case Closing:
+		return o.Close(ctx, t.Network, t.Date)
 	case Settlement:
 		return o.Settle(ctx, t.Merchant, t.Date, t.Final)
 	case Declaration:
