@@ -114,6 +114,8 @@ type Share struct {
 	Date     calendar.Date
 	Currency money.Currency
 	Version  uint32
+	// Issue is the number, from 1, of the booked issue that changed it last.
+	Issue int
 	// Cleared is what the day's file came to for the merchant, Funded how much of it
 	// has been booked as paid by the network.
 	Cleared, Funded int64

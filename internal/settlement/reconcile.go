@@ -141,6 +141,10 @@ type Clearing struct {
 	Now    time.Time
 	File   *File
 	Zone   *time.Location
+	// Issue is what Day.Issues will be once the file is booked. A share that a later
+	// issue has changed is left alone: two that read one folder may be at different
+	// files.
+	Issue int
 	// DayEnds is when the card day of the file ended for us: what was captured
 	// within Policy.Grace before it may stand in the next day's file.
 	DayEnds time.Time
@@ -171,8 +175,13 @@ type Result struct {
 // says it pays: after it network_receivable holds exactly what is short less what
 // is long. Lines may come in any order. The same part again gives a nil step.
 //
-// The error is of kind fault.Internal.
+// The error is of kind fault.Conflict where a later issue has changed the share,
+// else fault.Internal.
 func Reconcile(c Clearing) (*Step, Result, error) {
+	if c.Share.Issue > c.Issue {
+		return nil, Result{}, fault.New(fault.Conflict, fault.Say("reconcile clearing", "核对清算文件"), c.Share.MID+" "+c.Share.Date.String(),
+			fault.Say("a later issue is booked", "已登记更晚的版本"), fault.Say("read the day again and decide anew", "请重新读取当日记录再判断"))
+	}
 	// The order of lines decides nothing.
 	c.Lines = slices.Clone(c.Lines)
 	slices.SortStableFunc(c.Lines, compareLines)
@@ -208,7 +217,7 @@ func Reconcile(c Clearing) (*Step, Result, error) {
 	before, share := c.Share, c.Share
 	if !slices.Equal(r.rows, sorted(c.Prior)) {
 		r.s.Cleared, r.s.Recleared = r.rows, true
-		share.Cleared = total
+		share.Cleared, share.Issue = total, c.Issue
 		share.Version++
 		r.s.Shares = append(r.s.Shares, share)
 		r.s.move(share.Currency, share.Date, ledger.NetworkCleared, ledger.NetworkReceivable, share.Cleared-before.Cleared,
