@@ -59,6 +59,7 @@ type platform struct {
 
 	gateway  atomic.Pointer[gateway.Gateway]
 	followed atomic.Int64 // facts that the investigation has taken
+	reached  atomic.Value // store.Cursor up to which it has taken them
 	caughtUp atomic.Bool
 }
 
@@ -381,7 +382,7 @@ func (p *platform) startGateway(ctx context.Context) (*gateway.Gateway, error) {
 		}
 	}
 	return gateway.Start(gateway.Options{Exchange: gateway.Config{Routes: p.routes, Older: state.More}, Book: book, Directory: p.profiles, Store: p.db,
-		Keys: p.keys, Door: door, Lines: append([]gateway.Line(nil), p.lines...), Ranges: p.ranges, Acquirer: c.Acquirer, DrainWithin: c.Drain, Log: p.log})
+		Keys: p.keys, Door: door, Lines: append([]gateway.Line(nil), p.lines...), Ranges: p.ranges, Acquirer: c.Acquirer, DrainWithin: c.Drain, Now: p.m.Now, Log: p.log})
 }
 
 // run serves until ctx ends. A gateway that halted, because the database did not
@@ -393,7 +394,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &meter{p})
-	handler := api.New(api.Options{Keeper: &keeper{db: p.db, now: p.m.Now}, Live: p.live, Ready: p.ready, Version: versionFacts(), Metrics: registry, Rate: p.c.HTTP.Rate,
+	handler := api.New(api.Options{Keeper: &keeper{db: p.db, now: p.m.Now}, Live: p.live, Ready: p.ready, Release: p.release, Version: versionFacts(), Metrics: registry, Rate: p.c.HTTP.Rate,
 		Burst: p.c.HTTP.Burst, MaxBody: p.c.HTTP.MaxBody, Now: p.m.Now, Log: p.log}, registry)
 	server := api.NewHTTP(web.Addr().String(), handler)
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -467,6 +468,15 @@ func (p *platform) ready(ctx context.Context) error {
 	return p.db.Ping(ctx)
 }
 
+// release ends a risk hold at the gateway, which alone changes transactions.
+func (p *platform) release(ctx context.Context, t *payment.Transaction, maker, checker string) error {
+	g := p.gateway.Load()
+	if g == nil {
+		return fault.New(fault.Internal, fault.Say("release payment", "解除支付冻结"), t.ID.String(), nil, fault.Say("the gateway is starting; try again", "网关正在启动，请重试"))
+	}
+	return g.Release(ctx, t, maker, checker)
+}
+
 // follow feeds the investigation: all evidence of the store once, then what is
 // added, and the time as it passes.
 func (p *platform) follow(ctx context.Context) {
@@ -500,6 +510,7 @@ func (p *platform) follow(ctx context.Context) {
 			}
 			after = next
 			p.followed.Add(int64(len(lines)))
+			p.reached.Store(after)
 		}
 		if len(lines) == page {
 			continue
@@ -520,6 +531,14 @@ func (p *platform) follow(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// abreast reports whether the investigation has taken all evidence that is on
+// record.
+func (p *platform) abreast(ctx context.Context) bool {
+	after, _ := p.reached.Load().(store.Cursor)
+	lines, _, err := p.db.Evidence(ctx, after, 1)
+	return err == nil && len(lines) == 0
 }
 
 func (p *platform) advance() {
