@@ -34,6 +34,10 @@ func amount(minor int64, c money.Currency) string {
 	return minus + code + " " + figure
 }
 
+// Amount writes minor units as people read them, with the currency's sign where it
+// has one: ¥12,345.67.
+func Amount(minor int64, c money.Currency) string { return amount(minor, c) }
+
 // signed is amount with a plus before what is added.
 func signed(minor int64, c money.Currency) string {
 	if minor > 0 {
@@ -292,19 +296,6 @@ func whereNow(p *investigation.Payment) Text {
 		}
 	}
 	return w
-}
-
-// needs reports whether a payment belongs on the list of those that someone
-// must look at: its money is late, held, short, unclear or unproven, or a party
-// is named although nothing is late yet. What was never charged is not on it.
-func needs(p *investigation.Payment) bool {
-	switch p.Status {
-	case journey.Overdue, journey.Held, journey.Short, journey.Unknown, journey.Unproven:
-		return true
-	case journey.NotCharged:
-		return false
-	}
-	return p.Verdict.Cause != nil && p.Verdict.Party > nobody
 }
 
 // cameBack reports whether the payout of a payment was rejected or returned and

@@ -15,6 +15,10 @@ func init() {
 // columns gives the width of a text on a terminal.
 func columns(s string) int { return text.StringWidthWithoutEscSequences(s) }
 
+// Wrap breaks a text into lines of at most width columns of a terminal: at spaces,
+// between Chinese characters, else within a word that is too long.
+func Wrap(s string, width int) []string { return wrap(s, width) }
+
 // A line does not begin with the first nor end with the second of these.
 const (
 	noStart = "，。；：、！？）」』】》…,.;:!?)]%"
