@@ -82,6 +82,7 @@ func sameAsWhole(t failer, l *investigation.Live, events []event, asOf time.Time
 			}
 			differ("find "+ref, got, want)
 		}
+		sameLists(t, c, whole)
 	})
 }
 

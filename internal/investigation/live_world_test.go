@@ -136,6 +136,7 @@ func sameAsWholeLines(t *testing.T, l *investigation.Live, lines [][]byte, now t
 				t.Fatalf("at %s:\n got %s\nwant %s", now.Format(time.RFC3339), got, want)
 			}
 		}
+		sameLists(t, c, whole)
 	})
 }
 

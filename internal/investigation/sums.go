@@ -36,6 +36,7 @@ type tally struct {
 	due    calendar.Date
 	legDue evidence.Instant
 	usage  *diagnosis.Usage // nil while no daily limit is on record
+	list   listed
 }
 
 type rowKey struct {
@@ -274,7 +275,7 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 		*t = tally{
 			row: rowKey{j.Keys.MID, j.Currency, j.BusinessDate}, amount: j.Amount, net: j.Net, arrived: j.Arrived, refunded: j.Refunded, feeKept: j.FeeKept,
 			kind: j.Kind, status: j.Status, stage: j.Stage, cause: v.Cause, usage: usage, legDue: j.LegDue,
-			leg: diagnosis.Judged(j), late: j.LegDue != 0 && j.AsOf > j.LegDue,
+			leg: diagnosis.Judged(j), late: j.LegDue != 0 && j.AsOf > j.LegDue, list: listedOf(j, v),
 		}
 		switch j.Status {
 		case journey.Arrived, journey.NotCharged:

@@ -7,15 +7,12 @@ import (
 	"strings"
 	"sync"
 
-	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
 	"daozhang/internal/investigation"
 	"daozhang/internal/journey"
 	"daozhang/internal/money"
 	"daozhang/internal/terms"
 )
-
-const nobody = diagnosis.Nobody
 
 // digest is what an overview shows, gathered in one pass over the payments. It
 // does not depend on the order in which they come.
@@ -142,7 +139,7 @@ func (d *digest) add(p *investigation.Payment) {
 		d.assumed[p.Terms] = s
 	}
 	switch {
-	case needs(p):
+	case investigation.NeedsSomeone(&p.Journey, &p.Verdict):
 		d.needs.add(p)
 	case p.Status == journey.InTransit || p.Status == journey.Confirmed:
 		d.way.add(p)
