@@ -180,6 +180,9 @@ type Source struct {
 	Format   string
 	Facts    int
 	Rejected int
+	// Doubts counts the warnings which show that the input is not as its sender
+	// wrote it: totals of its own that differ, an end that is missing.
+	Doubts int
 	// From and To are the times of the earliest and the latest fact; 0 where
 	// there is none.
 	From, To evidence.Instant
@@ -249,6 +252,13 @@ func (o *Out) Reject(line int, why fault.Text) {
 // that differs from its rows.
 func (o *Out) Warn(line int, why fault.Text) {
 	o.warnings = append(o.warnings, Note{o.name, line, why})
+}
+
+// Doubt is Warn of something which shows that the input is not as its sender
+// wrote it: whoever moves money by it has to ask for it again.
+func (o *Out) Doubt(line int, why fault.Text) {
+	o.source.Doubts++
+	o.Warn(line, why)
 }
 
 // Source gives what has been read so far.

@@ -15,8 +15,9 @@
 // and its entries, and the rest is done.
 //
 // What passes between a platform and its bank before there is an entry is here
-// as well: payment orders (pain.001), written and read, and the bank's reports on
-// their status (pain.002), read. They become payout.status.
+// as well: payment orders (pain.001) and inquiries about them (pacs.028), written
+// and read, and the bank's reports on their status (pain.002), read. Orders and
+// reports become payout.status.
 package bank
 
 import "daozhang/internal/format"

@@ -459,7 +459,7 @@ func (c *camtReader) checkSummary() {
 	}
 	check := func(what fault.Text, stated, read *camtTotal, signed bool) {
 		if stated.hasCount && stated.count != read.count {
-			c.out.Warn(c.stmt.line, fault.Say("%[1]s: the bank states %[2]d %[3]s, but there are %[4]d", "%[1]s：银行写%[3]s %[2]d 笔，实有 %[4]d 笔，请向银行核实",
+			c.out.Doubt(c.stmt.line, fault.Say("%[1]s: the bank states %[2]d %[3]s, but there are %[4]d", "%[1]s：银行写%[3]s %[2]d 笔，实有 %[4]d 笔，请向银行核实",
 				c.stmt.describe(), stated.count, what, read.count))
 		}
 		if stated.text == "" || c.count.mixed {
@@ -470,7 +470,7 @@ func (c *camtReader) checkSummary() {
 			sum = -sum
 		}
 		if err != nil || sum != read.sum {
-			c.out.Warn(c.stmt.line, fault.Say("%[1]s: the bank states a sum of %[2]s for %[3]s, but it is %[4]s", "%[1]s：银行写%[3]s合计 %[2]s，实为 %[4]s，请向银行核实",
+			c.out.Doubt(c.stmt.line, fault.Say("%[1]s: the bank states a sum of %[2]s for %[3]s, but it is %[4]s", "%[1]s：银行写%[3]s合计 %[2]s，实为 %[4]s，请向银行核实",
 				c.stmt.describe(), strings.TrimSpace(stated.text), what, money.Format(read.sum, c.stmt.currencyOfSums())))
 		}
 	}

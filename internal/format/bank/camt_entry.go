@@ -80,6 +80,11 @@ func (c *camtReader) takeTransaction(path, text []byte) {
 		"/RmtInf/Strd/RfrdDocInf/Nb", "/RmtInf/Strd/RfrdDocInf/RfrdDocNb":
 		c.refer(text)
 		return
+	case "/RtrInf/Rsn/Cd", "/RtrInf/Rsn/Prtry", "/RtrInf/RtrRsn/Cd", "/RtrInf/RtrRsn/Prtry":
+		if c.e.returned == "" {
+			c.e.returned = string(text)
+		}
+		return
 	case "/RmtInf/Ustrd", "/RmtInf/Strd/AddtlRmtInf":
 		c.e.tell(text, remittanceWidth, &c.last)
 		return

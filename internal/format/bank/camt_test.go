@@ -377,3 +377,39 @@ func BenchmarkCAMT(b *testing.B) {
 		}
 	}
 }
+
+// TestCAMTReturn: a payment that came back says why.
+func TestCAMTReturn(t *testing.T) {
+	entry := strings.Replace(creditEntry, "</TxDtls>", "<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf></TxDtls>", 1)
+	if entry == creditEntry {
+		t.Fatal("the fixture has no transaction")
+	}
+	r := read("a.xml", []byte(statement053("", entry, "227.51")), format.Hints{})
+	refs := facts(t, r, evidence.BankEntry)
+	if len(refs) != 1 || !strings.Contains(string(r.set.AppendJSON(nil, refs[0])), `"return_reason":"AC04"`) {
+		t.Fatalf("%d entries: %s", len(refs), r.told())
+	}
+}
+
+// TestDoubts: a statement whose own totals differ is not as its bank wrote it, a
+// page of a longer one is.
+func TestDoubts(t *testing.T) {
+	page := "<StmtPgntn><PgNb>1</PgNb><LastPgInd>false</LastPgInd></StmtPgntn>"
+	for _, c := range []struct {
+		name, doc string
+		doubts    int
+	}{
+		{"whole", statement053("", creditEntry, "227.51"), 0},
+		{"it does not add up", statement053("", creditEntry, "227.52"), 1},
+		{"the first page", statement053(page, creditEntry, "227.51"), 0},
+		{"the first page, which does not add up", statement053(page, creditEntry, "227.52"), 1},
+		{"it states another sum", statement053("<TxsSummry><TtlCdtNtries><NbOfNtries>1</NbOfNtries><Sum>1.00</Sum></TtlCdtNtries></TxsSummry>", creditEntry, "227.51"), 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := read("a.xml", []byte(c.doc), format.Hints{})
+			if got := r.out.Source().Doubts; got != c.doubts {
+				t.Errorf("%d doubts, want %d: %s", got, c.doubts, r.told())
+			}
+		})
+	}
+}

@@ -465,7 +465,7 @@ func (m *mtReader) endStatement(whole bool) {
 		what fault.Text
 	}{{&m.debits, sides[1]}, {&m.credits, sides[0]}} {
 		if t.stated && (t.count != t.read || t.sum != t.total) {
-			m.out.Warn(s.line, fault.Say("%[1]s: the bank states %[2]d %[3]s of %[4]s, but there are %[5]d of %[6]s",
+			m.out.Doubt(s.line, fault.Say("%[1]s: the bank states %[2]d %[3]s of %[4]s, but there are %[5]d of %[6]s",
 				"%[1]s：银行写%[3]s %[2]d 笔 %[4]s，实有 %[5]d 笔 %[6]s，请向银行核实", s.describe(),
 				t.count, t.what, money.Format(t.sum, s.currency), t.read, money.Format(t.total, s.currency)))
 		}
@@ -482,7 +482,7 @@ func (m *mtReader) endStatement(whole bool) {
 	}
 	if !s.closing.given {
 		if s.entries > 0 || whole {
-			m.out.Warn(s.line, fault.Say("%s has no closing balance (:62F:): its entries are read, but it is not taken as complete", "%s没有期末余额（:62F:）：流水已读取，但不视为完整账单", s.describe()))
+			m.out.Doubt(s.line, fault.Say("%s has no closing balance (:62F:): its entries are read, but it is not taken as complete", "%s没有期末余额（:62F:）：流水已读取，但不视为完整账单", s.describe()))
 		}
 		return
 	}

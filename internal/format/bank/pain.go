@@ -20,6 +20,7 @@ var painRoots = []struct{ element, message string }{
 	{"CstmrPmtStsRpt", "pain.002"},
 	{"pain.002.001.02", "pain.002"},
 	{"pain.002.001.01", "pain.002"},
+	{inquiryRoot, "pacs.028"},
 }
 
 // painKind gives the message whose element begins somewhere in text; "" where

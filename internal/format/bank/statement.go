@@ -37,7 +37,8 @@ type entry struct {
 	ref        string
 	references []string
 	text       []byte
-	rounded    bool // the amount was finer than the currency's minor unit
+	returned   string // the code of the reason for which a payment came back
+	rounded    bool   // the amount was finer than the currency's minor unit
 }
 
 // reset empties the entry and keeps its memory.
@@ -207,6 +208,7 @@ func (s *statement) put(out *format.Out, e *entry) {
 	if e.reversal {
 		d.PutUnknown("reversal", []byte("true"))
 	}
+	putUnknown(d, "return_reason", e.returned)
 	if !out.Commit(d, e.line) {
 		s.lost++
 		return
@@ -363,22 +365,22 @@ func (s *statement) days() (from, to calendar.Date, ok bool) {
 func (s *statement) finish(out *format.Out) (to calendar.Date, declared bool) {
 	if !s.opening.given || !s.closing.given {
 		if s.complete && s.entries > 0 {
-			out.Warn(s.line, fault.Say("%s has no opening or no closing balance: its entries are read, but it is not taken as complete", "%s缺少期初或期末余额：流水已读取，但不视为完整账单", s.describe()))
+			out.Doubt(s.line, fault.Say("%s has no opening or no closing balance: its entries are read, but it is not taken as complete", "%s缺少期初或期末余额：流水已读取，但不视为完整账单", s.describe()))
 		}
 		return calendar.None, false
 	}
 	if s.opening.currency != s.closing.currency {
-		out.Warn(s.line, fault.Say("%s opens and closes in different currencies; it is not taken as complete", "%s的期初与期末币种不同，不视为完整账单", s.describe()))
+		out.Doubt(s.line, fault.Say("%s opens and closes in different currencies; it is not taken as complete", "%s的期初与期末币种不同，不视为完整账单", s.describe()))
 		return calendar.None, false
 	}
 	c := s.opening.currency
 	reached, ok := money.Add(s.opening.amount, s.sum)
 	switch {
 	case s.overflow || !ok:
-		out.Warn(s.line, fault.Say("%s sums to more than can be counted; it is not taken as complete", "%s的合计超出可计算范围，不视为完整账单", s.describe()))
+		out.Doubt(s.line, fault.Say("%s sums to more than can be counted; it is not taken as complete", "%s的合计超出可计算范围，不视为完整账单", s.describe()))
 		return calendar.None, false
 	case s.lost > 0:
-		out.Warn(s.line, fault.Say("%s: %d of its %d entries were refused; it is not taken as complete", "%s：有 %d 笔流水（共 %d 笔）未能采用，不视为完整账单",
+		out.Doubt(s.line, fault.Say("%s: %d of its %d entries were refused; it is not taken as complete", "%s：有 %d 笔流水（共 %d 笔）未能采用，不视为完整账单",
 			s.describe(), s.lost, s.entries))
 		return calendar.None, false
 	case reached != s.closing.amount:
@@ -388,7 +390,7 @@ func (s *statement) finish(out *format.Out) (to calendar.Date, declared bool) {
 		if s.foreign > 0 {
 			why = fault.Say("%s (%d entries are in another currency)", "%s（另有 %d 笔为其他币种）", why, s.foreign)
 		}
-		out.Warn(s.line, why)
+		out.Doubt(s.line, why)
 		return calendar.None, false
 	}
 	var from calendar.Date
@@ -398,7 +400,7 @@ func (s *statement) finish(out *format.Out) (to calendar.Date, declared bool) {
 	}
 	if !ok {
 		if s.closing.date != calendar.None && s.closing.date < s.opening.date {
-			out.Warn(s.line, fault.Say("%s closes on a day before it opens; it is not taken as complete", "%s的期末日早于期初日，不视为完整账单", s.describe()))
+			out.Doubt(s.line, fault.Say("%s closes on a day before it opens; it is not taken as complete", "%s的期末日早于期初日，不视为完整账单", s.describe()))
 		}
 		return calendar.None, false
 	}
@@ -473,6 +475,7 @@ func (p *pages) add(out *format.Out, s *statement, first, last bool) {
 	case first:
 		p.begun = s
 	default:
+		s.foot(out)
 		out.Warn(s.line, fault.Say("%s is a later part of a longer one: its entries are read, but it is not taken as complete; put all parts into one file, in order", "%s是较长账单的后续部分：流水已读取，但不视为完整账单；请把各部分按顺序放入同一文件", s.describe()))
 	}
 }
@@ -480,8 +483,18 @@ func (p *pages) add(out *format.Out, s *statement, first, last bool) {
 // end gives up waiting for further parts.
 func (p *pages) end(out *format.Out) {
 	if p.begun != nil {
+		p.begun.foot(out)
 		out.Warn(p.begun.line, fault.Say("%s has further parts that do not follow in this file: its entries are read, but it is not taken as complete", "%s还有后续部分，不在本文件中：流水已读取，但不视为完整账单", p.begun.describe()))
 		p.begun = nil
+	}
+}
+
+// foot checks that a part which stays alone leads from the balance it opens with
+// to the one it closes with.
+func (s *statement) foot(out *format.Out) {
+	reached, ok := money.Add(s.opening.amount, s.sum)
+	if s.opening.given && s.closing.given && s.foreign == 0 && (!ok || s.overflow || s.lost > 0 || reached != s.closing.amount) {
+		out.Doubt(s.line, fault.Say("%s does not lead from the balance it opens with to the one it closes with", "%s的期初余额加流水与期末余额不符", s.describe()))
 	}
 }
 
