@@ -169,6 +169,7 @@ type pageLegend struct {
 	Meaning    Text
 }
 
+// Class names the tone for style sheets.
 func (t Tone) Class() string {
 	return [...]string{calm: "calm", good: "good", waiting: "wait", bad: "bad"}[t]
 }
@@ -188,7 +189,8 @@ func momentTag(at, now evidence.Instant, offset int16) template.HTML {
 	if at == 0 {
 		return ""
 	}
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, evidence.AppendInstant(nil, at, offset), clockWith(at, 0), brief(at, now, offset)))
+	m := momentIn(at, now, offset)
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, m.ISO, m.UTC, m.Brief))
 }
 
 func pageOf(a *investigation.Answer, o Options) *page {
@@ -248,11 +250,11 @@ func pageOf(a *investigation.Answer, o Options) *page {
 // trail makes a payment's trail; advice collects what to do about each cause,
 // once for all payments that it is the same for.
 func (p *page) trail(a *investigation.Answer, x *investigation.Payment, advice map[string]int) pageTrail {
-	t := TrailOf(a, x)
+	t, row := TrailOf(a, x), RowOf(a, x)
 	out := pageTrail{
 		pageNeed: pageNeed{
-			Anchor: "p-" + a.View.Words.Text(x.ID), Time: timeTag(x, x.Time), Key: t.Key, Amount: amount(x.Amount, x.Currency), Late: lateBy(x),
-			Sign: statusSign(x.Status), Tone: ToneOf(x.Status).Class(), Where: whereNow(x), Why: why(x), Who: partyWord(x.Verdict.Party),
+			Anchor: "p-" + row.ID, Time: timeTag(x, x.Time), Key: row.Key, Amount: row.Gross, Late: row.Late,
+			Sign: row.Sign, Tone: row.Tone.Class(), Where: row.Where, Why: row.Why, Who: row.Who,
 		},
 		Kind: kindWord(x.Kind), Status: statusWord(x.Status), Keys: t.Keys, Second: cardSecond(x), Missed: t.Missed,
 		SumNotes: t.SumNotes, Check: t.Check, Others: t.Others, Evidence: t.Evidence, Unlisted: t.Unlisted,
