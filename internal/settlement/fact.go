@@ -62,20 +62,24 @@ func (f *facts) keys(k *Keys) *facts {
 		str("original_rrn", k.OriginalRRN).str("original_stan", k.OriginalSTAN)
 }
 
-// line tells of a settlement line. Its source is the merchant's settlement, its
-// id what the line is about, so a line is one fact however often it is told.
-func (f *facts) line(l *Line, source string, at time.Time) {
-	var b [64]byte
-	var id, about string
-	if l.Payment != (payment.ID{}) {
-		text := appendUUID(b[:0], l.Payment)
-		n := len(text)
-		id = string(strconv.AppendInt(append(text, '/'), int64(l.Turn), 10))
-		about = id[:n]
-	} else {
-		id = l.Kind.String() + "/" + l.Extra
+// FactID is the identity of the fact that tells of the line, under the source of
+// the merchant's settlement: what the line is about, so that a line is one fact
+// however often it is told. about is the payment's part of it, "" for none.
+func (l *Line) FactID() (id, about string) {
+	if l.Payment == (payment.ID{}) {
+		return l.Kind.String() + "/" + l.Extra, ""
 	}
-	f.begin(evidence.SettlementLine, source, id, at).keys(&l.Keys).str("kind", l.Kind.String())
+	var b [64]byte
+	text := appendUUID(b[:0], l.Payment)
+	n := len(text)
+	id = string(strconv.AppendInt(append(text, '/'), int64(l.Turn), 10))
+	return id, id[:n]
+}
+
+// line tells of a settlement line.
+func (f *facts) line(l *Line, source string) {
+	id, about := l.FactID()
+	f.begin(evidence.SettlementLine, source, id, l.At).keys(&l.Keys).str("kind", l.Kind.String())
 	f.num("gross", l.Gross).num("fee", l.Fee).num("net", l.Net).str("currency", l.Currency.String()).date("settlement_date", l.Date)
 	f.moment("transaction_time", l.Time).str("payout", l.Payout).str("payment", about).end()
 }

@@ -303,7 +303,7 @@ func (r *run) add(l Line) {
 	r.pos.Payable += l.Net
 	r.pos.Open.Net += l.Net
 	r.pos.Open.Lines++
-	l.Batch, l.Seq, l.Date, l.Payout = r.batch.ID, r.batch.Lines, r.in.Day, r.pos.Open.ID
+	l.Batch, l.Seq, l.Date, l.At, l.Payout = r.batch.ID, r.batch.Lines, r.in.Day, r.in.Now, r.pos.Open.ID
 	r.batch.Payout = l.Payout
 	r.step.Lines = append(r.step.Lines, l)
 }
@@ -348,7 +348,7 @@ func (r *run) post() {
 	f := s.facts(r.now.computed.Zone)
 	f.Buffer = r.buf[:0]
 	for i := range s.Lines {
-		f.line(&s.Lines[i], r.source, s.At)
+		f.line(&s.Lines[i], r.source)
 	}
 	r.buf = f.Buffer
 	r.batch.Chunks++

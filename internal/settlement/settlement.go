@@ -136,6 +136,7 @@ type Line struct {
 	Date     calendar.Date // of settlement
 	Business calendar.Date // of the payment; calendar.None for none
 	Time     time.Time     // of the payment; zero for none
+	At       time.Time     // when it was settled
 	Payout   string
 	Keys
 }
