@@ -165,18 +165,23 @@ func (k *file) remember(r record) {
 	}
 }
 
-func (k *file) derive(h fileHead, pass []byte) error {
+func (k *file) derive(h fileHead, pass []byte) (err error) {
+	k.aead, err = h.aead(pass)
+	return err
+}
+
+// aead is the cipher whose key follows from the secret.
+func (h fileHead) aead(pass []byte) (cipher.AEAD, error) {
 	key, err := scrypt.Key(pass, h.Salt, h.N, h.R, h.P, 32)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer clear(key)
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	k.aead, err = cipher.NewGCM(block)
-	return err
+	return cipher.NewGCM(block)
 }
 
 // place binds a line to the file and to its number.

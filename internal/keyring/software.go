@@ -23,7 +23,9 @@ type Options struct {
 	// Path is the file in which the keys are kept, encrypted. Empty: in memory
 	// only.
 	Path string
-	// Secret opens the file: a passphrase, or the content of a key file. At least
+	// Shared keeps the keys instead of a file, for several processes at one time.
+	Shared Cabinet
+	// Secret opens the file or what is shared: a passphrase, or the content of a key file. At least
 	// twelve bytes.
 	Secret []byte
 	// Production refuses: keys of production belong into a hardware module.
@@ -51,7 +53,8 @@ type Software struct {
 	sealNow   uint32
 
 	change sync.Mutex // held by who changes keys, file and memory together
-	file   *file      // nil: memory only
+	file   *file      // nil: memory only, or shared
+	shared *shared    // nil: this process has its keys to itself
 }
 
 // keys of one owner; replaced, never changed.
@@ -75,7 +78,12 @@ func Open(o Options) (*Software, error) {
 	if s.random == nil {
 		s.random = rand.Reader
 	}
-	if o.Path != "" {
+	if o.Shared != nil {
+		var err error
+		if s.shared, err = openShared(o.Shared, o.Secret, s.random, s.restore); err != nil {
+			return nil, err
+		}
+	} else if o.Path != "" {
 		var err error
 		if s.file, err = openFile(o.Path, o.Secret, s.random, s.restore); err != nil {
 			return nil, err
@@ -152,9 +160,16 @@ type record struct {
 
 // keep makes a change durable and then puts it into force.
 func (s *Software) keep(r record) error {
-	if s.file != nil {
+	switch {
+	case s.file != nil:
 		if err := s.file.append(r); err != nil {
 			return err
+		}
+	case s.shared != nil:
+		if mine, err := s.shared.put(r); err != nil {
+			return err
+		} else if !mine {
+			return s.shared.refresh(s.restore) // another's is in force
 		}
 	}
 	return s.restore(r)
