@@ -71,7 +71,7 @@ func (m *Main) pos() *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.cfg.Address, "connect", "", m.say(text{"`ADDRESS` of the acquirer, host:port", "收单方地址 `ADDRESS`，主机:端口"}))
+	f.StringVar(&o.cfg.Address, "connect", "", m.say(text{"`ADDRESS` of the acquirer, host:port; of several, with commas, the next is tried where one fails", "收单方地址 `ADDRESS`，主机:端口；可用逗号给出多个，连接失败时换下一个"}))
 	f.StringVar(&o.cfg.TID, "tid", "", m.say(text{"terminal `NUMBER`, 8 characters", "终端号 `NUMBER`，8 位"}))
 	f.StringVar(&o.cfg.MID, "mid", "", m.say(text{"merchant `NUMBER`, 15 characters", "商户号 `NUMBER`，15 位"}))
 	f.StringVar(&o.cfg.Merchant, "merchant", "", m.say(text{"merchant's `NAME` on slips", "签购单上的商户名称 `NAME`"}))

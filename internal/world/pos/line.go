@@ -40,14 +40,34 @@ func (t *Terminal) connect(ctx context.Context) error {
 	if broken, err := t.broken(NoNetwork); err != nil || broken {
 		return errors.Join(errNotSent, err)
 	}
+	var failed error
+	for range t.addresses {
+		conn, err := t.dial(ctx, t.addresses[t.address])
+		if err == nil {
+			t.line = line{conn, iso8583.NewReader(conn, t.dialect.Framing, 0)}
+			return nil
+		}
+		failed = errors.Join(failed, err)
+		t.elsewhere()
+	}
+	return fmt.Errorf("%w: %w", errNotSent, failed)
+}
+
+// elsewhere has the next connection made to the next of the addresses: this one
+// cannot be reached, or does not answer.
+func (t *Terminal) elsewhere() { t.address = (t.address + 1) % len(t.addresses) }
+
+func (t *Terminal) dial(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.Connect)
 	defer cancel()
-	conn, err := t.cfg.Dial(ctx, t.cfg.Address)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNotSent, err)
-	}
-	t.line = line{conn, iso8583.NewReader(conn, t.dialect.Framing, 0)}
-	return nil
+	return t.cfg.Dial(ctx, address)
+}
+
+// unanswered ends a connection over which nothing usable came back.
+func (t *Terminal) unanswered(err error) error {
+	t.line.close()
+	t.elsewhere()
+	return fmt.Errorf("%w: %w", errNoAnswer, err)
 }
 
 // exchange sends a message and gives its answer. Its error is errNotSent,
@@ -80,8 +100,7 @@ func (t *Terminal) exchange(ctx context.Context, m *iso8583.Message) (*iso8583.M
 	}
 	defer clear(frame)
 	if err := t.transmit(conn, frame); err != nil {
-		t.line.close()
-		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+		return nil, t.unanswered(err)
 	}
 	if err := t.at(Sent); err != nil {
 		return nil, err
@@ -94,13 +113,11 @@ func (t *Terminal) exchange(ctx context.Context, m *iso8583.Message) (*iso8583.M
 	for {
 		in, err := t.line.reader.Next()
 		if err != nil {
-			t.line.close()
-			return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+			return nil, t.unanswered(err)
 		}
 		a, err := t.dialect.Decode(in)
 		if err != nil {
-			t.line.close()
-			return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+			return nil, t.unanswered(err)
 		}
 		if !answers(a, m) {
 			t.cfg.Log.Info("an answer to another message is dropped", "tid", t.cfg.TID, "message", a)

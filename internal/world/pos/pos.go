@@ -37,7 +37,8 @@ import (
 
 // Config says what terminal to make. TID and MID are required.
 type Config struct {
-	// Address of the acquirer, host:port.
+	// Address of the acquirer, host:port; or several, with commas: where one cannot
+	// be reached or does not answer, the next connection is made to the next.
 	Address string
 	// TID has eight characters, MID fifteen.
 	TID, MID string
@@ -137,9 +138,12 @@ type Terminal struct {
 	papers  *papers
 	faults  *faults
 	line    line
-	dead    string // what it died of, "" while it lives
-	closed  bool
-	host    struct{ merchant string } // as the acquirer's answers name it
+	// addresses of the acquirer, and the one in use
+	addresses []string
+	address   int
+	dead      string // what it died of, "" while it lives
+	closed    bool
+	host      struct{ merchant string } // as the acquirer's answers name it
 }
 
 // New makes a terminal and recovers what its folder holds. It sends nothing: what
@@ -180,7 +184,7 @@ func New(cfg Config) (*Terminal, error) {
 		}
 	}
 	t := &Terminal{cfg: cfg, dialect: iso8583.POS(), owner: keyring.Terminal(cfg.MID, cfg.TID), keys: cfg.Keys,
-		close: func() error { return nil }, state: newState(), faults: newFaults(cfg.Seed, cfg.TID)}
+		close: func() error { return nil }, addresses: strings.Split(cfg.Address, ","), state: newState(), faults: newFaults(cfg.Seed, cfg.TID)}
 	if cfg.Location != "" {
 		if err := t.dialect.New("0200").SetLocation(cfg.Location); err != nil {
 			return nil, fault.New(fault.Usage, op, cfg.TID, err, "")
