@@ -123,6 +123,37 @@ func (c *Current) List(f *Filter, o Order, after Mark, n int) *Page {
 	return s.page(n)
 }
 
+// EachPlaced calls use for every payment with where its money is, as a row of the
+// money map of its own, its time and whether the card was charged; mid "" means
+// those of all merchants. It looks at all payments in memory and works none out;
+// row is used again.
+func (c *Current) EachPlaced(mid string, use func(row *journey.Row, at evidence.Instant, status journey.Status)) {
+	only := evidence.Word(0)
+	if mid != "" {
+		word, ok := c.l.view.Words.Find(mid)
+		if !ok {
+			return
+		}
+		only = word
+	}
+	var row journey.Row
+	for id := range c.l.cells {
+		cell := &c.l.cells[id]
+		if cell.into != 0 {
+			continue
+		}
+		for i := range cell.tallies {
+			t := &cell.tallies[i]
+			if only != 0 && t.row.mid != only {
+				continue
+			}
+			row = journey.Row{MID: t.row.mid, Currency: t.row.currency, Date: t.row.date}
+			t.put(&row, 1)
+			use(&row, t.list.time, t.status)
+		}
+	}
+}
+
 // scan is one pass over all payments for a list. It keeps the first of them in
 // the list's order.
 type scan struct {

@@ -103,17 +103,23 @@ func sumMore[K comparable](m map[K]Sum, k K, sign int, amount int64) {
 	}
 }
 
-// add adds a tally of a cell, or with sign -1 takes it back.
-func (s *sums) add(t *tally, id cellID, sign int) {
+// put adds what the payment is worth to a row of the money map, or with sign -1
+// takes it back.
+func (t *tally) put(r *journey.Row, sign int) {
 	j := journey.Journey{Kind: t.kind, Status: t.status, Stage: t.stage, Amount: t.amount, Net: t.net, Arrived: t.arrived, Refunded: t.refunded, FeeKept: t.feeKept}
 	if t.taken != nil {
 		j.Deductions = *t.taken
 	}
-	if r := s.row(t.row, sign); sign > 0 {
+	if sign > 0 {
 		r.Put(&j)
 	} else {
 		r.Take(&j)
 	}
+}
+
+// add adds a tally of a cell, or with sign -1 takes it back.
+func (s *sums) add(t *tally, id cellID, sign int) {
+	t.put(&s.row(t.row, sign).Row, sign)
 	s.payments += sign
 	by := s.summary[t.row.currency]
 	if by == nil {

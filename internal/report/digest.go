@@ -149,27 +149,33 @@ func (d *digest) add(p *investigation.Payment) {
 }
 
 func (s *currencySum) add(p *investigation.Payment) {
-	by := &s.Status[p.Status]
+	var r journey.Row
+	r.Put(&p.Journey)
+	s.put(&r, p.Status, p.Time, zone(p, p.Time))
+}
+
+// put adds a payment by its own row of the money map, its status, and its time in
+// a zone.
+func (s *currencySum) put(r *journey.Row, status journey.Status, at evidence.Instant, offset int16) {
+	by := &s.Status[status]
 	by.Count++
-	by.Amount += p.Amount
-	if p.Status == journey.NotCharged {
+	by.Amount += r.Gross + r.NotCharged
+	if status == journey.NotCharged {
 		s.NotCharged.Count++
-		s.NotCharged.Amount += p.Amount
+		s.NotCharged.Amount += r.NotCharged
 		return
 	}
 	s.Count++
-	var r journey.Row
-	r.Put(&p.Journey)
 	s.Gross += r.Gross
-	put := func(at place, amount int64) {
+	put := func(in place, amount int64) {
 		if amount == 0 {
 			return
 		}
-		to := &s.Places[at]
+		to := &s.Places[in]
 		to.Count++
 		to.Amount += amount
-		if to.Oldest == 0 || p.Time < to.Oldest || p.Time == to.Oldest && zone(p, p.Time) < to.Offset {
-			to.Oldest, to.Offset = p.Time, zone(p, p.Time)
+		if to.Oldest == 0 || at < to.Oldest || at == to.Oldest && offset < to.Offset {
+			to.Oldest, to.Offset = at, offset
 		}
 	}
 	put(inArrived, r.Arrived)

@@ -190,24 +190,16 @@ func incidentBlock(d *digest, folded bool) block {
 		b.Wide = []bool{true, false, false, true}
 	}
 	two := func(x, y Text) Text { return listOf(same("\n"), x, y) }
-	largest := slices.Clone(d.totals.Incidents)
-	slices.SortStableFunc(largest, func(x, y *investigation.Incident) int { return cmp.Compare(y.Count, x.Count) })
-	for _, i := range largest {
-		what := same(i.Key.Cause)
-		if i.Cause != nil {
-			what = i.Cause.Title
-		}
+	for _, i := range incidentLines(d.totals.Incidents, d.a.AsOf) {
 		until := tx("open", "未结束")
-		if i.Key.To != 0 {
-			until = same(brief(i.Key.To, d.a.AsOf, i.Offset))
+		if i.Until.Brief != "" {
+			until = same(i.Until.Brief)
 		}
-		since := same(brief(i.Key.From, d.a.AsOf, i.Offset))
-		count, sum := same(grouped(i.Count)), same(amount(i.Amount, i.Currency))
-		who, when := partyWord(i.Party), expectedOr(brief(i.Expected, d.a.AsOf, i.Offset))
+		since, count, sum, when := same(i.Since.Brief), same(grouped(i.Count)), same(i.Amount), expectedOr(i.Expected.Brief)
 		if folded {
-			b.Rows = append(b.Rows, []Text{two(what, scopeName(i.Key.Scope)), two(since, until), two(payments(i.Count), sum), two(who, when)})
+			b.Rows = append(b.Rows, []Text{two(i.What, i.Scope), two(since, until), two(payments(i.Count), sum), two(i.Who, when)})
 		} else {
-			b.Rows = append(b.Rows, []Text{join(what, tx(": ", "："), scopeName(i.Key.Scope)), since, until, count, sum, who, when})
+			b.Rows = append(b.Rows, []Text{join(i.What, tx(": ", "："), i.Scope), since, until, count, sum, i.Who, when})
 		}
 		b.Tones = append(b.Tones, bad)
 	}
