@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"daozhang/internal/payment"
 	"daozhang/internal/store"
 )
 
@@ -134,6 +135,78 @@ func TestServeRisk(t *testing.T) {
 		if want := map[any]any{"T0000001": "TAB-17"}[d["tid"]]; d["order_id"] != want {
 			t.Errorf("the order of %v is %v, want %v", d["tid"], d["order_id"], want)
 		}
+	}
+}
+
+// apiKey makes a key of a role while the server runs.
+func (s *shop) apiKey(role string) map[string]string {
+	s.t.Helper()
+	code, secret, stderr := runMain(s.t, nil, "keys", "add", "--role", role, "--database", s.data)
+	if code != 0 {
+		s.t.Fatalf("keys add: %d %s", code, stderr)
+	}
+	return map[string]string{apiKeyVariable: strings.TrimSpace(secret)}
+}
+
+// TestServeRelease: a payment that risk holds goes on when two people say so, and
+// they stand in the evidence.
+func TestServeRelease(t *testing.T) {
+	s := openShop(t)
+	if code, out := s.pos("T0000002", "--location", "39.904200,116.407396", "sale 66.00"); code != 0 {
+		t.Fatalf("pos: %d\n%s", code, out)
+	}
+	platform, institution := s.apiKey("platform"), s.apiKey("institution")
+	web := "http://" + s.at["http"]
+	var held struct{ ID, Status, Payment string }
+	status := func() string {
+		code, out, _ := runMain(t, platform, "trace", "T0000002", "--server", web, "-o", "ndjson")
+		if code != 0 || json.Unmarshal([]byte(out), &held) != nil {
+			return ""
+		}
+		return held.Status
+	}
+	db, err := store.Open(t.Context(), store.Options{Database: s.data, Node: "reader"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := db.Payments(t.Context(), devMID, payment.ID{}, 10)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil || len(page) != 1 || !page[0].Held {
+		t.Fatalf("the store has %+v, %v", page, err)
+	}
+	id := page[0].ID.String()
+	status()
+	for _, bad := range []struct {
+		env  map[string]string
+		args []string
+		code int
+	}{
+		{nil, []string{id, "--by", "anne", "--check", "bert"}, 4},
+		{institution, []string{id, "--by", "anne", "--check", "bert"}, 4},
+		{platform, []string{id, "--by", "anne", "--check", "Anne"}, 2},
+		{platform, []string{id, "--by", "anne"}, 2},
+		{platform, []string{"0198c0de-0000-7000-8000-000000000001", "--by", "anne", "--check", "bert"}, 3},
+		{platform, []string{"66.00", "--by", "anne", "--check", "bert"}, 3},
+	} {
+		if code, _, e := runMain(t, bad.env, append([]string{"payments", "release", "--server", web}, bad.args...)...); code != bad.code {
+			t.Errorf("%v: exit code %d, want %d: %s", bad.args, code, bad.code, e)
+		}
+	}
+	release := func() (int, string) {
+		code, _, e := runMain(t, platform, "payments", "release", id, "--by", "anne", "--check", "bert", "--server", web)
+		return code, e
+	}
+	if code, e := release(); code != 0 {
+		t.Fatalf("release: %d %s", code, e)
+	}
+	if code, e := release(); code != 5 {
+		t.Errorf("released twice: %d %s", code, e)
+	}
+	decisions := fmt.Sprint(s.facts()["risk.decision"])
+	if strings.Count(decisions, "action:release") != 1 || !strings.Contains(decisions, "released by anne, checked by bert") {
+		t.Errorf("the evidence says %s", decisions)
 	}
 }
 

@@ -65,6 +65,8 @@ type Options struct {
 	Live   *investigation.Live
 	// Ready says why the service cannot serve now, nil where it can.
 	Ready func(ctx context.Context) error
+	// Release ends a risk hold; nil where no payments are taken.
+	Release ReleaseFunc
 	// Version is what GET /version tells.
 	Version map[string]string
 	// Metrics are gathered for GET /metrics; nil for none.
@@ -170,6 +172,8 @@ func (s *Server) routes() []route {
 		{Method: "POST", Path: "/v1/evidence", ID: "postEvidence", Summary: "Bring facts: one CloudEvent, an array, or NDJSON.", run: s.postEvidence, operation: evidenceOperation},
 		{Method: "GET", Path: "/v1/payments/{id}/whereabouts", ID: "getWhereabouts", Summary: "Where a payment's money is, why, who acts, when it arrives.",
 			Reads: true, run: s.getWhereabouts, operation: whereaboutsOperation},
+		{Method: "POST", Path: "/v1/payments/{id}/release", ID: "postRelease", Summary: "End the risk hold of a payment.",
+			Reads: true, run: s.postRelease, operation: releaseOperation},
 	}
 }
 

@@ -39,6 +39,8 @@ const (
 	// Find: read the transaction that MID and RRN name from the store and report
 	// by Found with Token.
 	Find
+	// Tell: answer whoever asked with Token, by Err.
+	Tell
 	// Halt: what is durable is no longer known. Stop, and start again from the
 	// journal; nothing further will be decided.
 	Halt
@@ -160,6 +162,7 @@ type write struct {
 	// again decides anew where the journal refused the step; nil where a refusal
 	// ends the request.
 	again func(now time.Time)
+	told  uint64 // the token with which a person waits for it; 0 for none
 }
 
 // Exchange is the core of the gateway. Feed it one input at a time, with times
@@ -551,6 +554,12 @@ func (x *Exchange) Committed(now time.Time, token uint64, err error) {
 		}
 	} else {
 		x.notWritten(now, w)
+	}
+	if w.told != 0 {
+		if err != nil {
+			err = notReleased(s.Transactions[0].ID)
+		}
+		x.do(Action{Kind: Tell, Token: w.told, Err: err})
 	}
 	for i := range s.Transactions {
 		x.wake(now, s.Transactions[i].ID)

@@ -142,6 +142,7 @@ type Gateway struct {
 
 	tickets atomic.Uint64
 	waiting sync.Map // Conn → *pending
+	people  sync.Map // token → chan error of one who waits
 	peers   struct {
 		sync.Mutex
 		all map[*peer]bool
@@ -313,6 +314,8 @@ func (g *Gateway) act(a *Action) {
 				p.peer.shut()
 			}
 		}
+	case Tell:
+		g.tell(a.Token, a.Err)
 	case Halt:
 		g.halt = errors.Join(ErrHalted, a.Err)
 		g.o.Log.Error("gateway halts", "error", a.Err)

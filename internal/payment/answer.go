@@ -335,16 +335,17 @@ func (b *Book) Repeat(now time.Time, id ID, kind MessageKind, link, stan string,
 	return d
 }
 
-// Release ends a hold: the money can be settled. by is who decided.
-func (b *Book) Release(now time.Time, id ID, by string) Decision {
+// Release ends a hold: the money can be settled. Two people decide: the maker
+// asks for it, the checker agrees; the caller knows that they are two.
+func (b *Book) Release(now time.Time, id ID, maker, checker string) Decision {
 	t := b.txs[id]
-	if t == nil || !t.Held || t.State != Approved {
+	if t == nil || !t.Held || t.State != Approved || maker == "" || checker == "" || maker == checker {
 		return Decision{Outcome: OutcomeIgnored}
 	}
 	f, _ := b.start(t, now)
 	row := t.next()
 	row.Held = false
-	f.risk(&row, evidence.Release, "released by "+by, 0, now)
+	f.risk(&row, evidence.Release, "released by "+maker+", checked by "+checker, 0, now)
 	f.step.Transactions = append(f.step.Transactions, row)
 	return Decision{Step: f.step, Outcome: OutcomeServed, Urgent: true}
 }

@@ -225,7 +225,7 @@ func (k *talk) command(words []string) string {
 		}
 		return k.tell(k.book.Repeat(k.now, id(), kind, "UnionPay-2", "000999", args["link"] != "none"))
 	case "release":
-		return k.tell(k.book.Release(k.now, id(), args["by"]))
+		return k.tell(k.book.Release(k.now, id(), args["by"], args["check"]))
 	case "lapse":
 		return k.tell(k.book.Lapse(k.now, id()))
 	}
