@@ -29,10 +29,10 @@ func (m *Main) keys() *cobra.Command {
 		Long: m.say(text{
 			"A key has a role, and the role says which facts it may bring: nobody but a bank can say what a bank says.\n" +
 				"Roles: " + strings.Join(api.Roles(), ", ") + ". Only a hash of the key is kept.\n" +
-				"An embedded database is written by one process: stop the server for the moment. PostgreSQL needs no stop.",
+				"It works while the server runs; a key holds, or has ended, from the next request on.",
 			"每个密钥有一个角色，角色决定它能提交哪类事实：银行的话只有银行能说。\n" +
 				"角色：" + strings.Join(api.Roles(), "、") + "。系统只保存密钥的哈希。\n" +
-				"内嵌数据库同一时间只能由一个进程写入，操作时请暂停服务；PostgreSQL 无需暂停。"}),
+				"服务运行期间即可操作；新增或吊销从下一个请求起生效。"}),
 		Example: "  daozhang keys add --role bank --name icbc --source 'bank/ICBC*' --database /var/lib/daozhang\n" +
 			"  daozhang keys list --database /var/lib/daozhang\n  daozhang keys revoke k3f9a2c17 --database /var/lib/daozhang",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,7 +51,7 @@ func (m *Main) openKeys(cmd *cobra.Command, database string) (*store.Store, erro
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(cmd.Context(), store.Options{Database: address, Node: keysNode, Migrate: true})
+	return store.Open(cmd.Context(), store.Options{Database: address, Node: keysNode, Migrate: true, Registers: true})
 }
 
 func (m *Main) keysAdd() *cobra.Command {

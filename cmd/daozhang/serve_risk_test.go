@@ -165,7 +165,7 @@ func TestServeRelease(t *testing.T) {
 		}
 		return held.Status
 	}
-	db, err := store.Open(t.Context(), store.Options{Database: s.data, Node: "reader"})
+	db, err := store.Open(t.Context(), store.Options{Database: s.data, Node: "reader", Registers: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,9 @@ import (
 // A context that ends while the step is queued takes it back; once writing has
 // begun, the outcome is waited for.
 func (s *Store) Commit(ctx context.Context, step *payment.Step) error {
+	if s.options.Registers {
+		return refused(fault.New(fault.NotAllowed, "write", "step", errors.New("the database is open for its registers alone"), ""))
+	}
 	p, err := prepare(step)
 	if err != nil {
 		return err

@@ -48,6 +48,11 @@ type Options struct {
 	// Migrate brings the schema up to date when the store is opened. Without it
 	// an older schema is refused with fault.Conflict.
 	Migrate bool
+	// Registers opens the database for its registers alone (merchants, terminals,
+	// routes, lists, API keys), beside the process that writes payments to it: no
+	// lock is taken, and Commit and Append are refused. What it writes waits its
+	// turn in the database.
+	Registers bool
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -127,8 +132,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{options: o, dialect: d, jobs: make(chan *job, 4096), stop: make(chan struct{}), stopped: make(chan struct{}),
 		watchers: map[chan struct{}]struct{}{}}
 	s.group.init(s)
-	if s.release, err = d.exclude(o.Node); err != nil {
-		return nil, err
+	s.release = func() {}
+	if !o.Registers {
+		if s.release, err = d.exclude(o.Node); err != nil {
+			return nil, err
+		}
 	}
 	if s.read, err = d.readers(ctx); err == nil {
 		err = current(ctx, s.read, d)
