@@ -14,6 +14,7 @@ import (
 
 	"daozhang/internal/fault"
 	"daozhang/internal/ledger"
+	"daozhang/internal/store/body"
 )
 
 // Report is what an examination of a database found.
@@ -270,7 +271,7 @@ func (e *examination) journal(mid string) error {
 		if err := rows.Scan(&node, &raw); err != nil {
 			return err
 		}
-		var b stepBody
+		var b body.Step
 		if err := json.Unmarshal(raw, &b); err != nil {
 			e.r.find("journal", "merchant "+mid, "a step cannot be read")
 			return nil

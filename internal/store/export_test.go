@@ -57,6 +57,9 @@ type Written struct {
 // WrittenTables returns what the committer writes to.
 func WrittenTables() (out []Written) {
 	for _, t := range slices.Concat(tables, referenceTables) {
+		if t.part {
+			continue
+		}
 		w := Written{Name: t.name, Merchant: t.merchant}
 		for i, c := range t.columns {
 			w.Columns = append(w.Columns, c.name)

@@ -37,6 +37,7 @@ type groupState struct {
 	lost      time.Time        // when the database was last found gone
 	lastErr   error
 	last      time.Duration // how long the last commit took
+	parts     parts         // of the merchants, where several nodes divide them
 }
 
 func (g *groupState) init(s *Store) {
@@ -63,6 +64,8 @@ func (g *groupState) run() {
 		case j := <-g.s.jobs:
 			batch = g.gather(append(batch[:0], j))
 			g.commit(batch)
+		case c := <-g.s.controls:
+			c.done <- c.do(g)
 		case <-g.s.stop:
 			for { // what was accepted is written
 				select {
@@ -248,6 +251,10 @@ func (g *groupState) connect(ctx context.Context) (fresh bool, err error) {
 		return false, g.s.failed("open", err)
 	}
 	g.session, g.lost, g.lastErr = session, time.Time{}, nil
+	if err := g.reclaim(ctx); err != nil {
+		g.drop(g.s.dialect.classify(err))
+		return false, err
+	}
 	return true, nil
 }
 
@@ -405,17 +412,12 @@ func (g *groupState) own(err error, p *prepared) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
-	subject := p.mid
-	if len(p.inserts)+len(p.updates) > 0 {
-		r := append(slices.Clone(p.inserts), p.updates...)[0]
-		id, _ := uuid.FromBytes(r[1].([]byte))
-		subject += " payment " + id.String()
-	}
+	subject := strings.TrimSpace(p.mid + " " + p.subject)
 	switch {
 	case errors.Is(err, errStale):
 		return fault.New(fault.Conflict, "write step", subject, errStale, "read what is there and decide again")
 	case g.s.dialect.classify(err) == constraint:
-		return fault.New(fault.Conflict, "write step", subject, errors.New("a key of it (terminal, batch and trace number, or retrieval reference) stands for another payment"),
+		return fault.New(fault.Conflict, "write step", subject, errors.New("a key of it stands for something else: of a payment terminal, batch and trace number, or retrieval reference; of a line what it is about"),
 			"read what is there and decide again")
 	}
 	return fault.New(fault.Invalid, "write step", subject, err, "")
@@ -457,28 +459,38 @@ func (g *groupState) single(ctx context.Context, p *prepared, pos int64) (int64,
 	return d.next, nil
 }
 
-// keptAlready reports whether the step's transactions are there as it has them,
-// or later versions of them.
+// keptAlready reports whether the step's rows are there as it has them, or, where
+// nobody else can have written them, in later versions.
 func (g *groupState) keptAlready(ctx context.Context, p *prepared) (bool, error) {
 	kept, fresh := 0, 0
-	for _, r := range append(slices.Clone(p.inserts), p.updates...) {
-		version, body := r[2].(int64), r[len(paymentTable.columns)-1].(string)
-		var haveVersion int64
-		var haveBody string
-		found, err := g.one(ctx, "SELECT version, body FROM payment WHERE merchant = $1 AND id = $2", []any{r[0], r[1]}, &haveVersion, &haveBody)
-		switch {
-		case err != nil:
-			return false, err
-		case !found || haveVersion < version:
-			fresh++
-		case haveVersion == version && haveBody != body:
-			return false, errStale
-		default:
-			kept++
+	for _, w := range p.works {
+		version := w.table.column("version")
+		if version < 0 || w.verb != insert && w.verb != replace {
+			continue
+		}
+		q := "SELECT version, body FROM " + w.table.name + " WHERE " + w.table.where(parameter, "")
+		for _, r := range w.rows {
+			var have int64
+			var haveBody string
+			found, err := g.one(ctx, q, r[:w.table.key], &have, &haveBody)
+			want, body := r[version].(int64), r[len(w.table.columns)-1].(string)
+			switch {
+			case err != nil:
+				return false, err
+			case !found || have < want:
+				fresh++
+			case have == want && haveBody != body, have > want && p.decided, p.once:
+				return false, errStale
+			default:
+				kept++
+			}
 		}
 	}
 	if kept > 0 && fresh > 0 {
 		return false, errStale
+	}
+	if kept == 0 && fresh == 0 {
+		return g.settledAlready(ctx, p)
 	}
 	return kept > 0, nil
 }
@@ -560,6 +572,9 @@ func (d *draft) put(t *table, v verb, rows ...row) {
 // add gives a step its places and takes its rows.
 func (d *draft) add(ctx context.Context, p *prepared, transfers []ledger.Transfer) error {
 	g := d.g
+	if err := g.guard(p); err != nil {
+		return err
+	}
 	if len(transfers) > 0 {
 		if err := g.load(ctx, p.mid); err != nil {
 			return err
@@ -582,12 +597,7 @@ func (d *draft) add(ctx context.Context, p *prepared, transfers []ledger.Transfe
 			d.touched = append(d.touched, p.mid)
 		}
 	}
-	d.put(paymentTable, insert, p.inserts...)
-	d.put(paymentTable, replace, p.updates...)
-	d.put(outgoingTable, upsert, p.outgoing...)
-	d.put(exceptionTable, upsert, p.exception...)
-	d.put(batchTable, upsert, p.batches...)
-	for _, w := range p.extra {
+	for _, w := range p.works {
 		d.put(w.table, w.verb, w.rows...)
 	}
 	node := g.s.options.Node
@@ -627,7 +637,7 @@ func (d *draft) works() []work {
 	d.put(nodeTable, replace, row{g.s.options.Node, d.next, d.from})
 	var out []work
 	for _, t := range writeOrder {
-		for v := insert; v <= remove; v++ {
+		for v := insert; v <= run; v++ {
 			rows := d.byTable[workKey{t, v}]
 			if len(rows) == 0 {
 				continue

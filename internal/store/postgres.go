@@ -169,9 +169,15 @@ func (s *postgresSession) query(ctx context.Context, query string, args ...any) 
 func (s *postgresSession) write(ctx context.Context, works []work) error {
 	batch := &pgx.Batch{}
 	for _, w := range works {
+		if w.verb == run {
+			for _, r := range w.rows {
+				batch.Queue(w.table.statement, r...)
+			}
+			continue
+		}
 		n := len(w.rows)
 		q := batch.Queue(w.table.many(w.verb), arrays(w)...)
-		if w.verb == replace {
+		if w.verb.counts() {
 			name := w.table.name
 			q.Exec(func(tag pgconn.CommandTag) error {
 				if tag.RowsAffected() != int64(n) {

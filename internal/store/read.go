@@ -12,6 +12,7 @@ import (
 
 	"daozhang/internal/fault"
 	"daozhang/internal/payment"
+	"daozhang/internal/store/body"
 )
 
 // State is what a gateway needs of the past when it starts: everything that will
@@ -44,22 +45,22 @@ const loaded = `SELECT p.body FROM payment p WHERE p.id IN (
 func (s *Store) Load(ctx context.Context) (*State, error) {
 	o := &State{}
 	err := s.snapshot(ctx, func(query queryFunc) (err error) {
-		if o.Transactions, err = collect(ctx, query, decodeTransaction, loaded); err != nil {
+		if o.Transactions, err = collect(ctx, query, body.DecodeTransaction, loaded); err != nil {
 			return err
 		}
 		if o.Transactions, err = withOriginals(ctx, query, o.Transactions); err != nil {
 			return err
 		}
-		if o.Outgoing, err = collect(ctx, query, decodeOutgoing, "SELECT body FROM outgoing WHERE state = 'due' ORDER BY next, payment"); err != nil {
+		if o.Outgoing, err = collect(ctx, query, body.DecodeOutgoing, "SELECT body FROM outgoing WHERE state = 'due' ORDER BY next, payment"); err != nil {
 			return err
 		}
-		o.Batches, err = collect(ctx, query, decodeBatch, `SELECT b.body FROM terminal_batch b
+		o.Batches, err = collect(ctx, query, body.DecodeBatch, `SELECT b.body FROM terminal_batch b
 			JOIN (SELECT merchant, tid, MAX(opened) AS opened FROM terminal_batch GROUP BY merchant, tid) l ON l.merchant = b.merchant AND l.tid = b.tid
 			WHERE b.state <> 'closed' OR b.opened = l.opened ORDER BY b.opened, b.merchant, b.tid, b.number`)
 		if err != nil {
 			return err
 		}
-		if o.Exceptions, err = collect(ctx, query, decodeException, "SELECT body FROM payment_exception WHERE state = 'open' ORDER BY opened, id"); err != nil {
+		if o.Exceptions, err = collect(ctx, query, body.DecodeException, "SELECT body FROM payment_exception WHERE state = 'open' ORDER BY opened, id"); err != nil {
 			return err
 		}
 		// One more than there are answers it; all need not be counted.
@@ -87,7 +88,7 @@ func withOriginals(ctx context.Context, query queryFunc, all []payment.Transacti
 			continue
 		}
 		have[id] = true
-		found, err := collect(ctx, query, decodeTransaction, "SELECT body FROM payment WHERE merchant = $1 AND id = $2", all[i].MID, id[:])
+		found, err := collect(ctx, query, body.DecodeTransaction, "SELECT body FROM payment WHERE merchant = $1 AND id = $2", all[i].MID, id[:])
 		if err != nil {
 			return nil, err
 		}
@@ -133,14 +134,14 @@ func first[T any](s *Store, op, subject string, all []T, err error) (v T, _ erro
 // Transaction returns the transaction of an id, whoever the merchant is.
 // fault.NotFound where there is none.
 func (s *Store) Transaction(ctx context.Context, id uuid.UUID) (payment.Transaction, error) {
-	all, err := collect(ctx, s.read.QueryContext, decodeTransaction, "SELECT body FROM payment WHERE id = $1", id[:])
+	all, err := collect(ctx, s.read.QueryContext, body.DecodeTransaction, "SELECT body FROM payment WHERE id = $1", id[:])
 	return first(s, "read payment", id.String(), all, err)
 }
 
 // ByKey returns the transaction that a terminal named so. fault.NotFound where
 // there is none.
 func (s *Store) ByKey(ctx context.Context, mid string, k payment.Key) (payment.Transaction, error) {
-	all, err := collect(ctx, s.read.QueryContext, decodeTransaction,
+	all, err := collect(ctx, s.read.QueryContext, body.DecodeTransaction,
 		"SELECT body FROM payment WHERE merchant = $1 AND tid = $2 AND batch = $3 AND stan = $4", mid, k.TID, k.Batch, k.STAN)
 	return first(s, "read payment", k.TID+" "+k.Batch+" "+k.STAN, all, err)
 }
@@ -152,41 +153,41 @@ func (s *Store) ByRRN(ctx context.Context, mid, rrn string) ([]payment.Transacti
 	if mid != "" {
 		q, args = q+" AND merchant = $2", append(args, mid)
 	}
-	all, err := collect(ctx, s.read.QueryContext, decodeTransaction, q+" ORDER BY id DESC", args...)
+	all, err := collect(ctx, s.read.QueryContext, body.DecodeTransaction, q+" ORDER BY id DESC", args...)
 	return all, s.failed("read payments from", err)
 }
 
 // ByOriginal returns the transactions that act on another, in their order.
 func (s *Store) ByOriginal(ctx context.Context, mid string, id uuid.UUID) ([]payment.Transaction, error) {
-	all, err := collect(ctx, s.read.QueryContext, decodeTransaction, "SELECT body FROM payment WHERE merchant = $1 AND original = $2 ORDER BY id", mid, id[:])
+	all, err := collect(ctx, s.read.QueryContext, body.DecodeTransaction, "SELECT body FROM payment WHERE merchant = $1 AND original = $2 ORDER BY id", mid, id[:])
 	return all, s.failed("read payments from", err)
 }
 
 // Payments returns up to limit transactions of a merchant in order of id, which
 // is that of time, after the one given: pages of any depth at one price.
 func (s *Store) Payments(ctx context.Context, mid string, after uuid.UUID, limit int) ([]payment.Transaction, error) {
-	all, err := collect(ctx, s.read.QueryContext, decodeTransaction,
+	all, err := collect(ctx, s.read.QueryContext, body.DecodeTransaction,
 		"SELECT body FROM payment WHERE merchant = $1 AND id > $2 ORDER BY id LIMIT "+strconv.Itoa(limit), mid, after[:])
 	return all, s.failed("read payments from", err)
 }
 
 // OutgoingOf returns the messages owed, or once owed, about a payment.
 func (s *Store) OutgoingOf(ctx context.Context, mid string, id uuid.UUID) ([]payment.Outgoing, error) {
-	all, err := collect(ctx, s.read.QueryContext, decodeOutgoing, "SELECT body FROM outgoing WHERE merchant = $1 AND payment = $2 ORDER BY kind", mid, id[:])
+	all, err := collect(ctx, s.read.QueryContext, body.DecodeOutgoing, "SELECT body FROM outgoing WHERE merchant = $1 AND payment = $2 ORDER BY kind", mid, id[:])
 	return all, s.failed("read messages from", err)
 }
 
 // Due returns up to limit messages whose next attempt is due at a moment, the
 // longest due first.
 func (s *Store) Due(ctx context.Context, at time.Time, limit int) ([]payment.Outgoing, error) {
-	all, err := collect(ctx, s.read.QueryContext, decodeOutgoing,
+	all, err := collect(ctx, s.read.QueryContext, body.DecodeOutgoing,
 		"SELECT body FROM outgoing WHERE state = 'due' AND next <= $1 ORDER BY next, payment LIMIT "+strconv.Itoa(limit), at.UnixMicro())
 	return all, s.failed("read messages from", err)
 }
 
 // Batch returns a terminal's batch. fault.NotFound where there is none.
 func (s *Store) Batch(ctx context.Context, mid, tid, batch string) (payment.Batch, error) {
-	all, err := collect(ctx, s.read.QueryContext, decodeBatch, "SELECT body FROM terminal_batch WHERE merchant = $1 AND tid = $2 AND number = $3", mid, tid, batch)
+	all, err := collect(ctx, s.read.QueryContext, body.DecodeBatch, "SELECT body FROM terminal_batch WHERE merchant = $1 AND tid = $2 AND number = $3", mid, tid, batch)
 	return first(s, "read batch", tid+" "+batch, all, err)
 }
 
@@ -213,7 +214,7 @@ func (s *Store) Exceptions(ctx context.Context, f ExceptionFilter) ([]payment.Ex
 	if f.Open {
 		q += " AND state = 'open'"
 	}
-	all, err := collect(ctx, s.read.QueryContext, decodeException, q+" ORDER BY opened, id", args...)
+	all, err := collect(ctx, s.read.QueryContext, body.DecodeException, q+" ORDER BY opened, id", args...)
 	return all, s.failed("read exceptions from", err)
 }
 
@@ -228,11 +229,11 @@ func (s *Store) Replay(ctx context.Context, f func(*payment.Step) error) error {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var body []byte
-		if err := rows.Scan(&body); err != nil {
+		var raw []byte
+		if err := rows.Scan(&raw); err != nil {
 			return s.failed("read journal from", err)
 		}
-		step, err := decodeStep(body)
+		step, err := body.DecodeStep(raw)
 		if err != nil {
 			return s.failed("read journal from", err)
 		}

@@ -88,24 +88,25 @@ var (
 	terminalTable = &table{name: "terminal", columns: columns("tid mid changed:n body"), key: 1}
 	routeTable    = &table{name: "route", columns: columns("id changed:n body"), key: 1}
 	listTable     = &table{name: "risk_list", columns: columns("list value reason until:n changed:n"), key: 2}
+	filingTable   = &table{name: "filing", columns: columns("folder hash received:n body"), key: 2}
 	keyTable      = &table{name: "api_key", columns: columns("id hash:b role created:n revoked:n used:n body"), key: 1}
 )
 
 // Parts of a key that change by themselves: noting its use must not undo that it
 // was revoked meanwhile.
 var (
-	keyUsed    = &table{name: "api_key", columns: columns("id used:n"), key: 1}
-	keyRevoked = &table{name: "api_key", columns: columns("id revoked:n"), key: 1}
+	keyUsed    = &table{name: "api_key", columns: columns("id used:n"), key: 1, part: true}
+	keyRevoked = &table{name: "api_key", columns: columns("id revoked:n"), key: 1, part: true}
 )
 
 // referenceTables follow those of steps in the order of writing.
-var referenceTables = []*table{merchantTable, terminalTable, routeTable, listTable, keyTable, keyUsed, keyRevoked}
+var referenceTables = []*table{merchantTable, terminalTable, routeTable, listTable, filingTable, keyTable, keyUsed, keyRevoked}
 
 // writeOrder is the order in which a group's rows are written.
 var writeOrder = slices.Concat(tables, referenceTables)
 
 func (s *Store) put(ctx context.Context, t *table, v verb, r row) error {
-	return s.submit(ctx, &prepared{extra: []work{{t, v, []row{r}}}})
+	return s.submit(ctx, &prepared{works: []work{{t, v, []row{r}}}})
 }
 
 func (s *Store) putJSON(ctx context.Context, t *table, v any, r ...any) error {

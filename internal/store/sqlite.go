@@ -203,8 +203,14 @@ func (s *sqliteSession) write(_ context.Context, works []work) error {
 			for _, r := range rows[:n] {
 				args = append(args, r...)
 			}
-			if _, err := st.ExecContext(always, args...); err != nil {
+			result, err := st.ExecContext(always, args...)
+			if err != nil {
 				return err
+			}
+			if w.verb.counts() {
+				if m, err := result.RowsAffected(); err != nil || m != int64(n) {
+					return fmt.Errorf("%w: %s", errStale, w.table.name)
+				}
 			}
 			rows = rows[n:]
 		}

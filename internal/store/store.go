@@ -62,11 +62,13 @@ type Store struct {
 	read    *sql.DB
 	release func() // gives up what keeps other processes of this node out
 
-	jobs    chan *job
-	stop    chan struct{}
-	stopped chan struct{}
-	closing sync.Once
-	callers atomic.Int64
+	jobs chan *job
+	// controls are what the committer does between two groups, see nodes.go.
+	controls chan *control
+	stop     chan struct{}
+	stopped  chan struct{}
+	closing  sync.Once
+	callers  atomic.Int64
 
 	group groupState // of the committer goroutine alone
 
@@ -129,7 +131,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	s := &Store{options: o, dialect: d, jobs: make(chan *job, 4096), stop: make(chan struct{}), stopped: make(chan struct{}),
+	s := &Store{options: o, dialect: d, jobs: make(chan *job, 4096), controls: make(chan *control), stop: make(chan struct{}), stopped: make(chan struct{}),
 		watchers: map[chan struct{}]struct{}{}}
 	s.group.init(s)
 	s.release = func() {}

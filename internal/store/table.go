@@ -34,6 +34,13 @@ type table struct {
 	// merchant is true where the table grows with payments and so has the
 	// merchant first in its key; the others are reference tables.
 	merchant bool
+	// part is true where the columns are not the table's, or the key not its own:
+	// another way into a table that stands here whole.
+	part bool
+	// open is the column that is NULL while a claim may replace the row.
+	open string
+	// statement is what the verb run executes.
+	statement string
 }
 
 // row is one row's values in the order of the table's columns: string, int64,
@@ -72,8 +79,8 @@ var newNodeTable = &table{name: "node", columns: columns("name opened:n pos:n"),
 
 // tables are those that the committer writes, in the order of writing. One
 // order for all writers keeps them from waiting for each other in a circle.
-var tables = []*table{nodeTable, headTable, paymentTable, transferTable, balanceTable, openTable, outgoingTable, exceptionTable, batchTable,
-	evidenceTable, referenceFacts, journalTable}
+var tables = slices.Concat([]*table{nodeTable, headTable, paymentTable, transferTable, balanceTable, openTable, outgoingTable, exceptionTable, batchTable},
+	settlementTables, []*table{evidenceTable, referenceFacts, journalTable})
 
 // verb is how rows meet those that are there.
 type verb uint8
@@ -85,6 +92,8 @@ const (
 	ignore
 	// upsert replaces what is there.
 	upsert
+	// claim replaces what is there while its open column is NULL, and counts.
+	claim
 	// replace changes what is there and counts: its rows have one more value, the
 	// version (or place) that has to be there, compared with the column guarded
 	// by guard.
@@ -93,7 +102,12 @@ const (
 	change
 	// remove deletes by the key; its rows are keys.
 	remove
+	// run executes the table's own statement, once for each row of parameters.
+	run
 )
+
+// counts reports whether a verb has to find, or make, every one of its rows.
+func (v verb) counts() bool { return v == replace || v == claim }
 
 // guard is the column whose value a replace finds and checks.
 func (t *table) guard() string {
@@ -114,16 +128,25 @@ func (t *table) names() string {
 	return strings.Join(names, ", ")
 }
 
+// column is a column's place, or -1.
+func (t *table) column(name string) int {
+	return slices.IndexFunc(t.columns, func(c column) bool { return c.name == name })
+}
+
+// parameter is the place of a value in a statement for one row.
+func parameter(i int) string { return "$" + strconv.Itoa(i+1) }
+
 // one is the statement that changes or removes one row with parameters $1, $2, ….
 func (t *table) one(v verb) string {
-	value := func(i int) string { return "$" + strconv.Itoa(i+1) }
 	switch v {
 	case remove:
-		return "DELETE FROM " + t.name + " WHERE " + t.where(value, "")
+		return "DELETE FROM " + t.name + " WHERE " + t.where(parameter, "")
 	case change:
-		return t.set(value, "")
+		return t.set(parameter, "")
+	case run:
+		return t.statement
 	}
-	return t.set(value, "") + " AND " + t.guard() + " = " + value(len(t.columns))
+	return t.set(parameter, "") + " AND " + t.guard() + " = " + parameter(len(t.columns))
 }
 
 // values is the statement that inserts n rows, row after row of parameters.
@@ -184,7 +207,7 @@ func (t *table) conflict(v verb) string {
 	switch v {
 	case ignore:
 		return " ON CONFLICT DO NOTHING"
-	case upsert:
+	case upsert, claim:
 		var key, set []string
 		for i, c := range t.columns {
 			if i < t.key {
@@ -193,7 +216,11 @@ func (t *table) conflict(v verb) string {
 				set = append(set, c.name+" = excluded."+c.name)
 			}
 		}
-		return " ON CONFLICT (" + strings.Join(key, ", ") + ") DO UPDATE SET " + strings.Join(set, ", ")
+		out := " ON CONFLICT (" + strings.Join(key, ", ") + ") DO UPDATE SET " + strings.Join(set, ", ")
+		if v == claim {
+			out += " WHERE " + t.name + "." + t.open + " IS NULL"
+		}
+		return out
 	}
 	return ""
 }

@@ -1,4 +1,4 @@
-package store
+package body
 
 import (
 	"reflect"
@@ -105,10 +105,10 @@ func roundTrip[T any](t *testing.T, encode func(*T) ([]byte, error), decode func
 }
 
 func TestBodiesKeepEveryField(t *testing.T) {
-	roundTrip(t, encodeTransaction, decodeTransaction)
-	roundTrip(t, encodeOutgoing, decodeOutgoing)
-	roundTrip(t, encodeException, decodeException)
-	roundTrip(t, encodeBatch, decodeBatch)
+	roundTrip(t, EncodeTransaction, DecodeTransaction)
+	roundTrip(t, EncodeOutgoing, DecodeOutgoing)
+	roundTrip(t, EncodeException, DecodeException)
+	roundTrip(t, EncodeBatch, DecodeBatch)
 }
 
 // TestBodiesKeepWhatIsAbsent: what is not there stays so, and both forms of no
@@ -118,27 +118,27 @@ func TestBodiesKeepWhatIsAbsent(t *testing.T) {
 		{Operation: payment.Sale, State: payment.Sent},
 		{Operation: payment.Sale, State: payment.Sent, BusinessDate: calendar.None},
 	} {
-		raw, err := encodeTransaction(&in)
+		raw, err := EncodeTransaction(&in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out, err := decodeTransaction(raw); err != nil || !reflect.DeepEqual(in, out) {
+		if out, err := DecodeTransaction(raw); err != nil || !reflect.DeepEqual(in, out) {
 			t.Errorf("%s: %+v, %v", raw, out, err)
 		}
 	}
 	for _, raw := range []string{"", "{}", `{"operation":"dance","state":"sent","currency":"CNY"}`, `{"operation":"sale","state":"sent","entry":"toe"}`, `{"operation":"sale","state":"sent","business_date":"x"}`} {
-		if _, err := decodeTransaction([]byte(raw)); err == nil {
+		if _, err := DecodeTransaction([]byte(raw)); err == nil {
 			t.Errorf("%s was read", raw)
 		}
 	}
 	for _, raw := range []string{"{", `{"kind":"x"}`, `{"kind":"undo","state":"x"}`} {
-		if _, err := decodeOutgoing([]byte(raw)); err == nil {
+		if _, err := DecodeOutgoing([]byte(raw)); err == nil {
 			t.Errorf("%s was read", raw)
 		}
-		if _, err := decodeException([]byte(raw)); err == nil {
+		if _, err := DecodeException([]byte(raw)); err == nil {
 			t.Errorf("%s was read as an exception", raw)
 		}
-		if _, err := decodeBatch([]byte(raw)); err == nil {
+		if _, err := DecodeBatch([]byte(raw)); err == nil {
 			t.Errorf("%s was read as a batch", raw)
 		}
 	}
