@@ -22,6 +22,8 @@ type digest struct {
 	// currencies holds the sums of each currency, in order of its code.
 	currencies []*currencySum
 	count      int
+	// server is where more can be asked; "" where the answer comes from files.
+	server string
 
 	needs ranked // someone must look at them: latest first, then largest
 	way   ranked // on their way or confirmed: newest first

@@ -277,7 +277,11 @@ func needsBlock(d *digest, folded bool) block {
 	if len(b.Rows) > 0 {
 		_, key := reference(d.a, d.needs.list[0])
 		if key != "" && !strings.ContainsAny(key, " '\"\\$`") {
-			b.After = append(b.After, tx("One payment in full: daozhang trace "+key+" FILES…", "查看单笔详情：daozhang trace "+key+" 文件…"))
+			where := tx("FILES…", "文件…")
+			if d.server != "" {
+				where = same("--server " + d.server)
+			}
+			b.After = append(b.After, join(tx("One payment in full: daozhang trace "+key+" ", "查看单笔详情：daozhang trace "+key+" "), where))
 		}
 	}
 	return b

@@ -15,4 +15,7 @@ type Options struct {
 	Color bool
 	// Width is the terminal's width in columns; 0 where it is not a terminal.
 	Width int
+	// Server is the address at which more can be asked, for a hint on how; "" where
+	// the answer comes from files.
+	Server string
 }

@@ -37,6 +37,7 @@ func Table(w io.Writer, a *investigation.Answer, o Options) error {
 	}
 	p := &pen{w: bufio.NewWriter(w), lang: o.Lang, color: o.Color, width: width}
 	d := digestOf(a, limits{needs: shownNeeds})
+	d.server = o.Server
 	p.say(lead(d), strong)
 	p.line("")
 	if d.count == 0 {
