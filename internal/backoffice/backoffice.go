@@ -25,7 +25,6 @@ package backoffice
 import (
 	"context"
 	"iter"
-	"sync"
 	"time"
 
 	"daozhang/internal/calendar"
@@ -63,7 +62,6 @@ type Office struct {
 	// process there. See Point.
 	Reached func(Point)
 
-	mu   sync.Mutex
 	seen seen
 }
 

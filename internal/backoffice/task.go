@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"daozhang/internal/calendar"
+	"daozhang/internal/fault"
 )
 
 // Kind is a kind of work.
@@ -138,4 +139,9 @@ func (o *Office) Do(ctx context.Context, t Task) error {
 		return o.WriteAdvice(ctx, t.Merchant, t.Date)
 	}
 	return unknownKind(t.Kind)
+}
+
+func unknownKind(k Kind) error {
+	return fault.New(fault.Invalid, fault.Say("do back-office work", "执行后台任务"), string(k), nil,
+		fault.Say("the kinds of work are: %s", "任务种类有：%s", Kinds()))
 }

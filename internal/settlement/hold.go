@@ -96,6 +96,14 @@ func Follow(pol *Policy, now time.Time, m *merchant.Merchant, p Position, day ca
 	return s, Check(&before, s)
 }
 
+// Behind reports whether Follow has something to do.
+func Behind(m *merchant.Merchant, p *Position) bool {
+	if m.Status.State == merchant.Active {
+		return p.Hold != ""
+	}
+	return p.Hold != holdOf(m, p.Currency).ID
+}
+
 // key names a transfer of a payout that can happen more than once.
 func (p *Payout) key(word string) string {
 	return "payout/" + p.ID + "/" + word + "/" + strconv.Itoa(int(p.Version))
