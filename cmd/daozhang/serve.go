@@ -29,12 +29,15 @@ func (m *Main) serve() *cobra.Command {
 				"else the defaults. Merchants, terminals, links, routes and card ranges stand in the file. Without card ranges nobody\n" +
 				"knows a credit card: the rules against cash-out that ask for the type of card are silent, and fees and limits by type\n" +
 				"of card do not apply. --dev sets up one merchant with eight\n" +
-				"terminals and a route to one bank, for trying. SIGTERM drains: what is under way is brought to its end.",
+				"terminals and a route to one bank, for trying. SIGTERM drains: what is under way is brought to its end.\n" +
+				"SIGHUP reads the merchants, terminals and routes of the file anew, and no connection is dropped; what is wrong in it\n" +
+				"changes nothing. Changes of the registers by others are noticed within a minute.",
 			"终端以 ISO 8583 接入，经链路连接卡组织和银行；账目保存在内嵌数据库或 PostgreSQL 中，每一步都成为持续调查的证据，\n" +
 				"可通过 HTTP 查询：GET /v1/payments/{id}/whereabouts、POST /v1/evidence、/livez、/readyz、/metrics、/version、/v1/openapi.json。\n\n" +
 				"设置的优先级：命令行选项 > 环境变量（DAOZHANG_ 加名称，如 DAOZHANG_LISTEN_HTTP）> 配置文件 > 默认值。商户、终端、链路、\n" +
 				"路由、卡 BIN 区间写在配置文件中。不配置卡 BIN 区间就无法识别信用卡：按卡类型判断的反套现规则不会触发，\n" +
-				"按卡类型设定的费率和限额也不起作用。--dev 会建立一个商户、八台终端和一条到银行的路由，供试用。收到 SIGTERM 后先处理完在途交易再退出。"}),
+				"按卡类型设定的费率和限额也不起作用。--dev 会建立一个商户、八台终端和一条到银行的路由，供试用。收到 SIGTERM 后先处理完在途交易再退出。\n" +
+				"收到 SIGHUP 后重新读取配置文件中的商户、终端和路由，不中断任何连接；文件有误则一切照旧。其他进程对登记信息的修改在一分钟内生效。"}),
 		Example: `  daozhang serve --dev --bank 127.0.0.1:9001
   daozhang serve --config /etc/daozhang/serve.yaml --database postgres://daozhang@db.internal/daozhang
 
@@ -70,24 +73,29 @@ func (m *Main) serve() *cobra.Command {
 				given[key] = fl.Value.String()
 			}
 		})
-		c, err := m.readServeConfig(config, given)
+		read := func() (*serveConfig, error) {
+			c, err := m.readServeConfig(config, given)
+			if err != nil {
+				return nil, err
+			}
+			if dev {
+				c.develop(bank)
+			}
+			return c, c.check()
+		}
+		c, err := read()
 		if err != nil {
 			return err
 		}
-		if dev {
-			if c.Production {
-				return usage(cmd, m.say(text{"--dev and --production exclude each other", "--dev 与 --production 不能同时使用"}))
-			}
-			c.develop(bank)
-		}
-		if err := c.check(); err != nil {
-			return err
+		if dev && c.Production {
+			return usage(cmd, m.say(text{"--dev and --production exclude each other", "--dev 与 --production 不能同时使用"}))
 		}
 		p, err := m.openPlatform(cmd.Context(), c, dev)
 		if err != nil {
 			return err
 		}
 		defer p.close()
+		p.again = read
 		return p.run(cmd.Context(), func(terminals, web string) error {
 			m.line(fmt.Sprintf(m.say(text{"daozhang: terminals at %s, HTTP at http://%s", "daozhang：终端接入 %s，HTTP http://%s"}), terminals, web))
 			if ready == "" {

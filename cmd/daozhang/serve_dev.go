@@ -138,7 +138,7 @@ func (k *devKeys) transport() []string {
 
 // handOutKeys makes master keys for the terminals and the link that have none, and
 // writes them where pos and bank find them.
-func (p *platform) handOutKeys(ctx context.Context) error {
+func (p *platform) handOutKeys(ctx context.Context, c *serveConfig) error {
 	k, err := p.readDevKeys()
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (p *platform) handOutKeys(ctx context.Context) error {
 		have[t.MID+t.TID] = true
 	}
 	changed := false
-	for _, t := range p.c.Terminals {
+	for _, t := range c.Terminals {
 		owner := keyring.Terminal(t.MID, t.TID)
 		if have[t.MID+t.TID] && p.keys.HasMaster(owner) {
 			continue
@@ -160,7 +160,7 @@ func (p *platform) handOutKeys(ctx context.Context) error {
 		k.Terminals = append(deleted(k.Terminals, t.MID, t.TID), devWrapped{TID: t.TID, MID: t.MID, Cipher: hexOf(w.Cipher), KCV: hexOf(w.KCV[:])})
 		changed = true
 	}
-	if name := p.c.Links[0].Name; k.Link.Name != name || !p.keys.HasMaster(keyring.Link(name)) {
+	if name := c.Links[0].Name; k.Link.Name != name || !p.keys.HasMaster(keyring.Link(name)) {
 		w, err := p.keys.NewMaster(keyring.Link(name))
 		if err != nil {
 			return err

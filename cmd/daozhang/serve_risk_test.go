@@ -29,10 +29,16 @@ type shop struct {
 
 func openShop(t *testing.T, flags ...string) *shop {
 	t.Helper()
+	return openShopAt(t, freePort(t), flags...)
+}
+
+// openShopAt is openShop where the address of the bank is known beforehand.
+func openShopAt(t *testing.T, bankAt string, flags ...string) *shop {
+	t.Helper()
 	dir := t.TempDir()
 	s := &shop{t: t, dir: dir, data: filepath.Join(dir, "data")}
 	s.keys = filepath.Join(s.data, "dev-keys.json")
-	ready, bankAt := filepath.Join(dir, "ready"), freePort(t)
+	ready := filepath.Join(dir, "ready")
 	s.serve = begin(t, nil, append([]string{"serve", "--dev", "--database", s.data, "--terminals", "127.0.0.1:0", "--http", "127.0.0.1:0", "--bank", bankAt, "--ready-file", ready}, flags...)...)
 	await(t, "serve is ready", func() bool {
 		b, err := os.ReadFile(ready)

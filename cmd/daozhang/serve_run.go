@@ -35,7 +35,6 @@ import (
 	"daozhang/internal/investigation"
 	"daozhang/internal/iso8583"
 	"daozhang/internal/keyring"
-	"daozhang/internal/money"
 	"daozhang/internal/payment"
 	"daozhang/internal/risk"
 	"daozhang/internal/store"
@@ -51,11 +50,12 @@ type platform struct {
 	shut func() error // of the keyring
 	live *investigation.Live
 
-	profiles payment.Profiles
-	rules    *risk.Rules
-	lines    []gateway.Line
-	routes   []gateway.Route
-	ranges   []gateway.CardRange
+	registers registers
+	again     func() (*serveConfig, error) // reads the configuration anew
+	dev       bool                         // keys are handed out to whom it names
+	rules     *risk.Rules
+	lines     []gateway.Line
+	ranges    []gateway.CardRange
 
 	gateway  atomic.Pointer[gateway.Gateway]
 	followed atomic.Int64 // facts that the investigation has taken
@@ -66,7 +66,7 @@ type platform struct {
 // openPlatform opens the store and the keyring and registers what the
 // configuration names. Nothing is served yet.
 func (m *Main) openPlatform(ctx context.Context, c *serveConfig, dev bool) (p *platform, err error) {
-	p = &platform{m: m, c: c, log: slog.New(slog.NewTextHandler(m.Stderr, nil)), shut: func() error { return nil }}
+	p = &platform{m: m, c: c, dev: dev, log: slog.New(slog.NewTextHandler(m.Stderr, nil)), shut: func() error { return nil }}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -103,7 +103,7 @@ func (m *Main) openPlatform(ctx context.Context, c *serveConfig, dev bool) (p *p
 			"hint", "give ranges: [{from: \"625\", to: \"625\", type: credit}, …], from the network's table of BINs")
 	}
 	if dev {
-		if err = p.handOutKeys(ctx); err != nil {
+		if err = p.handOutKeys(ctx, c); err != nil {
 			return p, err
 		}
 	}
@@ -185,44 +185,9 @@ func newSecret(name string) ([]byte, error) {
 // register brings merchants and terminals of the configuration into the store,
 // and reads links, routes and ranges.
 func (p *platform) register(ctx context.Context) error {
-	var facts []payment.Evidence
-	for i := range p.c.Merchants {
-		x := &p.c.Merchants[i]
-		currency, err := money.ParseCurrency(x.Currency)
-		if err != nil {
-			return err
-		}
-		cutoff, err := minutes(x.Cutoff)
-		if err != nil {
-			return err
-		}
-		if err := p.db.PutMerchant(ctx, store.Merchant{MID: x.MID, Name: x.Name, MCC: x.MCC, Currency: currency, Zone: x.Zone, Cutoff: cutoff,
-			Barred: x.Barred, PreauthDays: x.PreauthDays}); err != nil {
-			return err
-		}
-		if len(x.Terms) > 0 {
-			f, err := termsFact(x, p.m.Now())
-			if err != nil {
-				return err
-			}
-			facts = append(facts, f)
-		}
-	}
-	for _, x := range p.c.Terminals {
-		if err := p.db.PutTerminal(ctx, store.Terminal{TID: x.TID, MID: x.MID, Model: x.Model, Location: x.Location, Barred: x.Barred, Operations: x.Operations}); err != nil {
-			return err
-		}
-	}
-	if len(facts) > 0 {
-		if _, err := p.db.Append(ctx, facts); err != nil {
-			return err
-		}
-	}
-	profiles, err := p.db.Profiles(ctx)
-	if err != nil {
+	if err := p.enter(ctx, p.c); err != nil {
 		return err
 	}
-	p.profiles = profiles
 	for i := range p.c.Links {
 		l, err := p.line(&p.c.Links[i])
 		if err != nil {
@@ -230,23 +195,13 @@ func (p *platform) register(ctx context.Context) error {
 		}
 		p.lines = append(p.lines, l)
 	}
-	for _, x := range p.c.Routes {
-		r := gateway.Route{From: x.From, To: x.To, Min: x.Min, Max: x.Max, Issuer: x.Issuer, Links: x.Links}
-		if x.Currency != "" {
-			if r.Currency, err = money.ParseCurrency(x.Currency); err != nil {
-				return fault.New(fault.Usage, "read", "a route's currency", err, "write for example CNY")
-			}
-		}
-		p.routes = append(p.routes, r)
+	routes, err := readRoutes(p.c.Routes)
+	if err != nil {
+		return err
 	}
-	for _, x := range p.c.Ranges {
-		t, ok := evidence.ParseCardType(x.Type)
-		if !ok || len(x.From) != len(x.To) || x.From == "" || len(x.From) > 8 {
-			return fault.New(fault.Usage, "read", "a card range", nil, "from and to are first digits of equal length up to 8; the type is debit, credit or prepaid")
-		}
-		p.ranges = append(p.ranges, gateway.CardRange{From: x.From, To: x.To, Type: t})
-	}
-	return nil
+	p.registers.routes.Store(&routes)
+	p.ranges, err = readRanges(p.c.Ranges)
+	return err
 }
 
 // termsFact states a merchant's terms as evidence. The same terms are the same
@@ -360,7 +315,7 @@ func (p *platform) startGateway(ctx context.Context) (*gateway.Gateway, error) {
 	policy := payment.DefaultPolicy(c.Node)
 	policy.AnswerWithin, policy.LastArrival, policy.RepeatFirst, policy.RepeatMost = c.Payment.AnswerWithin, c.Payment.LastArrival, c.Payment.RepeatFirst, c.Payment.RepeatMost
 	policy.ExceptionAfter, policy.MaxAmount = c.Payment.ExceptionAfter, c.Payment.MaxAmount
-	book := payment.NewBook(policy, p.profiles, risk.NewDoor(p.rules))
+	book := payment.NewBook(policy, &p.registers, risk.NewDoor(p.rules))
 	book.Restore(&payment.Step{Transactions: state.Transactions, Outgoing: state.Outgoing, Batches: state.Batches, Exceptions: state.Exceptions}, state.More)
 	dialect, err := iso8583.Lookup(c.Door.Dialect)
 	if err != nil {
@@ -381,7 +336,7 @@ func (p *platform) startGateway(ctx context.Context) (*gateway.Gateway, error) {
 			door.TLS.ClientAuth = tls.RequireAndVerifyClientCert
 		}
 	}
-	return gateway.Start(gateway.Options{Exchange: gateway.Config{Routes: p.routes, Older: state.More}, Book: book, Directory: p.profiles, Store: p.db,
+	return gateway.Start(gateway.Options{Exchange: gateway.Config{Routes: p.registers.ways(), Older: state.More}, Book: book, Directory: &p.registers, Store: p.db,
 		Keys: p.keys, Door: door, Lines: append([]gateway.Line(nil), p.lines...), Ranges: p.ranges, Acquirer: c.Acquirer, DrainWithin: c.Drain, Now: p.m.Now, Log: p.log})
 }
 
@@ -406,6 +361,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 		}
 	})
 	work.Go(func() { p.follow(beside) })
+	work.Go(p.keepRegisters(beside))
 	defer func() {
 		p.gateway.Store(nil)
 		stop()

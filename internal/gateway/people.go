@@ -26,6 +26,21 @@ func (g *Gateway) Release(ctx context.Context, t *payment.Transaction, maker, ch
 	}
 }
 
+// Reroute replaces the routes while payments go on. The error is fault.Invalid for
+// routes that cannot be meant, ErrHalted, or that of ctx.
+func (g *Gateway) Reroute(ctx context.Context, routes []Route) error {
+	done := make(chan error, 1)
+	g.post(func(x *Exchange, now time.Time) { done <- x.Reroute(now, routes) })
+	select {
+	case err := <-done:
+		return err
+	case <-g.done:
+		return ErrHalted
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // tell answers a person who waits.
 func (g *Gateway) tell(token uint64, err error) {
 	if v, ok := g.people.Load(token); ok {

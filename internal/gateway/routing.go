@@ -106,8 +106,26 @@ func (x *Exchange) buildLinks() error {
 		x.links[c.Name] = l
 		x.byName = append(x.byName, l)
 	}
-	for i := range x.cfg.Routes {
-		r := &x.cfg.Routes[i]
+	return x.checkRoutes(x.cfg.Routes)
+}
+
+// Reroute replaces the routes. What is under way goes on as it began. The error is
+// fault.Invalid, and then nothing has changed.
+func (x *Exchange) Reroute(now time.Time, routes []Route) error {
+	x.at(now)
+	if err := x.checkRoutes(routes); err != nil {
+		return err
+	}
+	x.cfg.Routes = routes
+	return nil
+}
+
+func (x *Exchange) checkRoutes(routes []Route) error {
+	bad := func(subject, hint string) error {
+		return fault.New(fault.Invalid, "configure route", subject, nil, hint)
+	}
+	for i := range routes {
+		r := &routes[i]
 		where := fmt.Sprintf("route %d", i+1)
 		switch {
 		case len(r.From) != len(r.To) || len(r.From) > 8 || r.From > r.To:
