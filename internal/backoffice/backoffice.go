@@ -111,8 +111,10 @@ type Bank struct {
 	// MostPerPayout is the bank's limit for one payment, in minor units; 0: none known.
 	MostPerPayout int64
 	// Orders take our files: PAYOUT.xml (pain.001) and PAYOUT-ATTEMPT.inquiry.xml
-	// (pacs.028). Replies bring pain.002 and camt.054, Statements camt.053 and MT940.
-	Orders, Replies, Statements Folder
+	// (pacs.028). Replies bring pain.002 and camt.054, Statements camt.053 and MT940 of
+	// our account, Payees those of the merchants' accounts as their banks send them;
+	// nil where nothing comes.
+	Orders, Replies, Statements, Payees Folder
 	// TakesAway is true where files vanish from Orders once the bank has fetched
 	// them. Then a file that is not there proves nothing; see Dispatch.
 	TakesAway bool
@@ -212,7 +214,7 @@ type Keeper interface {
 // Filing is what became of a file that came in. The same content is the same
 // filing, under whatever name it comes again.
 type Filing struct {
-	// Folder is "clearing/UnionPay", "replies/ICBC" or "statements/ICBC".
+	// Folder is "clearing/UnionPay", "replies/ICBC", "statements/ICBC" or "payees/ICBC".
 	Folder string
 	// Hash is the SHA-256 of the content in hexadecimal digits.
 	Hash string

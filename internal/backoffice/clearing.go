@@ -326,11 +326,10 @@ func most(dates map[calendar.Date]int64) calendar.Date {
 
 // issueOf is the number of a trailer's issue, 0 where it has none.
 func issueOf(set *evidence.Set, r evidence.FactRef) int {
+	f := unknownFields(set, r)
 	for _, name := range [...]string{"version", "issue"} {
-		if text, ok := unknownField(set, r, name); ok {
-			if v, err := strconv.Atoi(strings.TrimSpace(text)); err == nil && v > 0 {
-				return v
-			}
+		if v, err := strconv.Atoi(strings.TrimSpace(f.text(name))); err == nil && v > 0 {
+			return v
 		}
 	}
 	return 0

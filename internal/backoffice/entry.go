@@ -32,6 +32,8 @@ type entry struct {
 	name string
 	// payout is the payout that it names, "" for none; reason why it came back.
 	payout, reason string
+	// charge is what the bank takes for its work.
+	charge bool
 }
 
 func (e *entry) signed() int64 {
@@ -58,7 +60,9 @@ func readEntry(set *evidence.Set, r evidence.FactRef) entry {
 			break
 		}
 	}
-	e.reason, _ = unknownField(set, r, "return_reason")
+	fields := unknownFields(set, r)
+	e.reason = fields.text("return_reason")
+	e.charge = fields.text("charge") == "true"
 	if e.reason == "" {
 		for _, code := range reasonInText.FindAllString(e.text, -1) {
 			if settlement.RemedyOf(code) != settlement.AskPerson {
@@ -188,22 +192,26 @@ func masked(set *evidence.Set, r evidence.FactRef, mid string) payment.Evidence 
 	return payment.Evidence{Source: source, ID: set.Words.Text(f.ID), Type: f.Type, Time: at, MID: mid, Line: slices.Clone(w.End())}
 }
 
-// unknownField is the text of a field of a fact under the name that it has in the
-// file.
-func unknownField(set *evidence.Set, r evidence.FactRef, name string) (string, bool) {
+// fields are those of a fact by the names that they have in evidence, also those
+// that the contract does not name.
+type fields map[string]json.RawMessage
+
+func unknownFields(set *evidence.Set, r evidence.FactRef) fields {
 	var event struct {
-		Data map[string]json.RawMessage `json:"data"`
+		Data fields `json:"data"`
 	}
 	if json.Unmarshal(set.AppendJSON(nil, r), &event) != nil {
-		return "", false
+		return nil
 	}
-	raw, ok := event.Data[name]
-	if !ok {
-		return "", false
-	}
+	return event.Data
+}
+
+// text is a field as text; "" where the fact has none.
+func (f fields) text(name string) string {
+	raw := f[name]
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
-		return text, true
+		return text
 	}
-	return string(raw), true
+	return string(raw)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,8 +19,16 @@ import (
 	"daozhang/internal/settlement"
 )
 
-func (b *Bank) repliesFolder() string    { return "replies/" + b.Name }
-func (b *Bank) statementsFolder() string { return "statements/" + b.Name }
+// inboxes are the folders out of which a bank is heard, by their names.
+func (b *Bank) inboxes() [3]struct {
+	name string
+	Folder
+} {
+	return [3]struct {
+		name string
+		Folder
+	}{{"replies/" + b.Name, b.Replies}, {"statements/" + b.Name, b.Statements}, {"payees/" + b.Name, b.Payees}}
+}
 
 // maxReply is the largest reply or statement that is read.
 const maxReply = 256 << 20
@@ -34,11 +43,13 @@ func (o *Office) Hear(ctx context.Context, name string) (Tally, error) {
 	if err != nil {
 		return tally, err
 	}
-	take := func(in *incoming) (Filing, error) { return o.hearFile(ctx, b, in) }
-	if err := o.read(ctx, Hearing, b.repliesFolder(), b.Replies, &tally, take); err != nil {
-		return tally, err
+	for _, box := range b.inboxes() {
+		err := o.read(ctx, Hearing, box.name, box.Folder, &tally, func(in *incoming) (Filing, error) { return o.hearFile(ctx, b, in) })
+		if err != nil {
+			return tally, err
+		}
 	}
-	return tally, o.read(ctx, Hearing, b.statementsFolder(), b.Statements, &tally, take)
+	return tally, nil
 }
 
 // hearFile reads one file: a status report, or what banks tell of accounts.
@@ -156,7 +167,7 @@ func (b *Bank) word(s *bank.Status) (settlement.Word, bool) {
 	switch s.Reason {
 	case "NOOR":
 		w.State = settlement.Unknown // settlement decides whether that can be believed
-	case "DUPL", "AM05":
+	case "DUPL", "AM05", "DU01", "DU02", "DU03", "DU04", "DU05":
 		// The bank has refused to do it twice: what it did the first time is not said.
 		w.State, w.Reason = settlement.Unknown, ""
 	}
@@ -306,6 +317,7 @@ type owner struct {
 // books, and a credit has come back. Whatever else is on our account is a
 // network's money, or an exception.
 func (o *Office) hearEntries(ctx context.Context, b *Bank, set *evidence.Set, t *told, own map[string]owner, filing *Filing) (wait *waitsFor, err error) {
+	charges := map[calendar.Date]int64{}
 	for _, r := range t.entries {
 		e := readEntry(set, r)
 		who, ok := own[e.account]
@@ -314,6 +326,8 @@ func (o *Office) hearEntries(ctx context.Context, b *Bank, set *evidence.Set, t 
 		}
 		taken := false
 		switch {
+		case who.bank != nil && e.charge:
+			charges[e.date] += -e.signed()
 		case e.payout != "" && (who.bank != nil || e.credit):
 			taken, err = o.hear(ctx, e.word(who.bank != nil, o.Now()))
 		case who.bank != nil && e.payout == "":
@@ -329,7 +343,19 @@ func (o *Office) hearEntries(ctx context.Context, b *Bank, set *evidence.Set, t 
 			filing.Taken++
 		}
 	}
-	return wait, nil
+	return wait, o.charged(ctx, b, charges)
+}
+
+// charged tells of what a bank took for its work, once a day: it has to be booked
+// as a cost.
+func (o *Office) charged(ctx context.Context, b *Bank, charges map[calendar.Date]int64) error {
+	now := o.Now()
+	var list []payment.Exception
+	for _, d := range slices.Sorted(maps.Keys(charges)) {
+		list = append(list, except(ExceptionCharge, b.Name+"/"+d.String(), "platform", now, charges[d], b.Currency,
+			"the bank took charges of "+d.String()+" out of the safeguarded account: pay them in from our own money"))
+	}
+	return o.note(ctx, Hearing, now, list...)
 }
 
 // place books an entry of our own account that names no payout.

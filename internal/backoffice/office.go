@@ -158,6 +158,8 @@ const (
 	// ExceptionEntry is an entry on the safeguarded account that is neither a payout
 	// nor a network's money.
 	ExceptionEntry = "bank_entry_unplaced"
+	// ExceptionCharge is what a bank charged on the safeguarded account on a day.
+	ExceptionCharge = "bank_charge"
 	// ExceptionAccount is a statement of an account that is neither ours nor a
 	// merchant's.
 	ExceptionAccount = "statement_not_ours"

@@ -74,15 +74,15 @@ func (s *sweeper) networks() error {
 func (s *sweeper) banks() error {
 	for i := range s.o.Banks {
 		b := &s.o.Banks[i]
-		fresh, err := s.o.fresh(s.ctx, b.repliesFolder(), b.Replies)
-		if err == nil && !fresh {
-			fresh, err = s.o.fresh(s.ctx, b.statementsFolder(), b.Statements)
-		}
-		if err != nil {
-			return err
-		}
-		if fresh {
-			s.add(Task{Kind: Hearing, Bank: b.Name, Date: calendar.None, Due: s.now})
+		for _, box := range b.inboxes() {
+			fresh, err := s.o.fresh(s.ctx, box.name, box.Folder)
+			if err != nil {
+				return err
+			}
+			if fresh {
+				s.add(Task{Kind: Hearing, Bank: b.Name, Date: calendar.None, Due: s.now})
+				break
+			}
 		}
 	}
 	return nil

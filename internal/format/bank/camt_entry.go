@@ -62,6 +62,8 @@ func (c *camtReader) takeEntry(path, text []byte) {
 	case "/AcctSvcrRef":
 		e.ref = string(text)
 		c.refer(text)
+	case "/BkTxCd/Domn/Fmly/SubFmlyCd": // of the external code set of ISO 20022
+		e.charge = string(text) == "CHRG" || string(text) == "COMM" || string(text) == "FEES"
 	case "/AddtlNtryInf":
 		c.info = append(c.info[:0], text...)
 	case "/NtryDtls/Btch/MsgId", "/NtryDtls/Btch/PmtInfId", "/Btch/MsgId", "/Btch/PmtInfId":

@@ -34,7 +34,7 @@ func (m *mtReader) entry(lines [][]byte) {
 		m.out.Warn(e.line, l.odd)
 	}
 	e.amount, e.rounded, e.currency = l.amount, l.rounded, m.stmt.currency
-	e.credit, e.reversal, e.pending = l.credit, l.reversal, l.expected
+	e.credit, e.reversal, e.pending, e.charge = l.credit, l.reversal, l.expected, l.charge
 	e.booking, e.value = l.booking, l.value
 	e.ref = l.bankRef
 	e.refer(l.customerRef)
@@ -77,6 +77,7 @@ type line61 struct {
 	credit         bool
 	reversal       bool
 	expected       bool // announced, not booked
+	charge         bool
 	amount         int64
 	rounded        bool
 	customerRef    string
@@ -148,7 +149,9 @@ func parseLine(v []byte, cur money.Currency) (l line61, why fault.Text) {
 		return l, fault.Say("the amount of the statement line (:61:) is %s", "流水行（:61:）的金额有误：%s", amountErr)
 	}
 	v = bytes.TrimLeft(v, " ")
-	v = v[min(4, len(v)):] // type of transaction, such as NTRF
+	kind := v[:min(4, len(v))] // of transaction: how it came, and what it is
+	l.charge = len(kind) == 4 && (string(kind[1:]) == "CHG" || string(kind[1:]) == "COM")
+	v = v[len(kind):]
 	customer, bank, found := bytes.Cut(v, []byte("//"))
 	if found {
 		l.bankRef = string(bytes.TrimSpace(bank))

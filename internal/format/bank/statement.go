@@ -38,6 +38,7 @@ type entry struct {
 	references []string
 	text       []byte
 	returned   string // the code of the reason for which a payment came back
+	charge     bool   // the bank takes it for its work
 	rounded    bool   // the amount was finer than the currency's minor unit
 }
 
@@ -209,6 +210,9 @@ func (s *statement) put(out *format.Out, e *entry) {
 		d.PutUnknown("reversal", []byte("true"))
 	}
 	putUnknown(d, "return_reason", e.returned)
+	if e.charge {
+		d.PutUnknown("charge", []byte("true"))
+	}
 	if !out.Commit(d, e.line) {
 		s.lost++
 		return
