@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"daozhang/internal/card"
 	"daozhang/internal/fault"
 	"daozhang/internal/world/bank"
+	"daozhang/internal/world/bank/custody"
 	"daozhang/internal/world/journal"
 	"daozhang/internal/world/pos"
 )
@@ -26,6 +28,7 @@ import (
 func (m *Main) bank() *cobra.Command {
 	var (
 		cfg                                   bank.Config
+		payouts                               custody.Config
 		scenario, zmk, kcv, declines, keyFile string
 		seed                                  uint64
 		delay, spread                         time.Duration
@@ -42,16 +45,26 @@ func (m *Main) bank() *cobra.Command {
 				"SIGHUP reads the scenario again; SIGTERM or Ctrl-C stops it and writes the clearing files.\n\n" +
 				"A scenario is YAML or JSON; amounts are in minor units:\n" + scenarioExample +
 				"\n`do` is one of " + strings.Join(bank.Deeds, ", ") + ".\n" +
-				"A clearing file is a CSV of clearing.line facts with a clearing.file at its end, so that `daozhang check` reads it.",
+				"A clearing file is a CSV of clearing.line facts with a clearing.file at its end, so that `daozhang check` reads it.\n\n" +
+				"With --folder it is also the bank that keeps the safeguarded account and pays merchants. In the folder it reads\n" +
+				"orders/ (pain.001, and *.inquiry.xml) and incoming/ (what networks pay), and writes replies/ (pain.002, camt.054),\n" +
+				"statements/ (camt.053 or MT940), payees/ (statements of the accounts it paid) and notices/. Files that end in .part\n" +
+				"are still being written. How it behaves is the part `payouts` of the scenario; without it, it pays all at once:\n" + payoutsExample +
+				"\n`do` of its rules is one of " + strings.Join(custody.Deeds, ", ") + "; `daozhang bank book` prints what it has booked.",
 			"在 TCP 端口上运行银行或卡组织主机：ISO 8583:1987 ASCII 报文，与 `daozhang serve` 连接网络所用的一致。\n" +
 				"它按自己的账户批准交易，并按场景拒绝、延迟或出故障；每一笔决定先落盘，再应答。标准输出的第一行是监听地址。\n" +
 				"SIGHUP 重新读取场景；SIGTERM 或 Ctrl-C 停止并写出清算文件。\n\n" +
 				"场景为 YAML 或 JSON，金额为最小货币单位：\n" + scenarioExample +
 				"\ndo 的取值：" + strings.Join(bank.Deeds, "、") + "。\n" +
-				"清算文件是由 clearing.line 事实组成的 CSV，末行为 clearing.file，可直接由 `daozhang check` 读取。"}),
+				"清算文件是由 clearing.line 事实组成的 CSV，末行为 clearing.file，可直接由 `daozhang check` 读取。\n\n" +
+				"加上 --folder，它同时是存管备付金账户并向商户出款的银行。它读取该目录下的 orders/（pain.001 和 *.inquiry.xml）与\n" +
+				"incoming/（卡组织的清算资金），写出 replies/（pain.002、camt.054）、statements/（camt.053 或 MT940）、payees/（收款账户的\n" +
+				"对账单）和 notices/（公告）。以 .part 结尾的是尚未写完的文件。其行为由场景的 payouts 部分决定；没有时一律立即付款：\n" + payoutsExample +
+				"\n其规则 do 的取值：" + strings.Join(custody.Deeds, "、") + "；`daozhang bank book` 打印它的账本。"}),
 		Example: "  daozhang bank --listen 127.0.0.1:7001 --journal bank/journal.ndjson --clearing bank/clearing\n" +
 			"  daozhang bank --scenario slow.yaml --delay 200ms\n" +
 			"  daozhang bank --decline 51=0.05,61=0.01 --seed 7\n" +
+			"  daozhang bank --folder bank --book bank/book.ndjson --journal bank/journal.ndjson --scenario slow.yaml\n" +
 			"  daozhang bank clearing --journal bank/journal.ndjson --date 2026-03-02 --out bank/clearing",
 		Args: need(0, 0, text{"it takes no arguments; see --help", "不需要参数，请看 --help"})(m),
 	}
@@ -59,6 +72,8 @@ func (m *Main) bank() *cobra.Command {
 	f.StringVar(&cfg.Listen, "listen", "127.0.0.1:0", m.say(text{"`ADDRESS` to listen on, port 0 for any free", "监听地址 `ADDRESS`，端口 0 为任意空闲端口"}))
 	f.StringVar(&cfg.Journal, "journal", "", m.say(text{"`FILE` of what was decided (default: in memory)", "流水文件 `FILE`（默认只在内存）"}))
 	f.StringVar(&cfg.Clearing, "clearing", "", m.say(text{"`DIR` for clearing files (default: none)", "清算文件目录 `DIR`（默认不写）"}))
+	f.StringVar(&payouts.Dir, "folder", "", m.say(text{"also pay: `DIR` of orders, replies and statements; clearing files go to its clearing/", "同时出款：指令、回执和对账单的目录 `DIR`；清算文件写到其 clearing/"}))
+	f.StringVar(&payouts.Journal, "book", "", m.say(text{"`FILE` of what was booked for --folder (default: in memory)", "--folder 的账本文件 `FILE`（默认只在内存）"}))
 	f.StringVar(&scenario, "scenario", "", m.say(text{"`FILE` that says how it behaves", "场景文件 `FILE`"}))
 	f.StringVar(&cfg.Link, "link", "bank", m.say(text{"`NAME` of the line, for its keys", "线路名 `NAME`（用于密钥）"}))
 	f.StringVar(&zmk, "zmk", "", m.say(text{"zone master key under the transport key, `HEX`", "传输密钥加密的区域主密钥 `HEX`"}))
@@ -124,11 +139,24 @@ func (m *Main) bank() *cobra.Command {
 		if verbose {
 			cfg.Log = m.logger()
 		}
+		if payouts.Dir == "" && payouts.Journal != "" {
+			return usage(cmd, m.say(text{"--book is of --folder: name that too", "--book 需与 --folder 一起使用"}))
+		}
+		if payouts.Dir != "" {
+			cfg.Incoming = filepath.Join(payouts.Dir, "incoming")
+			if cfg.Clearing == "" {
+				cfg.Clearing = filepath.Join(payouts.Dir, "clearing")
+			}
+		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		b, err := bank.Start(ctx, cfg)
+		payer, err := m.startPayouts(ctx, payouts, &cfg)
 		if err != nil {
 			return err
+		}
+		b, err := bank.Start(payer.ctx, cfg)
+		if err != nil {
+			return errors.Join(err, payer.stop())
 		}
 		fmt.Fprintln(m.Stdout, b.Addr())
 		if r := b.Recovered(); r.Records > 0 {
@@ -144,6 +172,9 @@ func (m *Main) bank() *cobra.Command {
 				if err == nil {
 					err = b.SetScenario(s)
 				}
+				if err == nil {
+					err = payer.setScenario(s.Payouts)
+				}
 				if err != nil {
 					m.tell(err) // the former scenario stays in force
 				} else {
@@ -155,11 +186,11 @@ func (m *Main) bank() *cobra.Command {
 				m.line(fmt.Sprintf(m.say(text{"daozhang: stopped after %d messages: %d approved, %d declined, %d reversed, %d repeated, %d unanswered",
 					"daozhang：已停止，共 %d 条报文：批准 %d，拒绝 %d，冲正 %d，重复 %d，未应答 %d"}),
 					s.Messages, s.Approved, s.Declined, s.Reversed, s.Duplicates, s.Unanswered))
-				return err
+				return errors.Join(err, payer.stop())
 			}
 		}
 	}
-	cmd.AddCommand(m.bankClearing(), m.bankEntries())
+	cmd.AddCommand(m.bankClearing(), m.bankEntries(), m.bankBook())
 	return cmd
 }
 
@@ -175,6 +206,7 @@ const scenarioExample = `    network: UnionPay
       - {when: {operations: [sale], chance: 0.01}, do: silent}
       - {when: {operations: [reversal], first: 1}, do: ignore}
     clearing: [{when: {amount_endings: ["11"]}, do: omit}]
+    issues: [{dates: [2026-03-03], late: 20h}, {dates: [2026-03-04], broken: truncate, correct: 3h}]
 `
 
 // transportFlag is the flag of the key under which master keys come in.

@@ -17,8 +17,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -45,8 +43,13 @@ type Config struct {
 	// Sync is how sure a decision must be kept before its answer leaves.
 	Sync journal.Sync
 	// Clearing is the folder of clearing files, written when a business day has
-	// ended and at the stop. None are written where empty.
+	// ended; that of the open day, as far as it has come, at the stop. None are
+	// written where empty.
 	Clearing string
+	// Incoming is the folder in which the payout bank looks for what networks pay
+	// (custody's folder incoming): the network pays for each business day there.
+	// Nothing is paid where empty.
+	Incoming string
 	// Scenario is how it behaves; nil is the zero value.
 	Scenario *Scenario
 	// Keys are the bank's keys. Where nil, a keyring is opened beside the journal
@@ -104,6 +107,10 @@ type Bank struct {
 	done     chan struct{}
 	recovery journal.Recovered
 
+	clearing sync.Mutex      // one Tick at a time
+	started  calendar.Date   // the business date of the start
+	issued   map[string]bool // files that are known to be written
+
 	mu     sync.Mutex
 	conns  map[*conn]bool
 	failed error
@@ -131,20 +138,19 @@ func Start(ctx context.Context, cfg Config) (*Bank, error) {
 	}
 	scenario := &Scenario{}
 	if cfg.Scenario != nil {
-		copied := *cfg.Scenario
-		copied.Rules, copied.Maintenance = slices.Clone(copied.Rules), slices.Clone(copied.Maintenance)
-		scenario = &copied
+		scenario = cfg.Scenario.clone()
 	}
 	if err := scenario.complete(); err != nil {
 		return nil, fault.New(fault.Invalid, "start bank", "scenario", err, "")
 	}
 	b := &Bank{cfg: cfg, owner: keyring.Link(cfg.Link), keys: cfg.Keys, close: func() error { return nil },
-		dialect: iso8583.Network(), conns: map[*conn]bool{}, done: make(chan struct{})}
+		dialect: iso8583.Network(), conns: map[*conn]bool{}, issued: map[string]bool{}, done: make(chan struct{})}
 	if err := b.open(scenario); err != nil {
 		return nil, err
 	}
 	ctx, b.cancel = context.WithCancel(ctx)
 	b.work.Go(func() { b.accept(ctx) })
+	b.started = b.book.setting().businessDate(cfg.Now())
 	b.work.Go(func() { b.clear(ctx) })
 	go b.wait(ctx)
 	return b, nil
@@ -198,7 +204,8 @@ func (b *Bank) wait(ctx context.Context) {
 		c.shut()
 	}
 	b.work.Wait()
-	err := b.writeClearing(true)
+	_, err := b.Tick(b.cfg.Now())
+	err = errors.Join(err, b.writeOpenDay())
 	if b.journal != nil {
 		err = errors.Join(err, b.journal.Close())
 	}
@@ -245,12 +252,11 @@ func (b *Bank) SetState(s State) {
 // SetScenario changes how the bank behaves from the next message on. Accounts
 // that were opened keep their balances.
 func (b *Bank) SetScenario(s *Scenario) error {
-	copied := *s
-	copied.Rules, copied.Maintenance = slices.Clone(s.Rules), slices.Clone(s.Maintenance)
-	if err := copied.complete(); err != nil {
+	s = s.clone()
+	if err := s.complete(); err != nil {
 		return fault.New(fault.Invalid, "change scenario", "", err, "")
 	}
-	b.book.setScenario(&copied)
+	b.book.setScenario(s)
 	return nil
 }
 
@@ -271,9 +277,9 @@ func (b *Bank) Balance(pan string) int64 { return b.book.available(pan) }
 // folder and gives its path. The scenario, which may be nil, says whose file it is
 // and which mistakes are in it.
 func WriteClearing(journal, dir string, date calendar.Date, s *Scenario) (string, error) {
-	set := Scenario{}
+	set := &Scenario{}
 	if s != nil {
-		set = *s
+		set = s.clone()
 	}
 	if err := set.complete(); err != nil {
 		return "", fault.New(fault.Invalid, "write clearing file", "", err, "")
@@ -282,56 +288,8 @@ func WriteClearing(journal, dir string, date calendar.Date, s *Scenario) (string
 	if err != nil {
 		return "", err
 	}
-	return writeClearing(dir, date, &set, entries)
-}
-
-// clear writes the clearing file of each business day that has ended.
-func (b *Bank) clear(ctx context.Context) {
-	if b.cfg.Clearing == "" {
-		return
-	}
-	for {
-		s, now := b.book.setting(), b.cfg.Now()
-		end := s.closing(s.businessDate(now))
-		timer := time.NewTimer(max(end.Sub(now), time.Second))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-			if err := b.writeClearing(false); err != nil {
-				b.cfg.Log.Error("clearing file not written", "error", err)
-			}
-		}
-	}
-}
-
-// writeClearing writes the files of the business dates in the journal that are
-// missing; with open also that of the day that has not ended, anew.
-func (b *Bank) writeClearing(open bool) error {
-	if b.cfg.Clearing == "" {
-		return nil
-	}
-	s := b.book.setting()
-	today := s.businessDate(b.cfg.Now())
-	entries := b.Entries()
-	dates := map[calendar.Date]bool{}
-	for _, e := range entries {
-		dates[e.Date] = true
-	}
-	for _, d := range slices.Sorted(maps.Keys(dates)) {
-		path := filepath.Join(b.cfg.Clearing, clearingName(s.Network, d))
-		if d >= today && !open {
-			continue
-		}
-		if _, err := os.Stat(path); err == nil && d < today {
-			continue
-		}
-		if _, err := writeClearing(b.cfg.Clearing, d, s, entries); err != nil {
-			return err
-		}
-	}
-	return nil
+	c := clearing{s: set, entries: entries}
+	return writeWhole(dir, clearingName(set.Network, date, ""), c.content(date, 1))
 }
 
 // fail stops the bank: a decision that cannot be kept must not be answered.

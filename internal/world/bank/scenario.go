@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +15,8 @@ import (
 	"daozhang/internal/calendar"
 	"daozhang/internal/fault"
 	"daozhang/internal/iso8583"
+	"daozhang/internal/world/bank/custody"
+	"daozhang/internal/world/bank/hours"
 )
 
 // Scenario says how a bank behaves. The zero value approves what its accounts
@@ -49,11 +50,25 @@ type Scenario struct {
 	Maintenance []Window `yaml:"maintenance"`
 	// Rules are tried in order; the first that fits decides.
 	Rules []Rule `yaml:"rules"`
-	// Clearing are the mistakes in the clearing file.
-	Clearing []Slip `yaml:"clearing"`
+	// Clearing are the mistakes in the lines of clearing files, Issues what happens
+	// to whole files.
+	Clearing []Slip  `yaml:"clearing"`
+	Issues   []Issue `yaml:"issues"`
+	// ClearingAfter is when a clearing file comes, after the business day has ended;
+	// 5m where not said.
+	ClearingAfter time.Duration `yaml:"clearing_after"`
+	// Calendar of the days on which the network pays; CN where not said.
+	Calendar string `yaml:"calendar"`
+	// SettleTo is the account that it pays into; that of the payout bank's first
+	// customer where not said.
+	SettleTo string `yaml:"settle_to"`
+	// Payouts is how the bank that pays merchants behaves, for who runs both from one
+	// file; the host itself does nothing with it.
+	Payouts *custody.Scenario `yaml:"payouts"`
 
-	zone   *time.Location
-	cutoff time.Duration
+	zone     *time.Location
+	cutoff   time.Duration
+	calendar *calendar.Calendar
 }
 
 // Accounts are those behind a range of cards. Each card has one of its own,
@@ -95,7 +110,7 @@ type Window struct {
 	Code  string    `yaml:"code"`
 	Close bool      `yaml:"close"`
 
-	begin, end time.Duration
+	daily hours.Span
 }
 
 // Rule is what happens to requests that fit.
@@ -156,13 +171,58 @@ type When struct {
 	Repeats int `yaml:"repeats"`
 }
 
-// Slip is a mistake in the clearing file: of the lines that fit, leave out,
-// repeat, or change the amount by By.
+// Slip is what is odd about the clearing lines that fit.
 type Slip struct {
-	When When   `yaml:"when"`
-	Do   string `yaml:"do"` // omit, twice, amount
-	By   int64  `yaml:"by"`
+	When  When            `yaml:"when"`
+	Dates []calendar.Date `yaml:"dates"` // business dates; any where empty
+	// Do is one of Slips.
+	Do string `yaml:"do"`
+	// By is added to an amount; of a stray line it is the amount, that of the line
+	// it stands beside where 0.
+	By int64 `yaml:"by"`
+	// After is how many days later a chargeback comes; 3 where not said.
+	After int `yaml:"after"`
+	// MID of a stray line; that of the line it stands beside where empty.
+	MID string `yaml:"mid"`
 }
+
+// The words that a slip's Do may have.
+const (
+	SlipOmit       = "omit"       // the line is missing (短款)
+	SlipNextDay    = "next_day"   // it stands in the next day's file
+	SlipTwice      = "twice"      // it stands there twice
+	SlipAmount     = "amount"     // with another amount
+	SlipStray      = "stray"      // beside it stands a line of nobody (长款)
+	SlipChargeback = "chargeback" // days later its amount is taken back
+)
+
+// Slips are those words.
+var Slips = []string{SlipOmit, SlipNextDay, SlipTwice, SlipAmount, SlipStray, SlipChargeback}
+
+// Issue is what happens to the clearing file of a day, and to the money for it.
+// The first that fits decides.
+type Issue struct {
+	Dates  []calendar.Date `yaml:"dates"` // business dates; any where empty
+	Chance float64         `yaml:"chance"`
+	// Late: the file comes so much later. Withhold: it never comes.
+	Late     time.Duration `yaml:"late"`
+	Withhold bool          `yaml:"withhold"`
+	// Broken makes it one that cannot be booked: truncate (it is cut), no_trailer,
+	// total (its trailer states another total).
+	Broken string `yaml:"broken"`
+	// Again: the same file comes a second time so long after the first.
+	Again time.Duration `yaml:"again"`
+	// Correct: a corrected issue, version 2, comes so long after the first: whole, and
+	// without slips other than chargebacks.
+	Correct time.Duration `yaml:"correct"`
+	// PayBy is added to what the network pays, PayLate are the business days by which
+	// it pays later.
+	PayBy   int64 `yaml:"pay_by"`
+	PayLate int   `yaml:"pay_late"`
+}
+
+// Breaks are the words that an issue's Broken may have.
+var Breaks = []string{"truncate", "no_trailer", "total"}
 
 // ReadScenario reads a scenario file, YAML or JSON.
 func ReadScenario(path string) (*Scenario, error) {
@@ -197,6 +257,13 @@ func ParseScenario(r io.Reader) (*Scenario, error) {
 	return s, nil
 }
 
+// clone copies a scenario as far as complete writes to it.
+func (s *Scenario) clone() *Scenario {
+	c := *s
+	c.Rules, c.Maintenance, c.Clearing = slices.Clone(s.Rules), slices.Clone(s.Maintenance), slices.Clone(s.Clearing)
+	return &c
+}
+
 // complete checks a scenario and fills in what is not said. It may be called
 // again.
 func (s *Scenario) complete() error {
@@ -210,13 +277,13 @@ func (s *Scenario) complete() error {
 	if s.zone, err = calendar.Location(s.Zone); err != nil {
 		return err
 	}
-	s.cutoff = 24 * time.Hour
+	s.cutoff = hours.Day
 	if s.Cutoff != "" {
-		if s.cutoff, err = clock(s.Cutoff); err != nil {
+		if s.cutoff, err = hours.Parse(s.Cutoff); err != nil {
 			return fmt.Errorf("cutoff: %w", err)
 		}
 		if s.cutoff == 0 {
-			s.cutoff = 24 * time.Hour
+			s.cutoff = hours.Day
 		}
 	}
 	if err := s.Delay.check(); err != nil {
@@ -244,11 +311,7 @@ func (s *Scenario) complete() error {
 			}
 			continue
 		}
-		from, to, _ := strings.Cut(w.Daily, "-")
-		if w.begin, err = clock(from); err == nil {
-			w.end, err = clock(to)
-		}
-		if err != nil {
+		if w.daily, err = hours.ParseSpan(w.Daily); err != nil {
 			return fmt.Errorf("maintenance %d: daily: %w", i+1, err)
 		}
 	}
@@ -282,12 +345,47 @@ func (s *Scenario) complete() error {
 			return fmt.Errorf("rule %d: %w", i+1, err)
 		}
 	}
-	for i, c := range s.Clearing {
-		if c.Do != "omit" && c.Do != "twice" && c.Do != "amount" {
-			return fmt.Errorf("clearing %d: do is omit, twice or amount", i+1)
+	if err := s.completeClearing(); err != nil || s.Payouts == nil {
+		return err
+	}
+	if err := s.Payouts.Check(); err != nil {
+		return fmt.Errorf("payouts: %w", err)
+	}
+	return nil
+}
+
+func (s *Scenario) completeClearing() error {
+	if s.ClearingAfter == 0 {
+		s.ClearingAfter = 5 * time.Minute
+	}
+	if s.Calendar == "" {
+		s.Calendar = "CN"
+	}
+	var ok bool
+	if s.calendar, ok = calendar.Builtin(s.Calendar); !ok {
+		return fmt.Errorf("there is no calendar %q", s.Calendar)
+	}
+	for i := range s.Clearing {
+		c := &s.Clearing[i]
+		if !slices.Contains(Slips, c.Do) {
+			return fmt.Errorf("clearing %d: do: %q is none of %s", i+1, c.Do, strings.Join(Slips, ", "))
+		}
+		if c.After < 0 {
+			return fmt.Errorf("clearing %d: after is negative", i+1)
+		}
+		if c.After == 0 {
+			c.After = 3
 		}
 		if err := c.When.check(); err != nil {
 			return fmt.Errorf("clearing %d: %w", i+1, err)
+		}
+	}
+	for i, x := range s.Issues {
+		if x.Broken != "" && !slices.Contains(Breaks, x.Broken) {
+			return fmt.Errorf("issue %d: broken: %q is none of %s", i+1, x.Broken, strings.Join(Breaks, ", "))
+		}
+		if x.Late < 0 || x.Again < 0 || x.Correct < 0 || x.PayLate < 0 || x.Chance < 0 || x.Chance > 1 {
+			return fmt.Errorf("issue %d: a number is out of its range", i+1)
 		}
 	}
 	return nil
@@ -327,24 +425,10 @@ func (w When) check() error {
 
 func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// clock reads 23:50.
-func clock(s string) (time.Duration, error) {
-	h, m, ok := strings.Cut(strings.TrimSpace(s), ":")
-	hours, err1 := strconv.Atoi(h)
-	minutes, err2 := strconv.Atoi(m)
-	if !ok || err1 != nil || err2 != nil || hours < 0 || hours > 24 || minutes < 0 || minutes > 59 || hours == 24 && minutes > 0 {
-		return 0, fmt.Errorf("%q is no time of day such as 23:50", s)
-	}
-	return time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute, nil
-}
-
 // businessDate is the date to which a moment belongs.
 func (s *Scenario) businessDate(at time.Time) calendar.Date {
-	local := at.In(s.zone)
-	h, m, sec := local.Clock()
-	since := time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(sec)*time.Second
-	date := calendar.DateIn(local, s.zone)
-	if since >= s.cutoff {
+	date := calendar.DateIn(at, s.zone)
+	if hours.Of(at, s.zone) >= s.cutoff {
 		date = date.Add(1)
 	}
 	return date
@@ -355,21 +439,9 @@ func (s *Scenario) closing(date calendar.Date) time.Time { return date.In(s.zone
 
 // maintenance gives the window in force at a moment, nil where there is none.
 func (s *Scenario) maintenance(at time.Time) *Window {
-	local := at.In(s.zone)
-	h, m, sec := local.Clock()
-	since := time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(sec)*time.Second
 	for i := range s.Maintenance {
 		w := &s.Maintenance[i]
-		switch {
-		case w.Daily == "":
-			if !at.Before(w.From) && at.Before(w.To) {
-				return w
-			}
-		case w.begin <= w.end:
-			if since >= w.begin && since < w.end {
-				return w
-			}
-		case since >= w.begin || since < w.end:
+		if w.Daily == "" && !at.Before(w.From) && at.Before(w.To) || w.Daily != "" && w.daily.Has(hours.Of(at, s.zone)) {
 			return w
 		}
 	}

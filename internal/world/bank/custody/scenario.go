@@ -290,6 +290,9 @@ func ParseScenario(r io.Reader) (*Scenario, error) {
 	return s, nil
 }
 
+// Check says what is wrong with a scenario; nil where nothing is.
+func (s *Scenario) Check() error { return s.clone().complete() }
+
 // complete checks a scenario and fills in what is not said. It may be called
 // again.
 func (s *Scenario) complete() error {
