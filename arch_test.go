@@ -46,7 +46,7 @@ var order = []struct{ name, reason string }{
 	{"iso8583", "message dialects as data; the wire's only vocabulary"},
 	{"backoffice", "the work from a captured payment to the merchant's account, over files and rows that others keep"},
 	{"store", "SQL for all of the above; an edge"},
-	{"store/*", "the suite that every database under it passes"},
+	{"store/*", "rows as bodies, the jobs on River, and the suite that every database under it passes"},
 	{"gateway", "links to terminals and networks; an edge"},
 	{"score", "answers against the truth; two forms of JSON lines and nothing else"},
 	{"world", "a simulated world with its truth; an edge"},

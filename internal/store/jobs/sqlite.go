@@ -42,7 +42,7 @@ func openSQLite(ctx context.Context, dir string, create bool) (*sqlite, error) {
 	d := &sqlite{dir: dir}
 	if create {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fault.New(fault.Internal, "create", dir, err, fault.Say("choose a directory that may be written", "请选择可写的目录"))
+			return nil, fault.New(fault.Internal, opOpen, dir, err, fault.Say("choose a directory that may be written", "请选择可写的目录"))
 		}
 	} else if _, err := os.Stat(d.String()); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
