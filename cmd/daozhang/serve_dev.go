@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"daozhang/internal/api"
 	"daozhang/internal/fault"
@@ -42,6 +43,11 @@ func (c *serveConfig) develop(bank string) {
 	if len(c.Links) == 0 {
 		c.Links = []linkConfig{{Name: devLink, Network: "UnionPay", Address: bank}}
 		c.Routes = []routeConfig{{Links: []string{devLink}}}
+	}
+	for i := range c.Links { // who tries things does not wait for half a minute
+		if l := &c.Links[i]; l.RetryMost == 0 {
+			l.RetryMost = 2 * time.Second
+		}
 	}
 	if c.Acquirer == "" {
 		c.Acquirer = "48270000"

@@ -215,6 +215,10 @@ func TestServeConfig(t *testing.T) {
 		c.Payment.LastArrival != 5*time.Minute || len(c.Keyring.Transport) != 2 {
 		t.Errorf("%+v", c)
 	}
+	c.develop("127.0.0.1:9")
+	if len(c.Links) != 1 || c.Links[0].RetryMost != 2*time.Second || len(c.Ranges) == 0 {
+		t.Errorf("for trying: links %+v, %d ranges", c.Links, len(c.Ranges))
+	}
 	for name, bad := range map[string]string{"a misspelt name": "lisen: {http: x}\n", "no YAML": "a: [", "a bad duration": "drain: soon\n"} {
 		if err := os.WriteFile(file, []byte(bad), 0o644); err != nil {
 			t.Fatal(err)

@@ -45,6 +45,7 @@ type setup struct {
 	config   gateway.Config
 	unkeyed  bool // no zone keys
 	database string
+	network  string // address of another than the bank
 }
 
 func newRig(t *testing.T, s setup) *rig {
@@ -119,6 +120,9 @@ func (r *rig) start(s setup) {
 	s.door.Address = "127.0.0.1:0"
 	line := s.line
 	line.Name, line.Network, line.Address, line.RetryFirst = "icbc", "UnionPay", r.bank.Addr(), 10*time.Millisecond
+	if s.network != "" {
+		line.Address = s.network
+	}
 	s.config.Routes = []gateway.Route{{Issuer: "ICBC", Links: []string{"icbc"}}}
 	r.gateway, err = gateway.Start(gateway.Options{Exchange: s.config, Book: book, Directory: payment.Profiles(profiles), Store: r.store, Keys: r.keys,
 		Door: s.door, Lines: []gateway.Line{line}, Acquirer: "48270000", DrainWithin: 5 * time.Second})

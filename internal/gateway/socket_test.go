@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -344,31 +346,109 @@ func TestSocketManyConnections(t *testing.T) {
 	a.code(a.sale(100), "00")
 }
 
-// TestSocketDrain: what is under way when the gateway is told to stop is answered; what
-// comes after is turned away, and another start goes on.
+// TestSocketDrain: what is under way when the gateway is told to stop is answered;
+// what comes after is turned away and leaves no trace, so that it can be asked again;
+// and another start goes on where the first left off.
 func TestSocketDrain(t *testing.T) {
-	set := setup{scenario: &host.Scenario{Delay: host.Delay{Fixed: 300 * time.Millisecond}}}
+	set := setup{scenario: &host.Scenario{Delay: host.Delay{Fixed: time.Second}}}
 	r := newRig(t, set)
 	te, late := r.terminal(0), r.terminal(1)
 	te.signOn()
 	late.signOn()
-	te.send(te.sale(4200), true)
+	first, second := te.sale(4200), late.sale(100)
+	te.send(first, true)
 	r.await("it is at the bank", func(s gateway.Snapshot) bool { return s.Flights == 1 })
 	r.gateway.Stop()
-	late.send(late.sale(100), true)
+	for { // until the door is closed: then the drain has begun
+		conn, err := net.Dial("tcp", r.gateway.Addr())
+		if err != nil {
+			break
+		}
+		conn.Close()
+	}
+	late.code(second, "96") // nothing is on record, so it is left open
+	late.code(late.build(iso8583.Kind{Operation: iso8583.Echo}), "91")
+	if s, err := r.gateway.Snapshot(t.Context()); err != nil || s.Counters[gateway.CountDraining] != 2 || s.Flights != 1 {
+		t.Errorf("while draining: %+v %v", s, err)
+	}
 	a, err := te.receive()
 	if err != nil || a.Get(iso8583.ResponseCode) != "00" {
 		t.Fatalf("the one under way: %v %v", a, err)
 	}
-	switch a, err := late.receive(); {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), err != nil:
-	case a.Get(iso8583.ResponseCode) != "96": // nothing is on record, so it is left open
-		t.Errorf("the one that came after: %s", a.Get(iso8583.ResponseCode))
-	}
 	if err := r.gateway.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := te.receive(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the end the connection gives %v, want its end", err)
+	}
+	if page, err := r.store.Payments(t.Context(), mid, payment.ID{}, 10); err != nil || len(page) != 1 || page[0].Amount != 4200 || page[0].State != payment.Approved {
+		t.Errorf("on record is %+v, %v", page, err)
+	}
 	r.start(set)
 	te.connect()
-	te.code(te.sale(100), "00")
+	if again := te.code(first, "00"); again.Get(iso8583.RRN) != a.Get(iso8583.RRN) {
+		t.Errorf("asked again it is %s, before it was %s", again.Get(iso8583.RRN), a.Get(iso8583.RRN))
+	}
+	late.connect()
+	late.code(second, "00")
+	te.code(te.sale(300), "00")
+	var sums []int64
+	for _, e := range r.bank.Entries() {
+		sums = append(sums, e.Amount)
+	}
+	if !slices.Equal(sums, []int64{4200, 100, 300}) {
+		t.Errorf("the bank has %v", sums)
+	}
+}
+
+// TestSocketGarbageFromNetwork: what a network sends and nobody can read has no
+// effect, is counted whole, and is evidence of which there is a bounded amount.
+func TestSocketGarbageFromNetwork(t *testing.T) {
+	const flood = 2000
+	network, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { network.Close() })
+	strange := iso8583.Network().New("0930")
+	strange.Set(iso8583.STAN, "000001")
+	raw, err := strange.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var frames []byte
+	for range flood {
+		if frames, err = iso8583.AppendFrame(frames, iso8583.Network().Framing, raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if frames, err = iso8583.AppendFrame(frames, iso8583.Network().Framing, []byte("no message at all "+pan)); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // once; later connections are held and silent
+		for first := true; ; first = false {
+			conn, err := network.Accept()
+			if err != nil {
+				return
+			}
+			if first {
+				_, _ = conn.Write(frames)
+			}
+			t.Cleanup(func() { conn.Close() })
+		}
+	}()
+	r := newRig(t, setup{network: network.Addr().String(), line: gateway.Line{NoSignOn: true}})
+	s := r.await("all is counted", func(s gateway.Snapshot) bool { return s.Garbage == flood+1 && s.Commits == 0 })
+	if n := s.Counters[payment.OutcomeUnreadable]; n != flood+1 {
+		t.Errorf("counted are %d, want %d", n, flood+1)
+	}
+	e := r.evidence()
+	facts := strings.Count(e, `"link":"platform-network/UnionPay","line":"icbc","detail":"format"`)
+	// One second may have ended within the flood, or two on a slow machine.
+	if facts < 50 || facts > 250 || facts+int(s.Counters[gateway.CountSuppressed]) != flood+1 {
+		t.Errorf("%d facts, %d only counted", facts, s.Counters[gateway.CountSuppressed])
+	}
+	if strings.Contains(e, pan) {
+		t.Error("what was garbage is repeated in evidence")
+	}
 }

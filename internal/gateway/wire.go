@@ -431,7 +431,6 @@ func (s *strand) read() {
 		m, err := w.dialect.Decode(frame)
 		if err != nil {
 			// The stream may be out of step: what is in flight is decided by time-outs.
-			g.count.garbage.Add(1)
 			g.linkError(w, "format")
 			return
 		}
@@ -471,17 +470,18 @@ func (s *strand) take(m *iso8583.Message) {
 			}
 		}
 	default:
-		g.count.garbage.Add(1)
 		g.linkError(w, "format")
 	}
 }
 
-// linkError counts and logs what a network sent and nobody can read.
+// linkError counts, logs and puts on record what a network sent and nobody can
+// read; the records are as few as those of refused messages.
 func (g *Gateway) linkError(w *wire, detail string) {
+	g.count.garbage.Add(1)
 	g.o.Log.Warn("network message not understood", "link", w.Name, "detail", detail)
 	g.post(func(x *Exchange, now time.Time) {
 		if !x.Halted() {
-			x.Count["link_"+payment.Outcome(detail)]++
+			x.refusal(now, 0, x.Book.Unreadable(now, w.Network, w.Name, detail, x))
 		}
 	})
 }

@@ -90,6 +90,7 @@ const (
 	OutcomeBadVersion    Outcome = "bad_version"
 	OutcomeBadPIN        Outcome = "bad_pin"
 	OutcomeNoKeys        Outcome = "no_keys"
+	OutcomeUnreadable    Outcome = "link_format" // a network's, not a terminal's
 	OutcomeUnregistered  Outcome = "unregistered_terminal"
 	OutcomeBarred        Outcome = "barred"
 	OutcomeForbidden     Outcome = "operation_not_permitted"

@@ -155,6 +155,16 @@ func (b *Book) LinkStatus(now time.Time, link string, state evidence.State, late
 	return s
 }
 
+// Unreadable tells of bytes from a network that are no answer to anything. They
+// name nobody, so neither does it; nothing is decided by them.
+func (b *Book) Unreadable(now time.Time, network, link, detail string, env Env) Decision {
+	s := &Step{At: now}
+	f := b.facts(s, nil)
+	f.begin(evidence.GatewayError, env.NewID(now).String(), detail, now, "")
+	f.str("link", "platform-network/"+network).str("line", link).str("detail", detail).end()
+	return Decision{Step: s, Outcome: OutcomeUnreadable}
+}
+
 // Profile is the directory's answer about a terminal; nil if it is not
 // registered.
 func (b *Book) Profile(tid string) *Profile { return b.directory.Terminal(tid) }
