@@ -59,10 +59,18 @@ type Keeper interface {
 	Transaction(ctx context.Context, id uuid.UUID) (payment.Transaction, error)
 }
 
+// Investigation is what the surface asks; *investigation.Live is one.
+type Investigation interface {
+	// Read calls use with the answers of the present moment; see investigation.Live.
+	Read(use func(*investigation.Current))
+}
+
 // Options are what a Server is made with.
 type Options struct {
 	Keeper Keeper
-	Live   *investigation.Live
+	Live   Investigation
+	// Nodes are the other servers on the same database; nil where there are none.
+	Nodes Nodes
 	// Ready says why the service cannot serve now, nil where it can.
 	Ready func(ctx context.Context) error
 	// Release ends a risk hold; nil where no payments are taken.

@@ -38,6 +38,9 @@ func (s *Server) getWhereabouts(c *call) error {
 			keys = keysOf{ref: t.RRN, mid: t.MID, tid: t.TID, stan: t.STAN}
 		}
 	}
+	if done, err := c.elsewhere(keys.mid); done {
+		return err
+	}
 	text := wantsText(c.Request)
 	lang := language(c.Request)
 	var body bytes.Buffer
@@ -62,6 +65,11 @@ func (s *Server) getWhereabouts(c *call) error {
 		return fail
 	case len(candidates) > 1:
 		return &problem{Status: http.StatusConflict, Detail: "several payments have this reference", Hint: "ask by one of the ids", Candidates: candidates}
+	case body.Len() == 0 && keys.mid == "":
+		if done, err := c.others(); done {
+			return err
+		}
+		return missing()
 	case body.Len() == 0:
 		return missing()
 	}

@@ -41,6 +41,15 @@ const (
 	Find
 	// Tell: answer whoever asked with Token, by Err.
 	Tell
+	// Pass: this exchange does not decide for the merchant: hand the message of Conn
+	// to the node that does.
+	Pass
+	// Reread: read the rows that Step has from the store as they are there, with those
+	// that stand under the same keys, and report by Rereads.
+	Reread
+	// Reserve: take Count numbers from the store that no other node gets, none below
+	// From, and report by Reserved.
+	Reserve
 	// Halt: what is durable is no longer known. Stop, and start again from the
 	// journal; nothing further will be decided.
 	Halt
@@ -56,6 +65,8 @@ type Action struct {
 	Answer  *payment.Answer
 	MID     string
 	RRN     string
+	From    int64
+	Count   int64
 	Err     error
 }
 
@@ -85,6 +96,9 @@ type Config struct {
 	ForgetEvery, ForgetAfter time.Duration
 	// Older is true where the store holds transactions that Restore did not bring.
 	Older bool
+	// Division is set where several nodes share the store; then nothing is decided
+	// before Adopt.
+	Division *Division
 }
 
 func (c *Config) defaults() {
@@ -124,6 +138,9 @@ const (
 	CountStray       payment.Outcome = "stray_response"
 	CountViolation   payment.Outcome = "invariant_violated"
 	CountSuppressed  payment.Outcome = "evidence_suppressed"
+	CountReread      payment.Outcome = "read_again"
+	CountPassed      payment.Outcome = "passed_on"
+	CountAbandoned   payment.Outcome = "abandoned"
 )
 
 // job is one request of a terminal from its coming to its answer.
@@ -134,6 +151,7 @@ type job struct {
 	profile  *payment.Profile
 	id       payment.ID // of the transaction or inquiry that it waits for
 	ended    bool
+	rereads  int
 }
 
 // line is one terminal: requests are decided one at a time, in order.
@@ -162,7 +180,10 @@ type write struct {
 	// again decides anew where the journal refused the step; nil where a refusal
 	// ends the request.
 	again func(now time.Time)
-	told  uint64 // the token with which a person waits for it; 0 for none
+	// abandoned: its part was given up while it was being written. Whoever decides
+	// for it now reads what became of it.
+	abandoned bool
+	told      uint64 // the token with which a person waits for it; 0 for none
 }
 
 // Exchange is the core of the gateway. Feed it one input at a time, with times
@@ -184,9 +205,11 @@ type Exchange struct {
 
 	token  uint64
 	writes map[uint64]*write
-	finds  map[uint64]func(now time.Time, t *payment.Transaction)
-	locks  map[payment.ID]int
-	wait   map[payment.ID][]func(now time.Time)
+	// rereads are steps that were refused because the store has other rows.
+	rereads map[uint64]*write
+	finds   map[uint64]func(now time.Time, t *payment.Transaction)
+	locks   map[payment.ID]int
+	wait    map[payment.ID][]func(now time.Time)
 
 	flights map[payment.ID]*flight
 	owing   map[owed]pendingAttempt // attempts without an answer
@@ -200,6 +223,11 @@ type Exchange struct {
 
 	rrnHour  int64
 	rrnCount int
+
+	// Where several nodes share the store, see division.go.
+	held, leaving payment.PartSet
+	ranges        []numberRange
+	reserving     bool
 
 	refusals int // evidence of refused messages in this second
 	second   int64
@@ -215,7 +243,7 @@ type owed struct {
 // other input.
 func New(cfg Config, book *payment.Book) (*Exchange, error) {
 	cfg.defaults()
-	x := &Exchange{cfg: cfg, Book: book, Count: Counters{}, lines: map[string]*line{}, conns: map[Conn]*job{}, writes: map[uint64]*write{},
+	x := &Exchange{cfg: cfg, Book: book, Count: Counters{}, lines: map[string]*line{}, conns: map[Conn]*job{}, writes: map[uint64]*write{}, rereads: map[uint64]*write{},
 		finds: map[uint64]func(time.Time, *payment.Transaction){}, locks: map[payment.ID]int{}, wait: map[payment.ID][]func(time.Time){},
 		flights: map[payment.ID]*flight{}, owing: map[owed]pendingAttempt{}, links: map[string]*link{}, networks: map[string]*network{},
 		issuers: map[string]*health{}}
@@ -253,27 +281,33 @@ func (x *Exchange) Start(now time.Time) {
 	x.forgotAt = now
 	x.restoreRRN(now)
 	for _, t := range x.sorted() {
-		if t.NetworkSTAN != "" && t.State.Open() {
-			if l := x.links[t.Link]; l != nil {
-				l.taken[t.NetworkSTAN] = t.ID
-				l.next = max(l.next, number(t.NetworkSTAN))
-			}
-		}
-		if t.State == payment.Sent {
-			x.expire(now, t.ID)
-		}
-		for _, kind := range [...]payment.MessageKind{payment.Undo, payment.Advise} {
-			if o := x.Book.Owed(t.ID, kind); o != nil {
-				// A clock that was ahead when it was written must not delay it for long.
-				next := o.Next
-				if latest := now.Add(x.Book.Policy.RepeatMost); next.After(latest) {
-					next = latest
-				}
-				x.timers.push(timer{at: next, kind: timeRepeat, id: t.ID, message: kind})
-			}
-		}
+		x.resume(now, t)
 	}
 	x.timers.push(timer{at: now.Add(healthEvery), kind: timeHealth})
+	x.reserve(now)
+}
+
+// resume goes on with one transaction as the store has it.
+func (x *Exchange) resume(now time.Time, t *payment.Transaction) {
+	if l := x.links[t.Link]; l != nil && t.NetworkSTAN != "" && t.State.Open() {
+		l.taken[t.NetworkSTAN] = t.ID
+		if n := number(t.NetworkSTAN); n >= l.first && n <= l.last {
+			l.next = max(l.next, n)
+		}
+	}
+	if t.State == payment.Sent {
+		x.expire(now, t.ID)
+	}
+	for _, kind := range [...]payment.MessageKind{payment.Undo, payment.Advise} {
+		if o := x.Book.Owed(t.ID, kind); o != nil {
+			// A clock that was ahead when it was written must not delay it for long.
+			next := o.Next
+			if latest := now.Add(x.Book.Policy.RepeatMost); next.After(latest) {
+				next = latest
+			}
+			x.timers.push(timer{at: next, kind: timeRepeat, id: t.ID, message: kind})
+		}
+	}
 }
 
 // Request takes a decoded message of a terminal.
@@ -288,6 +322,12 @@ func (x *Exchange) Request(now time.Time, conn Conn, r *payment.Request) {
 		d, _, _ := x.Book.Admit(now, r, x)
 		r.Card.Wipe()
 		x.refusal(now, conn, d)
+		return
+	}
+	if !x.decides(p.MID) {
+		x.Count[CountPassed]++
+		r.Card.Wipe()
+		x.do(Action{Kind: Pass, Conn: conn})
 		return
 	}
 	l := x.lines[r.TID]
@@ -313,7 +353,7 @@ func (x *Exchange) Request(now time.Time, conn Conn, r *payment.Request) {
 	case x.drain:
 		x.turnAway(now, conn, r, CountDraining, "draining")
 		return
-	case len(l.queue) >= x.cfg.QueuePerTerminal || x.requests >= x.cfg.MaxRequests || len(x.writes) >= x.cfg.MaxCommits:
+	case len(l.queue) >= x.cfg.QueuePerTerminal || x.requests >= x.cfg.MaxRequests || len(x.writes) >= x.cfg.MaxCommits || !x.numbered():
 		x.turnAway(now, conn, r, CountOverload, "overload")
 		return
 	}
@@ -445,6 +485,9 @@ func (x *Exchange) begin(now time.Time, j *job) {
 }
 
 func (x *Exchange) decide(now time.Time, j *job) {
+	if j.ended {
+		return // given up meanwhile
+	}
 	d := x.Book.Request(now, j.request, j.profile, x)
 	if d.Older {
 		x.token++
@@ -523,6 +566,9 @@ func (x *Exchange) Committed(now time.Time, token uint64, err error) {
 		return
 	}
 	delete(x.writes, token)
+	if w.abandoned {
+		return
+	}
 	s := w.decision.Step
 	refused := errors.Is(err, payment.ErrRefused)
 	switch {
@@ -533,12 +579,10 @@ func (x *Exchange) Committed(now time.Time, token uint64, err error) {
 		x.do(Action{Kind: Halt, Err: err})
 		return
 	}
-	for i := range s.Transactions {
-		x.unlock(s.Transactions[i].ID)
+	if conflicting(err) && x.reread(w) {
+		return
 	}
-	for i := range s.Outgoing {
-		x.unlock(s.Outgoing[i].Payment)
-	}
+	x.unlockAll(s)
 	if err == nil {
 		if w.decision.Outcome != "" && w.decision.Urgent {
 			x.Count[w.decision.Outcome]++
@@ -561,12 +605,7 @@ func (x *Exchange) Committed(now time.Time, token uint64, err error) {
 		}
 		x.do(Action{Kind: Tell, Token: w.told, Err: err})
 	}
-	for i := range s.Transactions {
-		x.wake(now, s.Transactions[i].ID)
-	}
-	for i := range s.Outgoing {
-		x.wake(now, s.Outgoing[i].Payment)
-	}
+	x.wakeAll(now, s)
 }
 
 // waits reports whether a request waits for a network after its step.
@@ -678,7 +717,7 @@ func (x *Exchange) Drain(now time.Time) { x.at(now); x.drain = true }
 // Drained reports whether nothing is under way. Reversals that are owed are on
 // record and wait for the next start.
 func (x *Exchange) Drained() bool {
-	return x.drain && x.requests == 0 && len(x.flights) == 0 && len(x.writes) == 0 && len(x.finds) == 0
+	return x.drain && x.requests == 0 && len(x.flights) == 0 && len(x.writes) == 0 && len(x.rereads) == 0 && len(x.finds) == 0
 }
 
 // Load is how much is under way, for metrics.

@@ -102,6 +102,7 @@ func (x *Exchange) Tick(now time.Time) {
 			t.call(now)
 		case timeHealth:
 			x.checkup(now)
+			x.reserve(now)
 			x.timers.push(timer{at: now.Add(healthEvery), kind: timeHealth})
 		}
 	}
@@ -114,6 +115,11 @@ func (x *Exchange) NewID(at time.Time) payment.ID { return x.cfg.NewID(at) }
 // the day of the year, the hour, and six digits of a counter. It never goes back,
 // also when the clock does; part of payment.Env.
 func (x *Exchange) NextRRN(at time.Time) string {
+	if x.cfg.Division != nil && len(x.ranges) > 0 {
+		hour, count := x.nextOfRange()
+		x.reserve(x.now)
+		return rrn(hour, count)
+	}
 	if h := at.Unix() / 3600; h > x.rrnHour {
 		x.rrnHour, x.rrnCount = h, 0
 	}

@@ -23,6 +23,9 @@ type Store interface {
 	// ByRRN returns the transactions of a merchant with a retrieval reference
 	// number, the latest first; none is no error.
 	ByRRN(ctx context.Context, mid, rrn string) ([]payment.Transaction, error)
+	// Now returns the rows that a step writes as they stand, those of its
+	// transactions also by their keys; what is not there is left out.
+	Now(ctx context.Context, s *payment.Step) (*payment.Step, error)
 }
 
 // CardRange says what cards that begin so are.
@@ -67,8 +70,11 @@ type Options struct {
 	Store     Store
 	Keys      keyring.Keyring
 	Door      Door
-	Lines     []Line
-	Ranges    []CardRange
+	// Neighbours are set together with Exchange.Division; nil: this gateway has the
+	// store to itself.
+	Neighbours *Neighbours
+	Lines      []Line
+	Ranges     []CardRange
 	// Acquirer is our institution's code, field 32; up to eleven digits.
 	Acquirer string
 	// DrainWithin bounds the wait for what is under way when stopping; default
@@ -100,6 +106,9 @@ func (o *Options) defaults() {
 	span(&d.FrameWithin, 10*time.Second)
 	span(&d.WriteWithin, 10*time.Second)
 	span(&o.DrainWithin, 40*time.Second)
+	if o.Neighbours != nil {
+		span(&o.Neighbours.Patience, 5*time.Second)
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -123,6 +132,8 @@ type Gateway struct {
 	o        Options
 	exchange *Exchange // of the loop alone
 	listener net.Listener
+	nodes    net.Listener  // for other gateways; nil where there are none
+	serves   atomic.Uint64 // a payment.PartSet: what the exchange decides for
 	lines    map[string]*wire
 
 	mu      sync.Mutex
@@ -148,7 +159,7 @@ type Gateway struct {
 		all map[*peer]bool
 	}
 	count struct {
-		connections, refused, garbage, slow, unsent, unencoded, frames atomic.Uint64
+		connections, refused, garbage, slow, unsent, unencoded, frames, relayed, undecided atomic.Uint64
 	}
 }
 
@@ -174,11 +185,15 @@ func Start(o Options) (*Gateway, error) {
 	if g.listener, err = net.Listen("tcp", o.Door.Address); err != nil {
 		return nil, fault.New(fault.Internal, "listen for terminals", o.Door.Address, err, "choose a free port, or :0 for any")
 	}
+	if err := g.openNodes(); err != nil {
+		g.listener.Close()
+		return nil, err
+	}
 	x.Start(o.Now())
 	for _, w := range g.lines {
 		w.start()
 	}
-	g.doors.Go(g.accept)
+	g.doors.Go(func() { g.accept(g.listener, g.o.Door.TLS, false) })
 	go g.loop()
 	return g, nil
 }
@@ -223,6 +238,9 @@ func (g *Gateway) loop() {
 	drain := func() {
 		stop, deadline = nil, g.o.Now().Add(g.o.DrainWithin)
 		g.listener.Close()
+		if g.nodes != nil {
+			g.nodes.Close()
+		}
 		x.Drain(g.o.Now())
 	}
 	for {
@@ -314,6 +332,23 @@ func (g *Gateway) act(a *Action) {
 				p.peer.shut()
 			}
 		}
+	case Reread:
+		token, step := a.Token, a.Step
+		g.writes.Go(func() {
+			rows, err := g.o.Store.Now(g.closing, step)
+			if err != nil {
+				rows = nil
+				g.o.Log.Error("rows not read again", "merchant", step.MID, "error", err)
+			}
+			g.post(func(x *Exchange, now time.Time) { x.Rereads(now, token, rows) })
+		})
+	case Pass:
+		if p := g.collect(a.Conn); p != nil {
+			profile := g.o.Directory.Terminal(p.message.Get(iso8583.TID))
+			g.doors.Go(func() { g.pass(p, payment.PartOf(profile.MID)) })
+		}
+	case Reserve:
+		g.numbers(a.From, a.Count)
 	case Tell:
 		g.tell(a.Token, a.Err)
 	case Halt:
@@ -327,7 +362,7 @@ func (g *Gateway) delivered() bool {
 	g.peers.Lock()
 	defer g.peers.Unlock()
 	for p := range g.peers.all {
-		if p.unwritten.Load() > 0 {
+		if p.unwritten.Load() > 0 || g.nodes != nil && p.waiting.Load() > 0 {
 			return false
 		}
 	}
@@ -338,6 +373,9 @@ func (g *Gateway) delivered() bool {
 // first, then what is being written, then the links.
 func (g *Gateway) finish() {
 	g.listener.Close()
+	if g.nodes != nil {
+		g.nodes.Close()
+	}
 	g.close()
 	g.peers.Lock()
 	for p := range g.peers.all {
@@ -365,6 +403,11 @@ type Snapshot struct {
 	Connections                    int
 	Accepted, Refused, Garbage     uint64
 	Slow, Frames, Unsent, Unstated uint64
+	// Held are the parts of the merchants that are decided here, where several
+	// gateways share a store. Relayed are messages that were passed on to another,
+	// Undecided those for which none was found in time.
+	Held               payment.PartSet
+	Relayed, Undecided uint64
 }
 
 // Snapshot asks the loop for its state. The error is that of ctx, or ErrHalted
@@ -372,7 +415,7 @@ type Snapshot struct {
 func (g *Gateway) Snapshot(ctx context.Context) (Snapshot, error) {
 	got := make(chan Snapshot, 1)
 	g.post(func(x *Exchange, _ time.Time) {
-		s := Snapshot{Counters: Counters{}, Links: x.Links(), Transactions: x.Book.Len()}
+		s := Snapshot{Counters: Counters{}, Links: x.Links(), Transactions: x.Book.Len(), Held: x.Holds()}
 		for k, v := range x.Count {
 			s.Counters[k] = v
 		}
@@ -387,6 +430,7 @@ func (g *Gateway) Snapshot(ctx context.Context) (Snapshot, error) {
 		c := &g.count
 		s.Accepted, s.Refused, s.Garbage = c.connections.Load(), c.refused.Load(), c.garbage.Load()
 		s.Slow, s.Frames, s.Unsent, s.Unstated = c.slow.Load(), c.frames.Load(), c.unsent.Load(), c.unencoded.Load()
+		s.Relayed, s.Undecided = c.relayed.Load(), c.undecided.Load()
 		return s, nil
 	case <-g.done:
 		return Snapshot{}, ErrHalted

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -25,6 +26,9 @@ type peer struct {
 	waiting atomic.Int64 // requests without an answer
 	// unwritten counts answers that were handed over and are not on the wire.
 	unwritten atomic.Int64
+	passed    bool // another gateway: what it sends has been passed on already
+	relaying  sync.Mutex
+	relays    map[string]*relay // by address
 }
 
 // pending is a request that waits for its answer. Each request has a Conn of its
@@ -35,16 +39,24 @@ type pending struct {
 	message *iso8583.Message // echoed in the answer; it holds card data
 	kind    iso8583.Kind
 	signed  bool
+	frame   []byte // as it came, where it may have to be passed on; it holds card data
 }
 
 type delivery struct {
 	pending *pending
 	answer  *payment.Answer
+	frame   []byte // an answer of another gateway, instead of the two
 }
 
 func (p *pending) drop() {
 	p.peer.waiting.Add(-1)
 	p.message.Wipe()
+	p.forget()
+}
+
+func (p *pending) forget() {
+	clear(p.frame)
+	p.frame = nil
 }
 
 // collect takes a request out of those that wait; nil where it is gone.
@@ -56,9 +68,10 @@ func (g *Gateway) collect(c Conn) *pending {
 	return v.(*pending)
 }
 
-func (g *Gateway) accept() {
+// accept takes connections of terminals, or of other gateways (passed).
+func (g *Gateway) accept(listener net.Listener, config *tls.Config, passed bool) {
 	for {
-		conn, err := g.listener.Accept()
+		conn, err := listener.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return
@@ -86,10 +99,10 @@ func (g *Gateway) accept() {
 			// A terminal that lost its power says nothing; the system finds out.
 			_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 4})
 		}
-		if g.o.Door.TLS != nil {
-			conn = tls.Server(conn, g.o.Door.TLS)
+		if config != nil {
+			conn = tls.Server(conn, config)
 		}
-		p := &peer{gateway: g, conn: conn, out: make(chan delivery, g.o.Door.MaxWaiting), closed: make(chan struct{})}
+		p := &peer{gateway: g, passed: passed, conn: conn, out: make(chan delivery, g.o.Door.MaxWaiting), closed: make(chan struct{})}
 		g.peers.Lock()
 		g.peers.all[p] = true
 		g.peers.Unlock()
@@ -143,6 +156,7 @@ func (p *peer) read() {
 	var tickets []Conn // that may still wait; for Gone
 	defer func() {
 		p.shut()
+		p.hangUp()
 		g.peers.Lock()
 		delete(g.peers.all, p)
 		g.peers.Unlock()
@@ -195,6 +209,13 @@ func (p *peer) read() {
 			return
 		}
 		w := &pending{peer: p, ticket: Conn(g.tickets.Add(1)), message: m, kind: kind}
+		if g.o.Neighbours != nil {
+			w.frame = bytes.Clone(frame)
+			if part, elsewhere := g.passes(m); elsewhere {
+				g.doors.Go(func() { g.pass(w, part) })
+				continue
+			}
+		}
 		if len(tickets) >= 2*g.o.Door.MaxWaiting {
 			tickets = stillWaiting(g, tickets)
 		}
@@ -251,7 +272,7 @@ func (g *Gateway) garbage(detail string) {
 func (p *peer) answer(w *pending, a *payment.Answer) {
 	p.unwritten.Add(1)
 	select {
-	case p.out <- delivery{w, a}:
+	case p.out <- delivery{pending: w, answer: a}:
 	case <-p.closed:
 		p.undelivered(w)
 	default:
@@ -273,8 +294,11 @@ func (p *peer) write() {
 		select {
 		case d := <-p.out:
 			reached(replyBefore)
-			out, err := g.encodeAnswer(d.pending, d.answer)
-			d.pending.drop()
+			out, err := d.frame, error(nil)
+			if out == nil {
+				out, err = g.encodeAnswer(d.pending, d.answer)
+				d.pending.drop()
+			}
 			if err == nil {
 				_ = p.conn.SetWriteDeadline(time.Now().Add(g.o.Door.WriteWithin))
 				err = iso8583.WriteFrame(p.conn, g.o.Door.Dialect.Framing, out)
@@ -296,6 +320,10 @@ func (p *peer) write() {
 			for {
 				select {
 				case d := <-p.out:
+					if d.pending == nil {
+						p.unwritten.Add(-1)
+						continue
+					}
 					p.undelivered(d.pending)
 				default:
 					return

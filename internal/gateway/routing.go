@@ -56,6 +56,8 @@ type link struct {
 	heard     time.Time // when it last answered anything
 	heardSent time.Time // when the latest answered request had been sent
 	next      int       // the last STAN that was given out
+	first     int       // STANs are given out from first to last
+	last      int
 	taken     map[string]payment.ID
 	resting   []resting
 	since     time.Time // when it last changed between connected and not
@@ -101,7 +103,12 @@ func (x *Exchange) buildLinks() error {
 			n = &network{name: c.Network}
 			x.networks[c.Network] = n
 		}
-		l := &link{LinkConfig: c, name: c.Name, network: n, taken: map[string]payment.ID{}}
+		l := &link{LinkConfig: c, name: c.Name, network: n, taken: map[string]payment.ID{}, first: 1, last: 999999}
+		if d := x.cfg.Division; d != nil && d.Slots > 1 {
+			share := 999999 / d.Slots
+			l.first, l.last = d.Slot*share+1, (d.Slot+1)*share
+			l.next = l.first - 1
+		}
 		n.links = append(n.links, l)
 		x.links[c.Name] = l
 		x.byName = append(x.byName, l)
@@ -202,11 +209,11 @@ func (x *Exchange) take(l *link, issuer string) payment.Route {
 }
 
 // stan gives the next trace number of the link that no open message has. After
-// 999999 it begins anew. "" where all are taken.
+// the last it begins anew. "" where all are taken.
 func (l *link) stan() string {
-	for range 999999 {
-		if l.next++; l.next > 999999 {
-			l.next = 1
+	for range l.last - l.first + 1 {
+		if l.next++; l.next > l.last {
+			l.next = l.first
 		}
 		var b [6]byte
 		put(b[:], l.next)
