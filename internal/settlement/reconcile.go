@@ -245,9 +245,10 @@ const none = -1
 
 // passes is the number of keys by which a line finds its transaction, strongest
 // first: retrieval reference and amount; retrieval reference; terminal, trace
-// number and amount; approval code, last four digits and amount. A weaker one
-// never overrules a stronger that disagrees.
-const passes = 4
+// number and amount; approval code, last four digits and amount; of a refund
+// terminal, last four digits and amount. A weaker one never overrules a stronger
+// that disagrees.
+const passes = 5
 
 type reconciler struct {
 	c      *Clearing
@@ -327,6 +328,8 @@ func matchKey(pass int, k evidence.Kind, keys *Keys, amount int64) string {
 		return side + keys.TID + "/" + keys.STAN + "/" + strconv.FormatInt(amount, 10)
 	case pass == 3 && keys.AuthCode != "" && len(keys.PAN) >= 4:
 		return side + keys.AuthCode + "/" + keys.PAN[len(keys.PAN)-4:] + "/" + strconv.FormatInt(amount, 10)
+	case pass == 4 && k == evidence.Refund && keys.TID != "" && len(keys.PAN) >= 4:
+		return side + keys.TID + "/" + keys.PAN[len(keys.PAN)-4:] + "/" + strconv.FormatInt(amount, 10)
 	}
 	return ""
 }
@@ -355,6 +358,16 @@ func (r *reconciler) pair() {
 	}
 }
 
+// own is the line's own retrieval reference. A refund is sent to the network under
+// the reference of the payment that it gives back, which then names that and no
+// refund; "" where it does, or there is none.
+func (l *NetworkLine) own() string {
+	if l.Kind == evidence.Refund && l.RRN == l.OriginalRRN {
+		return ""
+	}
+	return l.RRN
+}
+
 func (l *NetworkLine) charge() bool {
 	return l.Kind == evidence.Sale || l.Kind == evidence.Completion || l.Kind == evidence.NoKind
 }
@@ -368,7 +381,7 @@ func (r *reconciler) match(i, pass int) {
 	for _, j := range r.ours[pass][k] {
 		o := &r.c.Ours[j]
 		// A weaker key does not overrule a retrieval reference that disagrees.
-		if r.taken[j] || l.RRN != "" && o.RRN != "" && l.RRN != o.RRN {
+		if r.taken[j] || l.own() != "" && o.RRN != "" && l.own() != o.RRN {
 			continue
 		}
 		r.taken[j], r.of[i] = true, j
@@ -418,7 +431,7 @@ func (r *reconciler) conclude(i int) {
 func (r *reconciler) seen(l *NetworkLine) bool {
 	for p := range passes {
 		for _, j := range r.ours[p][matchKey(p, l.Kind, &l.Keys, l.Amount)] {
-			if o := &r.c.Ours[j]; r.taken[j] && (l.RRN == "" || o.RRN == "" || l.RRN == o.RRN) {
+			if o := &r.c.Ours[j]; r.taken[j] && (l.own() == "" || o.RRN == "" || l.own() == o.RRN) {
 				return true
 			}
 		}
