@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -83,8 +82,15 @@ type town struct {
 	// policy and times of the offices.
 	policy settlement.Policy
 	times  backoffice.Times
+	late   []late
 	// trouble are errors of tasks that a person would have to look at.
 	trouble []error
+}
+
+// late is a file that comes on a later day.
+type late struct {
+	day        int
+	name, file string
 }
 
 // sold is what the network knows of a transaction.
@@ -125,7 +131,7 @@ func (e *env) Route(r *payment.Request, o *payment.Transaction) payment.Route {
 // says.
 func newTown(t testing.TB, scenario string) *town {
 	t.Helper()
-	w := &town{TB: t, dir: t.TempDir(), now: time.Date(2026, 3, 2, 9, 0, 0, 0, china), policy: settlement.DefaultPolicy()}
+	w := &town{TB: t, dir: room(t), now: time.Date(2026, 3, 2, 9, 0, 0, 0, china), policy: settlement.DefaultPolicy()}
 	s, err := custody.ParseScenario(strings.NewReader("name: CUSTODY\nzone: Asia/Shanghai\ncustomers: [{account: \"" + safe + "\", name: Example Acquiring, balance: 100000000}]\n" + scenario))
 	if err != nil {
 		t.Fatal(err)
@@ -142,6 +148,16 @@ func newTown(t testing.TB, scenario string) *town {
 	}
 	w.book = payment.NewBook(payment.DefaultPolicy("main"), profiles(), nil)
 	return w
+}
+
+// room is a directory in memory where the system has one: what is tested here is
+// not the disk.
+func room(t testing.TB) string {
+	if dir, err := os.MkdirTemp("/dev/shm", "backoffice-"); err == nil {
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		return dir
+	}
+	return t.TempDir()
 }
 
 func profiles() payment.Profiles {
@@ -168,7 +184,8 @@ func (w *town) newOffice() *backoffice.Office {
 	dir := func(part ...string) backoffice.Dir {
 		return backoffice.Dir(filepath.Join(append([]string{w.dir}, part...)...))
 	}
-	return &backoffice.Office{Keeper: w.db, Vault: vault{}, Now: func() time.Time { return w.now }, Policy: w.policy, Calendars: calendar.Builtin, Zone: china,
+	return &backoffice.Office{Keeper: w.db, Vault: vault{}, Now: func() time.Time { return w.now }, Policy: w.policy, Merchants: merchant.DefaultPolicy(),
+		Calendars: calendar.Builtin, Zone: china,
 		Times:    w.times,
 		Networks: []backoffice.Network{{Name: "UnionPay", Currency: cny, Zone: china, Cutoff: 23 * time.Hour, Clearing: dir("clearing")}},
 		Banks: []backoffice.Bank{{Name: "CUSTODY", Currency: cny, Zone: china, MostPerPayout: 500000,
@@ -240,10 +257,24 @@ func (w *town) merchant(mid string) merchant.Merchant {
 // state freezes, suspends or activates a merchant by two people.
 func (w *town) state(mid string, s merchant.State, r merchant.Reason) {
 	w.Helper()
-	p := merchant.DefaultPolicy()
 	m := w.merchant(mid)
-	m = w.change(m.ProposeStatus(w.now, "anne", s, r, "case 7", "ordered", &p))
-	w.change(m.Approve(w.now, "bert", m.Proposed, &p, merchant.Trade{}))
+	p := merchant.DefaultPolicy()
+	w.change(m.ProposeStatus(w.now, "anne", s, r, "case 7", "ordered", &p))
+	w.decide(mid, func(m *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
+		return m.Approve(w.now, "bert", m.Proposed, p, merchant.Trade{})
+	})
+}
+
+// decide has people decide about a merchant; a process that ends in it is begun
+// again, and what was decided stays.
+func (w *town) decide(mid string, decide func(*merchant.Merchant, *merchant.Policy) (merchant.Change, error)) {
+	w.Helper()
+	var again bool
+	w.living(func() {
+		if _, err := w.office.Change(context.Background(), mid, decide); err != nil {
+			w.Fatal(err)
+		}
+	}, &again)
 }
 
 // take has the till of a merchant do something, and the network approve it.
@@ -550,5 +581,3 @@ func (w *town) audit() {
 func accountOfPayout(p settlement.Payout) string {
 	return string(p.Account.Sealed[strings.IndexByte(string(p.Account.Sealed), '=')+1:])
 }
-
-var _ = errors.New
