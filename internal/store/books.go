@@ -221,7 +221,7 @@ func (s *Store) past(ctx context.Context, mid string, counts func(*ledger.Transf
 
 // snapshot runs f on one moment of the database.
 func (s *Store) snapshot(ctx context.Context, f func(queryFunc) error) error {
-	return snapshot(ctx, s.read, s.dialect, f)
+	return snapshot(ctx, s.read.DB, s.dialect, f)
 }
 
 func snapshot(ctx context.Context, db *sql.DB, d dialect, f func(queryFunc) error) error {
@@ -230,5 +230,8 @@ func snapshot(ctx context.Context, db *sql.DB, d dialect, f func(queryFunc) erro
 		return err
 	}
 	defer tx.Rollback()
-	return f(tx.QueryContext)
+	return f(func(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+		observe(query)
+		return tx.QueryContext(ctx, query, args...)
+	})
 }

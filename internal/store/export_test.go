@@ -70,7 +70,8 @@ func WrittenTables() (out []Written) {
 		for v := insert; v <= remove; v++ {
 			w.Statements = append(w.Statements, t.many(v))
 			if v >= replace {
-				w.Statements = append(w.Statements, t.one(v))
+				one, _ := t.one(v)
+				w.Statements = append(w.Statements, one)
 			} else {
 				w.Statements = append(w.Statements, t.values(v, 2))
 			}

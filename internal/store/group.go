@@ -65,7 +65,7 @@ func (g *groupState) run() {
 			batch = g.gather(append(batch[:0], j))
 			g.commit(batch)
 		case c := <-g.s.controls:
-			c.done <- c.do(g)
+			c.done <- g.obey(c)
 		case <-g.s.stop:
 			for { // what was accepted is written
 				select {

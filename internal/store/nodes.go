@@ -1,12 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"sync"
 	"time"
@@ -23,20 +21,28 @@ const Slots = 8
 // Place is where a node can be reached by the others.
 type Place struct {
 	Node string
-	// Slot is which of the ranges of numbers is the node's, from 0; it keeps it for
-	// life.
-	Slot int
 	// Relay is host:port, where it takes messages of terminals that other nodes
-	// pass on. Web is the base URL of its HTTP surface.
+	// pass on. Web is the base URL of its HTTP surface; "" for a node that is
+	// leaving and takes nothing more.
 	Relay, Web string
 }
 
 // Survey is who lives and decides, as of one moment.
 type Survey struct {
-	// Living are the nodes whose lock is held, in the order of their slots.
+	// Living are the nodes whose lock is held, in one order for all.
 	Living []Place
 	// Holder gives for each part the node that holds it, nil where none does.
 	Holder [payment.Parts]*Place
+}
+
+// Taking are the living nodes that take what is free: each has an equal share.
+func (s *Survey) Taking() (taking []Place) {
+	for _, p := range s.Living {
+		if p.Web != "" {
+			taking = append(taking, p)
+		}
+	}
+	return taking
 }
 
 // Free are the parts that nobody holds.
@@ -59,9 +65,10 @@ var ErrPart = errors.New("another node decides for this merchant")
 // merchants: a lost connection loses the right to write together with the means.
 // It is safe for concurrent use.
 type Nodes struct {
-	s     *Store
-	db    *sql.DB
-	place Place
+	s    *Store
+	db   *sql.DB
+	name string
+	slot int
 
 	mu   sync.Mutex
 	lost payment.PartSet
@@ -74,6 +81,16 @@ type control struct {
 	done chan error
 }
 
+// obey does what is asked; a connection that turns out to be lost is made anew by
+// whoever needs it next.
+func (g *groupState) obey(c *control) error {
+	err := c.do(g)
+	if err != nil && g.s.dialect.classify(err) == gone {
+		g.drop(gone)
+	}
+	return err
+}
+
 // parts is what the committer knows of the division; the zero value is none.
 type parts struct {
 	nodes *Nodes
@@ -81,20 +98,18 @@ type parts struct {
 }
 
 // Join makes the store one of several: from now on it writes payments only of
-// parts that it holds, which are none yet. The place's slot is given by the
-// database. fault.Usage for SQLite, which one node has to itself;
-// fault.Conflict where Slots nodes have joined before.
-func (s *Store) Join(ctx context.Context, place Place) (*Nodes, error) {
-	d, ok := s.dialect.(*postgres)
-	if !ok {
-		return nil, fault.New(fault.Usage, "join", s.dialect.String(), errors.New("an embedded database serves one node"), "several nodes need PostgreSQL")
+// parts that it holds, which are none yet. fault.Usage for SQLite, which one node
+// has to itself; fault.Conflict where Slots nodes have joined before.
+func (s *Store) Join(ctx context.Context) (*Nodes, error) {
+	d, err := s.several()
+	if err != nil {
+		return nil, err
 	}
 	db, err := d.admin(ctx, false)
 	if err != nil {
 		return nil, err
 	}
-	place.Node = s.options.Node
-	n := &Nodes{s: s, db: db, place: place, told: make(chan struct{}, 1)}
+	n := &Nodes{s: s, db: db, name: s.options.Node, told: make(chan struct{}, 1)}
 	if err = n.settle(ctx); err == nil {
 		err = s.control(ctx, func(g *groupState) error {
 			g.parts = parts{nodes: n, held: map[payment.Part]int64{}}
@@ -111,37 +126,48 @@ func (s *Store) Join(ctx context.Context, place Place) (*Nodes, error) {
 	return n, nil
 }
 
-// settle writes the node's place, taking the first free slot where it has none.
+// several gives the database where several nodes can share it.
+func (s *Store) several() (*postgres, error) {
+	if d, ok := s.dialect.(*postgres); ok {
+		return d, nil
+	}
+	return nil, fault.New(fault.Usage, "share", s.dialect.String(), errors.New("an embedded database serves one node"), "several nodes need PostgreSQL")
+}
+
+// settle takes the first free slot, unless the node has one from an earlier time.
 func (n *Nodes) settle(ctx context.Context) error {
-	p := &n.place
-	for range 20 {
-		tag, err := n.db.ExecContext(ctx, "UPDATE node_place SET relay = $2, web = $3, changed = $4 WHERE node = $1", p.Node, p.Relay, p.Web, time.Now().UnixMicro())
+	for range 3 * Slots {
+		rows, err := n.db.QueryContext(ctx, "SELECT node, slot FROM node_place")
 		if err != nil {
 			return err
 		}
-		if rows, err := tag.RowsAffected(); err != nil || rows == 1 {
-			return cmp.Or(err, n.db.QueryRowContext(ctx, "SELECT slot FROM node_place WHERE node = $1", p.Node).Scan(&p.Slot))
-		}
-		taken := make([]bool, Slots+1)
-		rows, err := n.db.QueryContext(ctx, "SELECT slot FROM node_place")
-		if err != nil {
-			return err
-		}
+		taken := make([]bool, Slots)
+		found := false
 		for rows.Next() {
+			var node string
 			var slot int
-			if err = rows.Scan(&slot); err == nil && slot < Slots {
+			if err = rows.Scan(&node, &slot); err != nil {
+				break
+			}
+			if node == n.name {
+				n.slot, found = slot, true
+			}
+			if slot < Slots {
 				taken[slot] = true
 			}
 		}
 		if err = errors.Join(err, rows.Err(), rows.Close()); err != nil {
 			return err
 		}
+		if found {
+			return n.Leave(ctx) // nobody is to look for it where it was before
+		}
 		slot := slices.Index(taken, false)
-		if slot == Slots {
+		if slot < 0 {
 			return fault.New(fault.Conflict, "join", n.s.dialect.String(), fmt.Errorf("%d nodes have joined before", Slots), "give this one the name of a node that is no more")
 		}
 		// Of two nodes that want the same slot one is refused and looks again.
-		_, err = n.db.ExecContext(ctx, "INSERT INTO node_place (node, slot, relay, web, changed) VALUES ($1, $2, $3, $4, $5)", p.Node, slot, p.Relay, p.Web, time.Now().UnixMicro())
+		_, err = n.db.ExecContext(ctx, "INSERT INTO node_place (node, slot, relay, web, changed) VALUES ($1, $2, '', '', $3)", n.name, slot, time.Now().UnixMicro())
 		if err != nil && n.s.dialect.classify(err) != constraint {
 			return err
 		}
@@ -149,8 +175,27 @@ func (n *Nodes) settle(ctx context.Context) error {
 	return errors.New("no slot could be taken")
 }
 
-// Place is the node's own.
-func (n *Nodes) Place() Place { return n.place }
+// Announce says where the node is: relay takes messages of terminals that others
+// pass on, host:port; web is the base URL of the HTTP surface. From then on it has
+// its share.
+func (n *Nodes) Announce(ctx context.Context, relay, web string) error {
+	_, err := n.db.ExecContext(ctx, "UPDATE node_place SET relay = $2, web = $3, changed = $4 WHERE node = $1", n.name, relay, web, time.Now().UnixMicro())
+	return n.s.failed("announce in", err)
+}
+
+// Leave takes the node out of those that get a share. What it holds it holds until
+// Release.
+func (n *Nodes) Leave(ctx context.Context) error {
+	_, err := n.db.ExecContext(ctx, "UPDATE node_place SET web = '', changed = $2 WHERE node = $1", n.name, time.Now().UnixMicro())
+	return n.s.failed("leave", err)
+}
+
+// Name is the node's own, Slot which of the ranges of numbers is its own, from 0
+// to Slots-1.
+func (n *Nodes) Name() string { return n.name }
+
+// Slot is that of the node.
+func (n *Nodes) Slot() int { return n.slot }
 
 // Close ends the membership: it gives up the parts that are still held.
 func (n *Nodes) Close() error {
@@ -178,12 +223,11 @@ func (s *Store) control(ctx context.Context, do func(g *groupState) error) error
 	}
 }
 
-// partClass is the first key of the locks of parts; the second is the part.
-var partClass = func() int32 {
-	h := fnv.New32a()
-	h.Write([]byte("daozhang part"))
-	return int32(h.Sum32() & 0x7fffffff)
-}()
+// partClass is the first key of the locks of parts; the second is the part. It
+// tells databases apart as the locks of nodes do.
+func (d *postgres) partClass() int32 { return int32(d.lockKey("parts of the merchants") & 0x7fffffff) }
+
+func (g *groupState) partClass() int32 { return g.s.dialect.(*postgres).partClass() }
 
 func numbers(p payment.PartSet) []int64 {
 	var list []int64
@@ -205,7 +249,7 @@ func (n *Nodes) Take(ctx context.Context, want payment.PartSet) (got payment.Par
 			return err
 		}
 		rows, err := g.session.query(ctx, `INSERT INTO node_part (part, node, times) SELECT part, $2, 1 FROM unnest($1::bigint[]) AS v(part)
-			ON CONFLICT (part) DO UPDATE SET node = excluded.node, times = node_part.times + 1 RETURNING part, times`, locked, n.place.Node)
+			ON CONFLICT (part) DO UPDATE SET node = excluded.node, times = node_part.times + 1 RETURNING part, times`, locked, n.name)
 		if err != nil {
 			return err
 		}
@@ -276,7 +320,7 @@ func (g *groupState) lockParts(ctx context.Context, list []int64) (got []int64, 
 	if len(list) == 0 {
 		return nil, nil
 	}
-	rows, err := g.session.query(ctx, "SELECT part FROM unnest($1::bigint[]) AS v(part) WHERE pg_try_advisory_lock($2, part::int)", list, partClass)
+	rows, err := g.session.query(ctx, "SELECT part FROM unnest($1::bigint[]) AS v(part) WHERE pg_try_advisory_lock($2, part::int)", list, g.partClass())
 	if err != nil {
 		return nil, err
 	}
@@ -354,7 +398,7 @@ func (g *groupState) unlockParts(ctx context.Context, list []int64) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return g.run1(ctx, "SELECT pg_advisory_unlock($1, part::int) FROM unnest($2::bigint[]) AS v(part)", partClass, list)
+	return g.run1(ctx, "SELECT pg_advisory_unlock($1, part::int) FROM unnest($2::bigint[]) AS v(part)", g.partClass(), list)
 }
 
 // guard refuses a step about payments of a part that is not held.
@@ -410,16 +454,18 @@ func (n *Nodes) survey(ctx context.Context) (*Survey, error) {
 	if err = errors.Join(err, rows.Err(), rows.Close()); err != nil {
 		return nil, err
 	}
+	d := n.s.dialect.(*postgres)
+	class := uint32(d.partClass())
 	out := &Survey{}
-	if rows, err = n.db.QueryContext(ctx, "SELECT node, slot, relay, web FROM node_place ORDER BY slot"); err != nil {
+	if rows, err = n.db.QueryContext(ctx, "SELECT node, relay, web FROM node_place ORDER BY slot"); err != nil {
 		return nil, err
 	}
 	for rows.Next() {
 		var p Place
-		if err = rows.Scan(&p.Node, &p.Slot, &p.Relay, &p.Web); err != nil {
+		if err = rows.Scan(&p.Node, &p.Relay, &p.Web); err != nil {
 			break
 		}
-		if key := uint64(lockKey(p.Node)); locks[[2]uint32{uint32(key >> 32), uint32(key)}] {
+		if key := uint64(d.lockKey(p.Node)); locks[[2]uint32{uint32(key >> 32), uint32(key)}] {
 			out.Living = append(out.Living, p)
 		}
 	}
@@ -436,7 +482,7 @@ func (n *Nodes) survey(ctx context.Context) (*Survey, error) {
 			break
 		}
 		i := slices.IndexFunc(out.Living, func(p Place) bool { return p.Node == node })
-		if part < payment.Parts && i >= 0 && locks[[2]uint32{uint32(partClass), uint32(part)}] {
+		if part < payment.Parts && i >= 0 && locks[[2]uint32{class, uint32(part)}] {
 			out.Holder[part] = &out.Living[i]
 		}
 	}

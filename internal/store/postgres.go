@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,9 +77,14 @@ func (d *postgres) readers(ctx context.Context) (*sql.DB, error) {
 // free, so whoever gets it sees how that commit ended.
 func (d *postgres) exclude(string) (func(), error) { return func() {}, nil }
 
-// lockKey is the advisory lock of a node.
-func lockKey(node string) int64 {
-	h := sha256.Sum256([]byte("daozhang node " + node))
+// lockKey is the advisory lock of a node. Databases that share a server's
+// database by schemas of their own have nodes of their own.
+func (d *postgres) lockKey(node string) int64 {
+	name := "daozhang node " + node
+	if schema := d.config.RuntimeParams["search_path"]; schema != "" {
+		name += " in " + schema
+	}
+	h := sha256.Sum256([]byte(name))
 	return int64(binary.BigEndian.Uint64(h[:8]))
 }
 
@@ -97,7 +103,7 @@ func (d *postgres) writer(ctx context.Context, node string) (session, error) {
 	var got bool
 	// The server notices a killed process within moments, not at once.
 	for end := time.Now().Add(2 * time.Second); ; {
-		if err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", lockKey(node)).Scan(&got); err != nil || got || time.Now().After(end) {
+		if err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", d.lockKey(node)).Scan(&got); err != nil || got || time.Now().After(end) {
 			break
 		}
 		select {
@@ -112,6 +118,9 @@ func (d *postgres) writer(ctx context.Context, node string) (session, error) {
 	if err == nil && !got {
 		err = fault.New(fault.Conflict, "open database", d.String(), fmt.Errorf("another process writes as node %s", node),
 			"stop the other process, or name this node otherwise")
+	}
+	if err == nil {
+		s.routed, err = distributed(ctx, conn)
 	}
 	if err != nil {
 		s.close()
@@ -152,16 +161,20 @@ func (d *postgres) classify(err error) class {
 type postgresSession struct {
 	db   *sql.DB
 	conn *sql.Conn
+	// routed is true where the tables lie on several machines, by merchant.
+	routed bool
 }
 
 func (s *postgresSession) begin(ctx context.Context) error { return s.exec(ctx, "BEGIN") }
 
 func (s *postgresSession) exec(ctx context.Context, statement string) error {
+	observe(statement)
 	_, err := s.conn.ExecContext(ctx, statement)
 	return err
 }
 
 func (s *postgresSession) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	observe(query)
 	return s.conn.QueryContext(ctx, query, args...)
 }
 
@@ -169,26 +182,50 @@ func (s *postgresSession) query(ctx context.Context, query string, args ...any) 
 func (s *postgresSession) write(ctx context.Context, works []work) error {
 	batch := &pgx.Batch{}
 	for _, w := range works {
-		if w.verb == run {
-			for _, r := range w.rows {
-				batch.Queue(w.table.statement, r...)
-			}
+		if s.routed || w.verb == run {
+			s.queueRouted(batch, w)
 			continue
 		}
-		n := len(w.rows)
-		q := batch.Queue(w.table.many(w.verb), arrays(w)...)
-		if w.verb.counts() {
-			name := w.table.name
-			q.Exec(func(tag pgconn.CommandTag) error {
-				if tag.RowsAffected() != int64(n) {
-					return fmt.Errorf("%w: %s", errStale, name)
-				}
-				return nil
-			})
-		}
+		s.queue(batch, w, w.table.many(w.verb), arrays(w), len(w.rows))
 	}
 	return s.conn.Raw(func(c any) error {
 		return c.(*stdlib.Conn).Conn().SendBatch(ctx, batch).Close()
+	})
+}
+
+// queueRouted queues statements that each name the rows' merchants as values, so
+// that the database sends them where those lie and nowhere else. Numbers of rows
+// are powers of two, as with SQLite, so that statements stay prepared.
+func (s *postgresSession) queueRouted(batch *pgx.Batch, w work) {
+	if w.verb >= replace {
+		statement, places := w.table.one(w.verb)
+		for _, r := range w.rows {
+			s.queue(batch, w, statement, r.pick(nil, places), 1)
+		}
+		return
+	}
+	for rows := w.rows; len(rows) > 0; {
+		n := 1
+		for n*2 <= min(len(rows), mostRows) {
+			n *= 2
+		}
+		s.queue(batch, w, w.table.values(w.verb, n), slices.Concat(rows[:n]...), n)
+		rows = rows[n:]
+	}
+}
+
+// queue queues one statement for some rows.
+func (s *postgresSession) queue(batch *pgx.Batch, w work, statement string, args []any, rows int) {
+	observe(statement)
+	q := batch.Queue(statement, args...)
+	if !w.verb.counts() {
+		return
+	}
+	q.Exec(func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() != int64(rows) {
+			return fmt.Errorf("%w: %s", errStale, w.table.name)
+		}
+		return nil
 	})
 }
 

@@ -23,7 +23,7 @@ var referenceNames = []string{"evidence_reference", "node", "merchant", "termina
 func TestSchemaCanBeDistributed(t *testing.T) {
 	for name, fresh := range map[string]func(*testing.T) string{
 		"SQLite":     func(t *testing.T) string { return t.TempDir() },
-		"PostgreSQL": func(t *testing.T) string { return storetest.Postgres(t).Database(t) },
+		"PostgreSQL": func(t *testing.T) string { return storetest.Database(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			address := fresh(t)
@@ -89,12 +89,13 @@ func catalogue(t *testing.T, db *sql.DB, sqlite bool) (keys map[string][][]strin
 		}
 		return keys, wrong, tables
 	}
-	wrong = append(list("SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal"), list("SELECT conname::text FROM pg_constraint WHERE contype = 'f'")...)
-	tables = list("SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
+	wrong = append(list("SELECT tgname::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace"),
+		list("SELECT conname::text FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace")...)
+	tables = list("SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace")
 	for _, table := range tables {
 		for _, columns := range list(`SELECT string_agg(a.attname::text, ',') FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
 			JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
-			WHERE (i.indisunique OR i.indisprimary) AND c.relname = $1 GROUP BY i.indexrelid`, table) {
+			WHERE (i.indisunique OR i.indisprimary) AND c.relname = $1 AND c.relnamespace = current_schema()::regnamespace GROUP BY i.indexrelid`, table) {
 			keys[table] = append(keys[table], strings.Split(columns, ","))
 		}
 	}

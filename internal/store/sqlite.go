@@ -173,11 +173,13 @@ func (s *sqliteSession) begin(ctx context.Context) error { return s.exec(ctx, "B
 var always = context.Background()
 
 func (s *sqliteSession) exec(_ context.Context, statement string) error {
+	observe(statement)
 	_, err := s.conn.ExecContext(always, statement)
 	return err
 }
 
 func (s *sqliteSession) query(_ context.Context, query string, args ...any) (*sql.Rows, error) {
+	observe(query)
 	return s.conn.QueryContext(always, query, args...)
 }
 
@@ -224,8 +226,11 @@ func (s *sqliteSession) writeEach(w work) error {
 	if err != nil {
 		return err
 	}
+	_, places := w.table.one(w.verb)
+	var args []any
 	for _, r := range w.rows {
-		result, err := st.ExecContext(always, r...)
+		args = r.pick(args[:0], places)
+		result, err := st.ExecContext(always, args...)
 		if err != nil {
 			return err
 		}
@@ -244,10 +249,11 @@ func (s *sqliteSession) prepare(k statement) (*sql.Stmt, error) {
 	}
 	q := ""
 	if k.v >= replace {
-		q = k.t.one(k.v)
+		q, _ = k.t.one(k.v)
 	} else {
 		q = k.t.values(k.v, k.rows)
 	}
+	observe(q)
 	st, err := s.conn.PrepareContext(always, q)
 	if err == nil {
 		s.statements[k] = st

@@ -16,7 +16,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -59,7 +58,7 @@ type Options struct {
 type Store struct {
 	options Options
 	dialect dialect
-	read    *sql.DB
+	read    pool
 	release func() // gives up what keeps other processes of this node out
 
 	jobs chan *job
@@ -140,14 +139,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	if s.read, err = d.readers(ctx); err == nil {
-		err = current(ctx, s.read, d)
+	if s.read.DB, err = d.readers(ctx); err == nil {
+		err = current(ctx, s.read.DB, d)
 	}
 	if err == nil {
 		_, err = s.group.connect(ctx)
 	}
 	if err != nil {
-		if s.read != nil {
+		if s.read.DB != nil {
 			s.read.Close()
 		}
 		s.release()

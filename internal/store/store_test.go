@@ -14,6 +14,5 @@ func TestSQLite(t *testing.T) {
 }
 
 func TestPostgreSQL(t *testing.T) {
-	c := storetest.Postgres(t)
-	storetest.Run(t, c.Database)
+	storetest.Run(t, storetest.Database)
 }

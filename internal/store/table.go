@@ -136,17 +136,35 @@ func (t *table) column(name string) int {
 // parameter is the place of a value in a statement for one row.
 func parameter(i int) string { return "$" + strconv.Itoa(i+1) }
 
-// one is the statement that changes or removes one row with parameters $1, $2, ….
-func (t *table) one(v verb) string {
+// one is the statement that changes or removes one row, and the places in the
+// row of its parameters $1, $2, ….
+func (t *table) one(v verb) (statement string, places []int) {
+	value := func(i int) string {
+		places = append(places, i)
+		return parameter(len(places) - 1)
+	}
 	switch v {
 	case remove:
-		return "DELETE FROM " + t.name + " WHERE " + t.where(parameter, "")
+		statement = "DELETE FROM " + t.name + " WHERE " + t.where(value, "")
 	case change:
-		return t.set(parameter, "")
+		statement = t.set(value, "")
 	case run:
-		return t.statement
+		for i := range t.columns {
+			places = append(places, i)
+		}
+		statement = t.statement
+	default:
+		statement = t.set(value, "") + " AND " + t.guard() + " = " + value(len(t.columns))
 	}
-	return t.set(parameter, "") + " AND " + t.guard() + " = " + parameter(len(t.columns))
+	return statement, places
+}
+
+// pick gives the values of a row at some places.
+func (r row) pick(into []any, places []int) []any {
+	for _, p := range places {
+		into = append(into, r[p])
+	}
+	return into
 }
 
 // values is the statement that inserts n rows, row after row of parameters.

@@ -213,6 +213,9 @@ func tampering(t *testing.T, address string) {
 		{"UPDATE outgoing SET merchant = 'X'", "UPDATE outgoing SET merchant = '" + MID + "'", "journal", "outgoing"},
 	} {
 		if _, err := db.Exec(c.do); err != nil {
+			if strings.Contains(err.Error(), "partition value") {
+				continue // a distributed database does not let a row change its merchant
+			}
 			t.Fatal(c.do, err)
 		}
 		r, err := store.Doctor(t.Context(), address, nil)
