@@ -111,9 +111,11 @@ type Bank struct {
 	started  calendar.Date   // the business date of the start
 	issued   map[string]bool // files that are known to be written
 
-	mu     sync.Mutex
-	conns  map[*conn]bool
-	failed error
+	mu      sync.Mutex
+	owners  []keyring.Owner // whose working keys are in force, the latest first
+	signOns int
+	conns   map[*conn]bool
+	failed  error
 
 	work  sync.WaitGroup
 	stats struct {

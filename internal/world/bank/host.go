@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +28,7 @@ type conn struct {
 	mu       sync.Mutex // one answer at a time
 	signedOn bool
 	stalled  bool
+	owner    keyring.Owner // under whose working keys it last spoke
 }
 
 const (
@@ -132,13 +135,12 @@ func (b *Bank) handle(ctx context.Context, c *conn, m *iso8583.Message) {
 		b.stats.malformed.Add(1) // the acquirer answers nothing that we asked
 		return
 	}
+	owner, bad := b.speaks(c, m)
 	if m.Has(iso8583.MAC) || m.Has(iso8583.MAC2) {
-		if b.keys.HasWorking(b.owner) {
-			if bad := m.Verify(b.keys, b.owner); bad != nil {
-				b.stats.wrongMAC.Add(1)
-				b.refuse(c, m, iso8583.ResponseCodeOf(bad))
-				return
-			}
+		if bad != nil {
+			b.stats.wrongMAC.Add(1)
+			b.refuse(c, m, iso8583.ResponseCodeOf(bad))
+			return
 		}
 	} else if b.book.setting().MAC && kind.Operation.Financial() {
 		b.stats.wrongMAC.Add(1)
@@ -155,7 +157,7 @@ func (b *Bank) handle(ctx context.Context, c *conn, m *iso8583.Message) {
 			b.refuse(c, m, "91")
 			return
 		}
-		b.transact(ctx, c, m, kind)
+		b.transact(ctx, c, m, kind, owner)
 		return
 	}
 	b.manage(c, m, kind)
@@ -173,7 +175,7 @@ func (b *Bank) manage(c *conn, m *iso8583.Message, kind iso8583.Kind) {
 	switch kind.Operation {
 	case iso8583.SignOn:
 		if b.keys.HasMaster(b.owner) {
-			w, err := b.keys.NewWorking(b.owner)
+			w, err := b.newWorking(c)
 			if err == nil {
 				err = a.SetWorkingKeys(w)
 			}
@@ -204,22 +206,97 @@ func (b *Bank) manage(c *conn, m *iso8583.Message, kind iso8583.Kind) {
 // refuse answers with a code and no effect.
 func (b *Bank) refuse(c *conn, m *iso8583.Message, code string) {
 	b.stats.declined.Add(1)
-	if out, err := b.sign(m.Answer(code)); err == nil {
+	c.mu.Lock()
+	owner := c.owner
+	c.mu.Unlock()
+	if owner == "" {
+		owner = b.owner
+	}
+	if out, err := b.sign(m.Answer(code), owner); err == nil {
 		c.send(out)
 	}
 }
 
 // sign encodes an answer, with a MAC where keys were exchanged.
-func (b *Bank) sign(a *iso8583.Message) ([]byte, error) {
-	if b.keys.HasWorking(b.owner) {
-		return a.Sign(b.keys, b.owner)
+func (b *Bank) sign(a *iso8583.Message, owner keyring.Owner) ([]byte, error) {
+	if b.keys.HasWorking(owner) {
+		return a.Sign(b.keys, owner)
 	}
 	return a.Encode()
 }
 
+// keptKeys is how many sets of working keys stay in force: each node of an acquirer
+// signs on for itself, and what one of them got must not end another's.
+const keptKeys = 8
+
+// newWorking makes working keys for the acquirer's side of a connection.
+func (b *Bank) newWorking(c *conn) (keyring.Working, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	owner := b.owner
+	if len(b.cfg.Master.Cipher) > 0 {
+		b.signOns++
+		owner = keyring.Link(fmt.Sprintf("%s/%d", b.cfg.Link, b.signOns))
+		if err := b.keys.InstallMaster(owner, b.cfg.Master); err != nil {
+			return keyring.Working{}, err
+		}
+	}
+	w, err := b.keys.NewWorking(owner)
+	if err != nil {
+		return w, err
+	}
+	if len(b.owners) == 0 || b.owners[0] != owner {
+		b.owners = append([]keyring.Owner{owner}, b.owners...)
+	}
+	if len(b.owners) > keptKeys {
+		if err := b.keys.Forget(b.owners[keptKeys]); err != nil {
+			return w, err
+		}
+		b.owners = b.owners[:keptKeys]
+	}
+	c.mu.Lock()
+	c.owner = owner
+	c.mu.Unlock()
+	return w, nil
+}
+
+// speaks gives the owner of the keys under which a message was signed, and why its
+// MAC holds under none.
+func (b *Bank) speaks(c *conn, m *iso8583.Message) (keyring.Owner, error) {
+	c.mu.Lock()
+	owner := c.owner
+	c.mu.Unlock()
+	if owner == "" {
+		owner = b.owner
+	}
+	if !m.Has(iso8583.MAC) && !m.Has(iso8583.MAC2) {
+		return owner, nil
+	}
+	b.mu.Lock()
+	owners := slices.Clone(b.owners)
+	b.mu.Unlock()
+	bad := error(nil)
+	for i, o := range append([]keyring.Owner{owner}, owners...) {
+		if !b.keys.HasWorking(o) {
+			continue
+		}
+		err := m.Verify(b.keys, o)
+		if err == nil {
+			c.mu.Lock()
+			c.owner = o
+			c.mu.Unlock()
+			return o, nil
+		}
+		if i == 0 || bad == nil {
+			bad = err
+		}
+	}
+	return owner, bad
+}
+
 // transact decides on money and answers in the way the scenario says.
-func (b *Bank) transact(ctx context.Context, c *conn, m *iso8583.Message, kind iso8583.Kind) {
-	r := b.read(m, kind)
+func (b *Bank) transact(ctx context.Context, c *conn, m *iso8583.Message, kind iso8583.Kind, owner keyring.Owner) {
+	r := b.read(m, kind, owner)
 	v := b.book.decide(r)
 	if v.undecided {
 		b.stats.unanswered.Add(1)
@@ -284,12 +361,12 @@ func (b *Bank) transact(ctx context.Context, c *conn, m *iso8583.Message, kind i
 }
 
 // read takes from a message what the book needs.
-func (b *Bank) read(m *iso8583.Message, kind iso8583.Kind) *request {
+func (b *Bank) read(m *iso8583.Message, kind iso8583.Kind, owner keyring.Owner) *request {
 	amount, _ := m.AmountMinor() // Validate has looked
 	entry, _ := m.Entry()
 	pan := m.CardNumber()
 	r := &request{
-		operation: kind.Operation, reversal: kind.Reversal, repeat: kind.Repeat, pan: pan, owner: b.owner, at: b.cfg.Now(),
+		operation: kind.Operation, reversal: kind.Reversal, repeat: kind.Repeat, pan: pan, owner: owner, at: b.cfg.Now(),
 		original: m.Original(), authCode: m.Get(iso8583.AuthCode),
 		entry: Entry{
 			Operation: kind.Operation.String(), Payment: m.UUID(),
@@ -302,7 +379,7 @@ func (b *Bank) read(m *iso8583.Message, kind iso8583.Kind) *request {
 		r.entry.Card = b.keys.Token(pan)
 		r.entry.PAN = masked(pan)
 	}
-	if block := m.Bytes(iso8583.PINData); len(block) == 8 && b.keys.HasWorking(b.owner) {
+	if block := m.Bytes(iso8583.PINData); len(block) == 8 && b.keys.HasWorking(owner) {
 		p := keyring.PINBlock(block)
 		r.pin = &p
 	}
@@ -354,9 +431,9 @@ func (b *Bank) answer(m *iso8583.Message, r *request, v *verdict) ([]byte, error
 	if v.rule.Do == DoWrongTrace {
 		a.Set(iso8583.STAN, "999999")
 	}
-	out, err := b.sign(a)
+	out, err := b.sign(a, r.owner)
 	if err == nil && v.rule.Do == DoWrongMAC {
-		if b.keys.HasWorking(b.owner) {
+		if b.keys.HasWorking(r.owner) {
 			// The last bytes are the MAC in hexadecimal digits.
 			last := &out[len(out)-1]
 			*last = "0123456789ABCDEF0"[1+indexHex(*last)]
