@@ -348,6 +348,15 @@ func (b *Book) Payments() []Payment {
 	return all
 }
 
+// Transfers gives what networks pay, by their ids.
+func (b *Book) Transfers() []Transfer {
+	var all []Transfer
+	for _, id := range slices.Sorted(maps.Keys(b.transfers)) {
+		all = append(all, *b.transfers[id])
+	}
+	return all
+}
+
 // Payment gives a payout by its EndToEndId.
 func (b *Book) Payment(id string) (Payment, bool) {
 	if p := b.payments[id]; p != nil {

@@ -19,13 +19,17 @@ func (t *turn) state(a *standing) {
 	day := a.stated.Add(1)
 	st := Statement{Account: a.Number, Day: day, Number: a.number + 1, Opening: a.closing, Closing: a.closing}
 	fault := t.statementFault(a.Number, day)
-	end := day.Add(1).In(t.s.zone)
+	begin, end := day.In(t.s.zone), day.Add(1).In(t.s.zone)
+	own := 0 // entries of the day itself; the others were left out the day before
 	for _, seq := range a.unstated {
-		if t.b.book.movement(seq).Time.Before(end) {
+		if at := t.b.book.movement(seq).Time; at.Before(end) {
 			st.Entries = append(st.Entries, seq)
+			if !at.Before(begin) {
+				own++
+			}
 		}
 	}
-	st.Entries = st.Entries[:len(st.Entries)-min(fault.Omit, len(st.Entries))]
+	st.Entries = st.Entries[:len(st.Entries)-min(fault.Omit, own)]
 	for _, seq := range st.Entries {
 		st.Closing += t.b.book.movement(seq).on(a.Number)
 	}
