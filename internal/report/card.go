@@ -41,7 +41,7 @@ func Card(w io.Writer, a *investigation.Answer, p *investigation.Payment, o Opti
 
 // cardSecond says what the cardholder sees and on what terms the promise rests.
 func cardSecond(p *investigation.Payment) Text {
-	t := join(tx("cardholder: ", "持卡人："), cardholderWord(p.Cardholder), tx(" · business date ", " · 交易日 "), same(dateText(p.BusinessDate)))
+	t := join(tx("cardholder: ", "持卡人："), CardholderWord(p.Cardholder), tx(" · business date ", " · 交易日 "), same(dateText(p.BusinessDate)))
 	how := tx("terms agreed", "约定条款")
 	if !p.Terms.Stated {
 		how = tx("terms assumed", "假设条款")
@@ -93,7 +93,7 @@ func legsBlock(a *investigation.Answer, t *Trail) block {
 		if l.HasAmount {
 			sum = same(amount(l.Amount, t.Payment.Currency))
 			if l.Difference != 0 {
-				sum = listOf(same("\n"), sum, same("("+signed(l.Difference, t.Payment.Currency)+")"))
+				sum = listOf(same("\n"), sum, same("("+Signed(l.Difference, t.Payment.Currency)+")"))
 			}
 		}
 		b.Rows = append(b.Rows, []Text{
@@ -127,7 +127,7 @@ func (n *pen) sums(t *Trail) {
 	name, figure := 0, 0
 	text := func(s SumLine) string {
 		if s.Signed {
-			return signed(s.Amount, t.Payment.Currency)
+			return Signed(s.Amount, t.Payment.Currency)
 		}
 		return amount(s.Amount, t.Payment.Currency)
 	}

@@ -38,8 +38,8 @@ func amount(minor int64, c money.Currency) string {
 // has one: ¥12,345.67.
 func Amount(minor int64, c money.Currency) string { return amount(minor, c) }
 
-// signed is amount with a plus before what is added.
-func signed(minor int64, c money.Currency) string {
+// Signed is Amount with a plus before what is added.
+func Signed(minor int64, c money.Currency) string {
 	if minor > 0 {
 		return "+" + amount(minor, c)
 	}

@@ -279,7 +279,7 @@ func (p *page) trail(a *investigation.Answer, x *investigation.Payment, advice m
 		if l.HasAmount {
 			g.Amount = amount(l.Amount, x.Currency)
 			if l.Difference != 0 {
-				g.Difference = signed(l.Difference, x.Currency)
+				g.Difference = Signed(l.Difference, x.Currency)
 			}
 		}
 		if l.Witness != 0 {
@@ -290,7 +290,7 @@ func (p *page) trail(a *investigation.Answer, x *investigation.Payment, advice m
 	for _, s := range t.Sums {
 		figure := amount(s.Amount, x.Currency)
 		if s.Signed {
-			figure = signed(s.Amount, x.Currency)
+			figure = Signed(s.Amount, x.Currency)
 		}
 		out.Sums = append(out.Sums, pageSum{s.What, figure, s.Total})
 	}

@@ -551,8 +551,8 @@ func codeText(p *investigation.Payment) Text {
 func (t *Trail) sums() {
 	p := t.Payment
 	if p.HasOrder && p.OrderDifference != 0 {
-		t.SumNotes = append(t.SumNotes, tx("The order was for "+amount(p.Amount+p.OrderDifference, p.Currency)+": "+signed(-p.OrderDifference, p.Currency)+" was charged beside it.",
-			"订单金额为"+amount(p.Amount+p.OrderDifference, p.Currency)+"，实收相差"+signed(-p.OrderDifference, p.Currency)+"。"))
+		t.SumNotes = append(t.SumNotes, tx("The order was for "+amount(p.Amount+p.OrderDifference, p.Currency)+": "+Signed(-p.OrderDifference, p.Currency)+" was charged beside it.",
+			"订单金额为"+amount(p.Amount+p.OrderDifference, p.Currency)+"，实收相差"+Signed(-p.OrderDifference, p.Currency)+"。"))
 	}
 	if p.Status == journey.NotCharged || p.Status == journey.Unknown {
 		return
@@ -656,6 +656,15 @@ func (t *Trail) evidence(a *investigation.Answer) {
 			Place: placeOf(a, r), Tells: seen[r],
 		})
 	}
+}
+
+// WitnessOf names a fact by source and id, and the file and line it was read from;
+// empty for none.
+func WitnessOf(a *investigation.Answer, r evidence.FactRef) (name, place string) {
+	if r == 0 {
+		return "", ""
+	}
+	return plain(a.View.Name(r)), placeOf(a, r)
 }
 
 // placeOf gives the file and line of a fact; "" where it came without a file.

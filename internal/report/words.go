@@ -140,8 +140,8 @@ var partyWords = [...]Text{
 	diagnosis.Bank:       tx("bank", "银行"),
 }
 
-// cardholderWord says what the card was charged.
-func cardholderWord(c journey.Cardholder) Text { return cardholderWords[c] }
+// CardholderWord says what the card was charged.
+func CardholderWord(c journey.Cardholder) Text { return cardholderWords[c] }
 
 var cardholderWords = [...]Text{
 	journey.NoCardholder:   {},

@@ -347,7 +347,7 @@ func paymentRow(a *investigation.Answer, p *investigation.Payment) []any {
 		words.Text(k.OrderID), words.Text(k.Ref), words.Text(k.PAN), kindWord(p.Kind), day(p.BusinessDate), c.String(), figure{p.Amount, c},
 		known(p.Fee, p.HasFee && charged), known(p.FeeCharged, p.TookFee && charged), known(p.Refunded, p.Refunded != 0), known(p.Net, charged),
 		figure{p.Arrived, c}, figure{p.Missing, c}, known(p.OrderDifference, p.HasOrder), statusWord(p.Status), whereNow(p), lateBy(p), why(p),
-		confidence, partyWord(v.Party), at(p.Due), at(v.Expected.Likely), at(v.Expected.Latest), cardholderWord(p.Cardholder), stated, payout, entry,
+		confidence, partyWord(v.Party), at(p.Due), at(v.Expected.Likely), at(v.Expected.Latest), CardholderWord(p.Cardholder), stated, payout, entry,
 		p.Incident, code, told, words.Text(p.ID),
 	}
 }

@@ -1,0 +1,72 @@
+// Package console is the web pages: search, the money map, lists of payments, a
+// payment's trail, and the public look-up of a receipt. It decides nothing about
+// payments: what it shows comes from package investigation in the words of package
+// report, and who may see it is asked of package access.
+//
+// Pages are made on the server, in one language, and read without JavaScript;
+// htmx and a few keys make them quicker. Everything is embedded: no page asks
+// another host for anything. routes.go is the table of all pages with the action
+// that each needs; a page is a file with its template beside it.
+package console
+
+//go:generate go tool templ generate -include-version=false -path .
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"daozhang/internal/access"
+	"daozhang/internal/diagnosis"
+	"daozhang/internal/investigation"
+)
+
+// Person is who looks at a page.
+type Person struct {
+	Name string
+	Role access.Role
+	MID  string // the only merchant of a person of role Merchant
+}
+
+// Options are what a Console is made with.
+type Options struct {
+	Live *investigation.Live
+	// Catalogue is that of Live.
+	Catalogue *diagnosis.Catalogue
+	// Who says who sends a request; ok is false for somebody who has not signed in,
+	// who is Public. nil: everybody is Public.
+	Who func(*http.Request) (p Person, ok bool)
+	// Title names the installation in the page's head; "" for none.
+	Title string
+	Now   func() time.Time // default time.Now
+	Log   *slog.Logger     // nil: nobody is told
+}
+
+// Console answers requests for pages. It is an http.Handler.
+type Console struct {
+	o     Options
+	mux   *http.ServeMux
+	guard http.Handler
+	slips *attempts // of receipt look-ups
+}
+
+// New makes a Console.
+func New(o Options) *Console {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Console{o: o, mux: http.NewServeMux(), slips: newAttempts(20, time.Minute)}
+	for _, p := range c.routes() {
+		c.mux.Handle(p.Method+" "+p.Path, c.page(p))
+	}
+	c.mux.HandleFunc("GET /assets/", serveAsset)
+	c.mux.Handle("/", c.page(route{show: func(*visit) error { return errNoPage }}))
+	c.guard = http.NewCrossOriginProtection().Handler(c.mux)
+	return c
+}
+
+// ServeHTTP answers one request.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.guard.ServeHTTP(w, r) }

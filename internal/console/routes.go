@@ -1,0 +1,181 @@
+package console
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"daozhang/internal/access"
+	"daozhang/internal/fault"
+	"daozhang/internal/report"
+)
+
+// route is one page: who may see it, and how it is made.
+type route struct {
+	Method, Path string
+	Action       access.Action
+	show         func(*visit) error
+}
+
+// routes is every page that there is.
+func (c *Console) routes() []route {
+	return []route{
+		{"GET", "/{$}", access.ReadPayments, c.find},
+		{"GET", "/overview", access.ReadOverview, c.overview},
+		{"GET", "/payments", access.ReadPayments, c.payments},
+		{"GET", "/payments/{id}", access.ReadPayments, c.trail},
+		{"GET", "/r", access.LookUpReceipt, c.receipt},
+		{"POST", "/r", access.LookUpReceipt, c.lookUp},
+	}
+}
+
+// visit is one request being answered.
+type visit struct {
+	*http.Request
+	w       http.ResponseWriter
+	console *Console
+	lang    string
+	who     Person
+	// only is the merchant whose rows the person may see; "" for those of all.
+	only string
+}
+
+// errNoPage is an address that leads nowhere, for this person or for anybody: the
+// two are not told apart.
+var errNoPage = fault.New(fault.NotFound, fault.Say("find page", "查找页面"), "", nil, fault.Say("the search box finds payments", "可用搜索框查找交易"))
+
+// security is what every answer says to the browser: nothing from elsewhere, no
+// script in the page, no frame around it.
+const security = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// page wraps what a page needs around it: its reader, the language, the right to
+// see it, and an error as a page.
+func (c *Console) page(p route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", security)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if chooseLanguage(w, r) {
+			return
+		}
+		v := &visit{Request: r, w: w, console: c, lang: language(r), who: Person{Role: access.Public}}
+		if c.o.Who != nil {
+			if who, ok := c.o.Who(r); ok {
+				v.who = who
+			}
+		}
+		err := error(errNoPage)
+		if only, ok := access.Allowed(v.who.Role, p.Action).Narrow(v.who.MID); ok || p.Action == "" {
+			v.only = only
+			err = p.show(v)
+		}
+		if err != nil {
+			v.fail(err)
+		}
+	})
+}
+
+// render answers with a page.
+func (v *visit) render(status int, t templ.Component) error {
+	var b bytes.Buffer
+	if err := t.Render(v.Context(), &b); err != nil {
+		return err
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.lang)
+	h.Set("Vary", "Accept-Language, Cookie, HX-Request")
+	v.w.WriteHeader(status)
+	_, err := v.w.Write(b.Bytes())
+	return err
+}
+
+// fail answers with an error as a page; what went wrong inside goes to the log.
+func (v *visit) fail(err error) {
+	status := http.StatusInternalServerError
+	switch fault.KindOf(err) {
+	case fault.NotFound, fault.NotAllowed:
+		status = http.StatusNotFound
+	case fault.Invalid, fault.Usage:
+		status = http.StatusBadRequest
+	}
+	what, hint := v.say("Something went wrong here.", "这里出错了。"), v.say("Try again; if it stays, tell those who run this service.", "请重试；若仍出错，请告知服务维护人员。")
+	if status == http.StatusInternalServerError {
+		v.console.o.Log.Error("page not shown", "path", v.URL.Path, "error", err)
+	} else {
+		what = v.say("There is no such page.", "没有这个页面。")
+		var f *fault.Error
+		if errors.As(err, &f) {
+			hint = f.Hint.In(v.lang)
+		}
+	}
+	if err := v.render(status, problemPage(v, what, hint)); err != nil {
+		v.console.o.Log.Error("page not shown", "path", v.URL.Path, "error", err)
+	}
+}
+
+// say picks one of two texts by the reader's language.
+func (v *visit) say(en, zh string) string {
+	if v.lang == "zh" {
+		return zh
+	}
+	return en
+}
+
+func (v *visit) text(t report.Text) string { return t.In(v.lang) }
+
+// may reports whether the reader may do something to anything at all.
+func (v *visit) may(a access.Action) bool { return access.Allowed(v.who.Role, a) != access.None }
+
+// link is the address of this page with one parameter changed; "" removes it.
+func (v *visit) link(name, value string) templ.SafeURL {
+	q := v.URL.Query()
+	q.Del("after")
+	if value == "" {
+		q.Del(name)
+	} else {
+		q.Set(name, value)
+	}
+	u := url.URL{Path: v.URL.Path, RawQuery: q.Encode()}
+	return templ.SafeURL(u.String())
+}
+
+const languageCookie = "daozhang_lang"
+
+// chooseLanguage takes ?lang= into a cookie and leads back to the page without it.
+func chooseLanguage(w http.ResponseWriter, r *http.Request) bool {
+	q := r.URL.Query()
+	lang := q.Get("lang")
+	if r.Method != http.MethodGet || lang != "zh" && lang != "en" {
+		return false
+	}
+	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: lang, Path: "/", MaxAge: int(365 * 24 * time.Hour / time.Second), HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	q.Del("lang")
+	// Only the path of this very request: an address given by others leads nowhere else.
+	to := url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, "/"), RawQuery: q.Encode()}
+	http.Redirect(w, r, to.String(), http.StatusSeeOther)
+	return true
+}
+
+// language is that of the cookie, else the first of the browser's that there is.
+func language(r *http.Request) string {
+	if c, err := r.Cookie(languageCookie); err == nil && (c.Value == "zh" || c.Value == "en") {
+		return c.Value
+	}
+	for _, part := range strings.Split(r.Header.Get("Accept-Language"), ",") {
+		switch t := strings.TrimSpace(part); {
+		case strings.HasPrefix(t, "zh"):
+			return "zh"
+		case strings.HasPrefix(t, "en"):
+			return "en"
+		}
+	}
+	return "en"
+}
