@@ -156,6 +156,9 @@ func (c *clearing) of(date calendar.Date) []slipped {
 		if e.Of > 0 && e.Of <= int64(len(c.entries)) {
 			l.original = c.entries[e.Of-1].RRN
 		}
+		if (kind == "refund" || kind == "void") && l.rrn == l.original {
+			l.rrn = "" // it was sent under the original's reference, and has none of its own
+		}
 		if cur, ok := money.FromNumeric(e.Currency); ok {
 			l.currency = cur.String()
 		}
