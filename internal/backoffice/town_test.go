@@ -82,6 +82,7 @@ type town struct {
 	// policy and times of the offices.
 	policy settlement.Policy
 	times  backoffice.Times
+	away   bool // the bank takes orders out of the folder
 	late   []late
 	// trouble are errors of tasks that a person would have to look at.
 	trouble []error
@@ -188,7 +189,7 @@ func (w *town) newOffice() *backoffice.Office {
 		Calendars: calendar.Builtin, Zone: china,
 		Times:    w.times,
 		Networks: []backoffice.Network{{Name: "UnionPay", Currency: cny, Zone: china, Cutoff: 23 * time.Hour, Clearing: dir("clearing")}},
-		Banks: []backoffice.Bank{{Name: "CUSTODY", Currency: cny, Zone: china, MostPerPayout: 500000,
+		Banks: []backoffice.Bank{{Name: "CUSTODY", Currency: cny, Zone: china, MostPerPayout: 500000, TakesAway: w.away,
 			Account: bank.Party{Name: "Example Acquiring", Account: safe, Agent: bank.AgentOf("CSTDCNBJ", "CUSTODY")},
 			Orders:  dir("bank", "orders"), Replies: dir("bank", "replies"), Statements: dir("bank", "statements"), Payees: dir("bank", "payees")}},
 		Advice: dir("advice"),
@@ -260,21 +261,18 @@ func (w *town) state(mid string, s merchant.State, r merchant.Reason) {
 	m := w.merchant(mid)
 	p := merchant.DefaultPolicy()
 	w.change(m.ProposeStatus(w.now, "anne", s, r, "case 7", "ordered", &p))
-	w.decide(mid, func(m *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
-		return m.Approve(w.now, "bert", m.Proposed, p, merchant.Trade{})
-	})
-}
-
-// decide has people decide about a merchant; a process that ends in it is begun
-// again, and what was decided stays.
-func (w *town) decide(mid string, decide func(*merchant.Merchant, *merchant.Policy) (merchant.Change, error)) {
-	w.Helper()
-	var again bool
-	w.living(func() {
-		if _, err := w.office.Change(context.Background(), mid, decide); err != nil {
-			w.Fatal(err)
-		}
-	}, &again)
+	// Who gets no answer looks, and does it again where it was not done.
+	for again := true; again && w.merchant(mid).Status.State != s; {
+		again = false
+		w.living(func() {
+			_, err := w.office.Change(context.Background(), mid, func(m *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
+				return m.Approve(w.now, "bert", m.Proposed, p, merchant.Trade{})
+			})
+			if err != nil {
+				w.Fatal(err)
+			}
+		}, &again)
+	}
 }
 
 // take has the till of a merchant do something, and the network approve it.
@@ -460,8 +458,8 @@ func (w *town) living(do func(), again *bool) {
 	do()
 }
 
-// until lets time pass: the bank works when it wants to, the office every quarter
-// of an hour.
+// until lets time pass: the bank works when it wants to, the office every half hour,
+// at night every other hour.
 func (w *town) until(at time.Time) {
 	w.Helper()
 	for {
@@ -476,7 +474,10 @@ func (w *town) until(at time.Time) {
 			}
 			return
 		}
-		pause := w.now.Add(15 * time.Minute)
+		pause := w.now.Add(30 * time.Minute)
+		if h := w.now.Hour(); h >= 20 || h < 6 {
+			pause = w.now.Add(2 * time.Hour)
+		}
 		if !next.IsZero() && next.After(w.now) && next.Before(pause) {
 			pause = next
 		}
