@@ -158,6 +158,7 @@ type crashRig struct {
 	dir     string
 	server  *server
 	bank    *bank.Bank
+	vault   *keyring.Software // the bank's keys
 	devices []pos.Device
 	done    atomic.Int64 // transactions that terminals have run
 }
@@ -186,7 +187,10 @@ func newCrashRig(t *testing.T, database string, scenario *bank.Scenario) *crashR
 	if err := ring.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r.bank, err = bank.Start(context.Background(), bank.Config{Link: crashLink, Scenario: scenario, Transport: crashTransport, Master: zone})
+	if r.vault, err = keyring.Open(keyring.Options{Transport: crashTransport}); err != nil {
+		t.Fatal(err)
+	}
+	r.bank, err = bank.Start(context.Background(), bank.Config{Link: crashLink, Scenario: scenario, Keys: r.vault, Master: zone})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,6 +90,9 @@ func (m *Main) serve() *cobra.Command {
 		if dev && c.Production {
 			return usage(cmd, m.say(text{"--dev and --production exclude each other", "--dev 与 --production 不能同时使用"}))
 		}
+		if err := noDump(); err != nil {
+			return err
+		}
 		p, err := m.openPlatform(cmd.Context(), c, dev)
 		if err != nil {
 			return err

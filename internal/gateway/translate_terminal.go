@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"daozhang/internal/calendar"
+	"daozhang/internal/card"
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/iso8583"
@@ -80,7 +81,9 @@ func (g *Gateway) request(w *pending, bad error) *payment.Request {
 	r.Location, r.Local = m.Location(), g.localTime(m, r.TID)
 	switch r.Operation {
 	case payment.Sale, payment.Preauth, payment.Offline, payment.Completion:
-		r.OrderID = m.OrderID()
+		if id := m.OrderID(); !card.IsPAN(id) { // what a till calls an order may be anything
+			r.OrderID = id
+		}
 	}
 	if !w.kind.Reversal { // its field 61 is that of the message it takes back
 		o := m.Original()
