@@ -132,7 +132,7 @@ func (m *Main) investigate(set *evidence.Set, loaded *format.Loaded, when moment
 		return nil, err
 	}
 	for _, s := range loaded.Sources {
-		a.Sources = append(a.Sources, investigation.Source(s))
+		a.Sources = append(a.Sources, investigation.Source{File: s.File, Format: s.Format, Facts: s.Facts, Rejected: s.Rejected, From: s.From, To: s.To})
 	}
 	for _, n := range loaded.Rejected {
 		a.Rejected = append(a.Rejected, investigation.Rejection(n))
