@@ -10,8 +10,11 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
+	"daozhang/internal/ledger"
+	"daozhang/internal/merchant"
 	"daozhang/internal/money"
 	"daozhang/internal/payment"
+	"daozhang/internal/settlement"
 )
 
 // fill sets every field of a struct to something that is not zero, so that a
@@ -51,6 +54,24 @@ func fill(t *rapid.T, v reflect.Value) {
 	case *payment.BatchState:
 		*x = rapid.SampledFrom([]payment.BatchState{payment.BatchUploading, payment.BatchClosed}).Draw(t, "state")
 		return
+	case *settlement.BatchState:
+		*x = settlement.Settled
+		return
+	case *settlement.DayState:
+		*x = rapid.SampledFrom([]settlement.DayState{settlement.FileIn, settlement.Funded, settlement.DayClosed}).Draw(t, "state")
+		return
+	case *settlement.PayoutState:
+		*x = settlement.PayoutState(rapid.IntRange(int(settlement.Created), int(settlement.Returned)).Draw(t, "state"))
+		return
+	case *evidence.Kind:
+		*x = evidence.Kind(rapid.IntRange(int(evidence.Sale), int(evidence.PayoutKind)).Draw(t, "kind"))
+		return
+	case *ledger.Name:
+		*x = rapid.SampledFrom(ledger.Names()).Draw(t, "account")
+		return
+	case *merchant.State:
+		*x = rapid.SampledFrom([]merchant.State{merchant.Active, merchant.Frozen, merchant.Suspended}).Draw(t, "state")
+		return
 	case *evidence.Entry:
 		*x = rapid.SampledFrom([]evidence.Entry{evidence.Chip, evidence.Contactless, evidence.Magstripe, evidence.Manual, evidence.QR}).Draw(t, "entry")
 		return
@@ -59,6 +80,13 @@ func fill(t *rapid.T, v reflect.Value) {
 		return
 	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem())
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(t, v.Index(i))
+		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			fill(t, v.Field(i))
@@ -78,7 +106,7 @@ func fill(t *rapid.T, v reflect.Value) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int8, reflect.Int32, reflect.Int64:
 		v.SetInt(rapid.Int64Range(1, 100).Draw(t, "number"))
-	case reflect.Uint8, reflect.Uint32:
+	case reflect.Uint8, reflect.Uint32, reflect.Uint64:
 		v.SetUint(rapid.Uint64Range(1, 100).Draw(t, "number"))
 	default:
 		t.Fatalf("no value for a %v", v.Type())
@@ -109,6 +137,18 @@ func TestBodiesKeepEveryField(t *testing.T) {
 	roundTrip(t, EncodeOutgoing, DecodeOutgoing)
 	roundTrip(t, EncodeException, DecodeException)
 	roundTrip(t, EncodeBatch, DecodeBatch)
+	roundTrip(t, EncodePosition, DecodePosition)
+	roundTrip(t, EncodeSettlement, DecodeSettlement)
+	roundTrip(t, EncodeLine, DecodeLine)
+	roundTrip(t, EncodeExtra, DecodeExtra)
+	roundTrip(t, EncodeReserve, DecodeReserve)
+	roundTrip(t, EncodeHold, DecodeHold)
+	roundTrip(t, EncodePayout, DecodePayout)
+	roundTrip(t, EncodeShare, DecodeShare)
+	roundTrip(t, EncodeDay, DecodeDay)
+	roundTrip(t, EncodeMerchant, DecodeMerchant)
+	roundTrip(t, EncodeEvent, DecodeEvent)
+	roundTrip(t, EncodeFiling, DecodeFiling)
 }
 
 // TestBodiesKeepWhatIsAbsent: what is not there stays so, and both forms of no
@@ -131,6 +171,28 @@ func TestBodiesKeepWhatIsAbsent(t *testing.T) {
 			t.Errorf("%s was read", raw)
 		}
 	}
+	start := settlement.Start("m", money.Currency{'C', 'N', 'Y'})
+	raw, err := EncodePosition(&start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := DecodePosition(raw); err != nil || out != start {
+		t.Errorf("%s: %+v, %v", raw, out, err)
+	}
+	for what, err := range map[string]error{
+		"a batch in no state":     second(DecodeSettlement([]byte(`{"currency":"CNY","state":"x"}`))),
+		"a payout in no state":    second(DecodePayout([]byte(`{"currency":"CNY","state":"x"}`))),
+		"a line of no kind":       second(DecodeLine([]byte(`{"currency":"CNY","kind":"x"}`))),
+		"an account that is none": second(DecodeExtra([]byte(`{"currency":"CNY","kind":"fee","against":"cash"}`))),
+		"a day in no state":       second(DecodeDay([]byte(`{"currency":"CNY","state":"x"}`))),
+		"a digest that is none":   second(DecodeDay([]byte(`{"currency":"CNY","state":"file_in","digest":"xy"}`))),
+		"a merchant in no state":  second(DecodeMerchant([]byte(`{"currency":"CNY","status":{"state":"x"}}`))),
+		"a date that is none":     second(DecodeReserve([]byte(`{"currency":"CNY","taken":"x"}`))),
+	} {
+		if err == nil {
+			t.Errorf("%s was read", what)
+		}
+	}
 	for _, raw := range []string{"{", `{"kind":"x"}`, `{"kind":"undo","state":"x"}`} {
 		if _, err := DecodeOutgoing([]byte(raw)); err == nil {
 			t.Errorf("%s was read", raw)
@@ -143,3 +205,5 @@ func TestBodiesKeepWhatIsAbsent(t *testing.T) {
 		}
 	}
 }
+
+func second[T any](_ T, err error) error { return err }

@@ -178,6 +178,7 @@ type lineBody struct {
 	Date     string         `json:"date"`
 	Business string         `json:"business,omitempty"`
 	Time     int64          `json:"time,omitempty"`
+	At       int64          `json:"at,omitempty"`
 	Payout   string         `json:"payout"`
 	keysBody
 }
@@ -185,7 +186,7 @@ type lineBody struct {
 // EncodeLine gives a settlement line's body.
 func EncodeLine(l *settlement.Line) ([]byte, error) {
 	return json.Marshal(&lineBody{l.MID, l.Batch, l.Seq, l.Payment, l.Turn, l.Extra, l.Kind.String(), l.Gross, l.Fee, l.Net, l.Invoiced, l.Currency,
-		dateText(l.Date), dateText(l.Business), Nanos(l.Time), l.Payout, keysOf(&l.Keys)})
+		dateText(l.Date), dateText(l.Business), Nanos(l.Time), Nanos(l.At), l.Payout, keysOf(&l.Keys)})
 }
 
 // DecodeLine is the reverse of EncodeLine.
@@ -195,7 +196,7 @@ func DecodeLine(raw []byte) (l settlement.Line, err error) {
 		return l, err
 	}
 	l = settlement.Line{MID: b.MID, Batch: b.Batch, Seq: b.Seq, Payment: b.Payment, Turn: b.Turn, Extra: b.Extra, Gross: b.Gross, Fee: b.Fee, Net: b.Net,
-		Invoiced: b.Invoiced, Currency: b.Currency, Time: moment(b.Time), Payout: b.Payout}
+		Invoiced: b.Invoiced, Currency: b.Currency, Time: moment(b.Time), At: moment(b.At), Payout: b.Payout}
 	if l.Kind, err = KindOf(b.Kind); err != nil {
 		return l, err
 	}
@@ -378,13 +379,14 @@ type shareBody struct {
 	Date     string         `json:"date"`
 	Currency money.Currency `json:"currency"`
 	Version  uint32         `json:"version"`
+	Issue    int            `json:"issue,omitempty"`
 	Cleared  int64          `json:"cleared,omitempty"`
 	Funded   int64          `json:"funded,omitempty"`
 }
 
 // EncodeShare gives a clearing share's body.
 func EncodeShare(s *settlement.Share) ([]byte, error) {
-	return json.Marshal(&shareBody{s.MID, s.Network, dateText(s.Date), s.Currency, s.Version, s.Cleared, s.Funded})
+	return json.Marshal(&shareBody{s.MID, s.Network, dateText(s.Date), s.Currency, s.Version, s.Issue, s.Cleared, s.Funded})
 }
 
 // DecodeShare is the reverse of EncodeShare.
@@ -393,7 +395,7 @@ func DecodeShare(raw []byte) (s settlement.Share, err error) {
 	if err = json.Unmarshal(raw, &b); err != nil {
 		return s, err
 	}
-	s = settlement.Share{MID: b.MID, Network: b.Network, Currency: b.Currency, Version: b.Version, Cleared: b.Cleared, Funded: b.Funded}
+	s = settlement.Share{MID: b.MID, Network: b.Network, Currency: b.Currency, Version: b.Version, Issue: b.Issue, Cleared: b.Cleared, Funded: b.Funded}
 	s.Date, err = dateOf(b.Date)
 	return s, err
 }
