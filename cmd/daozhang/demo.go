@@ -5,13 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"daozhang/internal/fault"
-	"daozhang/internal/investigation"
-	"daozhang/internal/report"
+	"daozhang/internal/payment"
+	"daozhang/internal/settlement"
 	"daozhang/internal/world/demo"
 )
 
@@ -53,7 +52,7 @@ func (m *Main) demo() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return m.runDemo(cmd.Context(), script, dir, exit)
+		return m.runDemo(cmd.Context(), script, dir, data != "", exit)
 	}
 	return cmd
 }
@@ -61,7 +60,7 @@ func (m *Main) demo() *cobra.Command {
 // demoFolder gives the folder of a demo, and what removes it where it is temporary.
 func (m *Main) demoFolder(data string) (dir string, remove func() error, err error) {
 	if data == "" {
-		if dir, err = os.MkdirTemp("", "daozhang-demo-"); err != nil {
+		if dir, err = os.MkdirTemp(m.demoRoom(), "daozhang-demo-"); err != nil {
 			return "", nil, openError(os.TempDir(), err)
 		}
 		return dir, func() error { return os.RemoveAll(dir) }, nil
@@ -83,19 +82,53 @@ func (m *Main) demoFolder(data string) (dir string, remove func() error, err err
 	return dir, func() error { return nil }, nil
 }
 
+// demoRoom is where a temporary folder is made: in memory where the system has such
+// a place and nobody has named another, else where temporary files go.
+func (m *Main) demoRoom() string {
+	const memory = "/dev/shm"
+	if m.Getenv("TMPDIR") != "" {
+		return ""
+	}
+	if probe, err := os.MkdirTemp(memory, "daozhang-demo-"); err == nil && os.Remove(probe) == nil {
+		return memory
+	}
+	return ""
+}
+
 // runDemo plays a script in a folder, tells it, and stays up unless exit is set.
-func (m *Main) runDemo(ctx context.Context, script *demo.Script, dir string, exit bool) (err error) {
+func (m *Main) runDemo(ctx context.Context, script *demo.Script, dir string, kept, exit bool) (err error) {
 	s, err := m.openStage(ctx, script, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	t := m.teller(script.Zone)
-	p := &play{s: s, t: t, sold: map[string]sold{}}
+	p := &play{s: s, t: t, sold: map[string]sold{}, payouts: map[string]settlement.PayoutState{}, passed: map[settlement.PayoutState]int{},
+		excepted: map[payment.ID]bool{}}
+	s.market.told = p.officeWorked
+	p.opening()
 	if err := p.fortnight(ctx); err != nil {
 		return err
 	}
-	return t.err
+	if err := p.answer(ctx); err != nil {
+		return err
+	}
+	if exit {
+		return t.err
+	}
+	p.hints()
+	if t.err != nil {
+		return t.err
+	}
+	return p.stay(ctx, kept)
+}
+
+// opening says what is to be seen.
+func (p *play) opening() {
+	p.t.say(fault.Say("Five shops, two weeks of June 2026, every card payment on its way from the till to the shop's account.",
+		"五家小店，2026年6月的两周：每一笔刷卡款从终端到店家账户的全程。"))
+	p.t.say(fault.Say("All of it is made up and happens on this machine; the clock is set forward from one event to the next.",
+		"内容均为虚构，全部在本机运行，时钟从一个事件拨到下一个事件。"))
 }
 
 // fortnight plays the whole script.
@@ -115,28 +148,10 @@ func (p *play) fortnight(ctx context.Context) error {
 		if end.After(s.End) {
 			break
 		}
-		if err := p.midnight(ctx, end); err != nil {
+		if err := p.night(ctx, end); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// midnight ends a day: tills hand in what they have to tell, and the reader is told
-// where the money is.
-func (p *play) midnight(ctx context.Context, at time.Time) error {
-	if err := p.s.handIn(ctx); err != nil {
-		return err
-	}
-	if err := p.at(ctx, at); err != nil {
-		return err
-	}
-	if err := p.s.caughtUp(ctx); err != nil {
-		return err
-	}
-	var now standing
-	p.s.p.live.Read(func(c *investigation.Current) { now = standingOf(c) })
-	p.t.close(now)
 	return nil
 }
 
@@ -168,13 +183,4 @@ func (p *play) tell(e *demo.Event) {
 		values["shop"] = shop.Name
 	}
 	p.t.event(e.At, fill(e.Tell, values))
-}
-
-// answer ends the story as `check` would answer.
-func (p *play) answer() error {
-	var err error
-	p.s.p.live.Read(func(c *investigation.Current) {
-		err = report.Write(p.t.w, "table", c.Answer(), p.s.m.reportOptions(true))
-	})
-	return err
 }

@@ -12,6 +12,8 @@ import (
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/iso8583"
+	"daozhang/internal/payment"
+	"daozhang/internal/settlement"
 	"daozhang/internal/world/bank"
 	"daozhang/internal/world/demo"
 	"daozhang/internal/world/pos"
@@ -25,6 +27,12 @@ type play struct {
 	sold map[string]sold
 	// muted is the issuer that decides and does not answer, "" for none.
 	muted string
+	// payouts are the states in which the reader was told that they are.
+	payouts map[string]settlement.PayoutState
+	// passed counts how many payouts came to each state, excepted are the
+	// exceptions that were looked at.
+	passed   map[settlement.PayoutState]int
+	excepted map[payment.ID]bool
 }
 
 // sold is a sale as its till knows it.
@@ -48,7 +56,9 @@ func (p *play) do(ctx context.Context, e *demo.Event) error {
 // at brings the story to a moment: the clock is set, and what was waiting for it
 // wakes up.
 func (p *play) at(ctx context.Context, to time.Time) error {
-	p.s.clock.set(to)
+	if err := p.s.market.pass(ctx, to); err != nil {
+		return err
+	}
 	return p.s.wake(ctx)
 }
 
@@ -109,11 +119,8 @@ func (p *play) deed(ctx context.Context, e *demo.Event) error {
 		return p.reversed(ctx)
 	case demo.Notice:
 		return s.notice(ctx, e)
-	case demo.Omit:
-		return s.behave(func(b *bank.Scenario) {
-			x := p.sold[e.Of]
-			b.Clearing = append(b.Clearing, bank.Slip{When: bank.When{TID: []string{x.tid}, From: x.Amount, To: x.Amount}, Do: "omit"})
-		})
+	case demo.Propose, demo.Approve, demo.Verify, demo.Freeze, demo.Frozen:
+		return s.decide(ctx, e)
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ type stage struct {
 	// behaviour of the host at present.
 	behaviour bank.Scenario
 	tills     map[string]*till
+	market    *market
 	key       string // of the API
 	witnesses map[string]string
 	door, web string // addresses
@@ -83,6 +84,12 @@ func (m *Main) openStage(ctx context.Context, script *demo.Script, dir string) (
 		return nil, err
 	}
 	s.p.lines[0].Address = s.host.Addr()
+	if s.market, err = s.openMarket(); err != nil {
+		return nil, err
+	}
+	if err := s.onboard(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.serve(ctx); err != nil {
 		return nil, err
 	}
@@ -111,8 +118,7 @@ func (s *stage) config() (*serveConfig, error) {
 	for i := range s.script.Shops {
 		shop := &s.script.Shops[i]
 		c.Merchants = append(c.Merchants, merchantConfig{MID: shop.MID, Name: shop.Name.In(s.m.lang), MCC: shop.MCC, Currency: "CNY", Zone: s.script.Zone.String(),
-			Cutoff: "24:00", Terms: map[string]any{"valid_from": "2026-01-01", "cycle": "T1", "calendar": "CN", "cutoff": "24:00",
-				"fees": []map[string]any{{"bps": 50, "cap": 1800, "card_type": "debit"}, {"bps": 60}}}})
+			Cutoff: "24:00"})
 		for _, t := range shop.Tills {
 			c.Terminals = append(c.Terminals, terminalConfig{TID: t.TID, MID: shop.MID, Model: t.Model})
 		}
@@ -130,18 +136,11 @@ func (s *stage) startHost(ctx context.Context, transport []string, link *pos.Dev
 	if link == nil {
 		return fault.New(fault.Internal, "start", "the network's host", errors.New("its key is missing"), "")
 	}
-	s.behaviour = bank.Scenario{Network: "UnionPay", Seed: s.script.Seed, Zone: s.script.Zone.String(), SignOn: true, MAC: true}
-	for _, i := range s.script.Issuers {
-		a := bank.Accounts{Range: i.Range, Issuer: i.Name, Type: i.Type, Balance: 2_000_000, PIN: "123456"}
-		if i.Name == "ABC" {
-			a.Limits.Single = 500_000
-		}
-		s.behaviour.Accounts = append(s.behaviour.Accounts, a)
-	}
+	s.behaviour = s.script.Network
 	behaviour := s.behaviour
 	var err error
 	s.host, err = bank.Start(context.WithoutCancel(ctx), bank.Config{Link: demoLink, Journal: filepath.Join(s.dir, "network", "journal.ndjson"), Sync: journal.Never,
-		Scenario: &behaviour, Transport: transport, Master: link.Master, Now: s.clock.now})
+		Clearing: s.folder("network", "clearing"), Incoming: s.folder("bank", "incoming"), Scenario: &behaviour, Transport: transport, Master: link.Master, Now: s.clock.now})
 	return err
 }
 
@@ -211,6 +210,9 @@ func (s *stage) close() error {
 	}
 	if s.host != nil {
 		errs = append(errs, s.host.Close())
+	}
+	if s.market != nil {
+		errs = append(errs, s.market.payer.Close())
 	}
 	if s.p != nil {
 		s.p.close()

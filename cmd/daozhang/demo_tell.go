@@ -70,17 +70,17 @@ func (t *teller) day(at time.Time, what fault.Text) {
 	t.line(head)
 }
 
-// margin is the room before what is told, for the time.
-const margin = "        "
-
 // event tells what happened at a moment.
 func (t *teller) event(at time.Time, what fault.Text) {
 	t.hang(at.In(t.zone).Format("15:04"), what.In(t.lang), "")
 }
 
 // hang writes a text beside a time.
-func (t *teller) hang(clock, s, sequence string) {
-	head := " " + clock + "  "
+func (t *teller) hang(clock, s, sequence string) { t.hangAt(" "+clock+"  ", s, sequence) }
+
+// hangAt writes a text beside a head that its further lines are indented by.
+func (t *teller) hangAt(head, s, sequence string) {
+	margin := strings.Repeat(" ", len([]rune(head)))
 	for _, l := range report.Wrap(s, t.width-len(margin)) {
 		if sequence != "" {
 			l = t.paint(sequence, l)
@@ -116,7 +116,7 @@ func standingOf(c *investigation.Current) standing {
 func (t *teller) close(s standing) {
 	figure := func(v int64, width int) string { return fmt.Sprintf("%*s", width, money.FormatGrouped(v, yuan)) }
 	format := fault.Text{EN: "arrived %s  on its way %s  late %s  held %s", ZH: "已到账 %s  在途 %s  逾期 %s  冻结 %s"}
-	t.hang("24:00", fmt.Sprintf(format.In(t.lang), figure(s.arrived, 9), figure(s.way, 9), figure(s.late, 8), figure(s.held, 8)), "36")
+	t.hang(fault.Say("night", "日终 ").In(t.lang), fmt.Sprintf(format.In(t.lang), figure(s.arrived, 9), figure(s.way, 9), figure(s.late, 8), figure(s.held, 8)), "36")
 }
 
 // fill puts what is known of a sale into a text.

@@ -13,6 +13,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/fault"
+	"daozhang/internal/world/bank"
 	"daozhang/internal/world/bank/custody"
 )
 
@@ -26,8 +27,10 @@ type Script struct {
 	End         time.Time
 	Shops       []Shop
 	Issuers     []Issuer
-	// Payer is how the bank behaves that pays the shops, from beginning to end.
-	Payer custody.Scenario
+	// Network is how the card network's host behaves where no event says otherwise,
+	// Payer the bank that pays the shops.
+	Network bank.Scenario
+	Payer   custody.Scenario
 	// Safeguarded is the platform's account there.
 	Safeguarded Account
 	// Events are in order of time, no two at the same moment.
@@ -90,10 +93,6 @@ const (
 	Unmute Deed = "unmute"
 	// Notice of an issuing bank about its own trouble: Issuer, From, Until, Title.
 	Notice Deed = "notice"
-	// Omit leaves a sale out of the network's clearing file: Of.
-	Omit Deed = "omit"
-	// Chargeback: the cardholder's bank takes a sale back: Of.
-	Chargeback Deed = "chargeback"
 	// Propose, Approve and Verify another payout account: Shop, By.
 	Propose Deed = "propose"
 	Approve Deed = "approve"

@@ -8,6 +8,7 @@ import (
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/fault"
+	"daozhang/internal/world/bank"
 	"daozhang/internal/world/bank/custody"
 )
 
@@ -83,7 +84,26 @@ func issuers() []Issuer {
 // safeguarded is the platform's account at the bank that pays the shops.
 var safeguarded = Account{"110900000000000900", "Example Acquiring", "CUSTODY", "100000000009"}
 
-// payer is that bank: open on bank days from half past eight, paying within the
+// network is the host that answers for every card's bank. It leaves one sale of the
+// 11th out of its file, and takes one of the 9th back a week later.
+func (s *Script) network() bank.Scenario {
+	line := func(day int, tid string, amount int64, do string, after int) bank.Slip {
+		return bank.Slip{When: bank.When{TID: []string{tid}, From: amount, To: amount, Operations: []string{"sale"}},
+			Dates: []calendar.Date{calendar.MustYMD(2026, 6, day)}, Do: do, After: after}
+	}
+	h := bank.Scenario{Network: "UnionPay", Seed: s.Seed, Zone: zone, SignOn: true, MAC: true, SettleTo: safeguarded.Number,
+		Clearing: []bank.Slip{line(11, tea1, omitted, bank.SlipOmit, 0), line(9, noodles1, disputed, bank.SlipChargeback, 6)}}
+	for _, i := range s.Issuers {
+		a := bank.Accounts{Range: i.Range, Issuer: i.Name, Type: i.Type, Balance: 2_000_000, PIN: "123456"}
+		if i.Name == "ABC" {
+			a.Limits.Single = 500_000
+		}
+		h.Accounts = append(h.Accounts, a)
+	}
+	return h
+}
+
+// payer is the bank that pays the shops: open on bank days from half past eight, paying within the
 // hour. It does no work on the 16th, when a day's orders wait in its folder, finds
 // out a day late that the tool shop's account is closed, and lets the tea house
 // wait over the holiday for what was sold on the 17th.
@@ -93,7 +113,7 @@ func (s *Script) payer() custody.Scenario {
 		Accept:    custody.Delay{Fixed: 3 * time.Minute}, Credit: custody.Delay{Fixed: 20 * time.Minute},
 		Outages: []custody.Outage{{From: s.at(16, 8, 40, 0), To: s.at(17, 8, 30, 0), Notice: true, Title: "Payment system out of order 付款系统故障"}},
 		Rules: []custody.Rule{{When: custody.When{MID: []string{tea}, Dates: []calendar.Date{calendar.MustYMD(2026, 6, 18)}},
-			Do: custody.DoPay, Credit: 72 * time.Hour}},
+			Do: custody.DoPay, Credit: 100 * time.Hour}},
 		// A day is stated as soon as it is over, so that its evening can be told.
 		Statements: custody.Statements{At: "00:05"}}
 	for _, shop := range s.Shops {
@@ -114,7 +134,7 @@ func Fortnight(seed uint64) (*Script, error) {
 		return nil, err
 	}
 	s := &Script{Seed: seed, Zone: z, First: first, Last: last, End: last.In(z).Add(ends), Shops: shops(), Issuers: issuers(), Safeguarded: safeguarded}
-	s.Payer = s.payer()
+	s.Network, s.Payer = s.network(), s.payer()
 	s.Events = s.troubles()
 	s.trade()
 	slices.SortStableFunc(s.Events, func(a, b Event) int { return a.At.Compare(b.At) })

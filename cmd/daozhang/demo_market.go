@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"daozhang/internal/backoffice"
+	"daozhang/internal/calendar"
+	"daozhang/internal/fault"
+	"daozhang/internal/format/bank"
+	"daozhang/internal/keyring"
+	"daozhang/internal/merchant"
+	"daozhang/internal/settlement"
+	"daozhang/internal/world/bank/custody"
+	"daozhang/internal/world/journal"
+)
+
+// market is what happens on a stage without anybody at a till: the network and the
+// bank that pays the shops read and write their files, and the platform's back
+// office does what waits. Each says when it wants to be called next, and is called
+// in the order of the story's time.
+type market struct {
+	s      *stage
+	payer  *custody.Bank
+	office *backoffice.Office
+	// told hears of each turn of the office, once it is done.
+	told func(ctx context.Context, at time.Time) error
+
+	hostNext, payerNext, officeNext time.Time
+	files                           int // that were in the payer's folders when last looked
+}
+
+// Pauses of the market.
+const (
+	payerLooks  = 30 * time.Minute // the payer looks into its folder at least so often
+	officeLooks = time.Hour        // the office looks for work at least so often
+	soon        = time.Minute      // what one has written the other sees after this
+	again       = 10 * time.Minute // what could not be done is tried again after this
+)
+
+func (s *stage) openMarket() (*market, error) {
+	m := &market{s: s}
+	behaviour := s.script.Payer
+	var err error
+	m.payer, err = custody.Open(custody.Config{Dir: s.folder("bank"), Journal: s.folder("bank", "book.ndjson"), Sync: journal.Never, Scenario: &behaviour})
+	if err != nil {
+		return nil, err
+	}
+	m.office = s.backOffice()
+	now := s.clock.now()
+	m.hostNext, m.payerNext, m.officeNext = now, now, now
+	return m, nil
+}
+
+// folder is a folder of the stage.
+func (s *stage) folder(parts ...string) string {
+	return filepath.Join(append([]string{s.dir}, parts...)...)
+}
+
+// accountVault opens sealed account numbers.
+type accountVault struct{ keys keyring.Keyring }
+
+func (v accountVault) Open(sealed []byte, context string) (string, error) {
+	return v.keys.Open(sealed, context)
+}
+
+// shopBanks names the banks of the shops together: they pay nobody here, and their
+// statements come from the shops.
+const shopBanks = "SHOPS"
+
+// backOffice is the platform's, with its folders at network and bank.
+func (s *stage) backOffice() *backoffice.Office {
+	zone, own := s.script.Zone, s.script.Safeguarded
+	return &backoffice.Office{Keeper: s.p.db, Vault: accountVault{s.p.keys}, Now: s.clock.now, Policy: settlement.DefaultPolicy(), Merchants: merchant.DefaultPolicy(),
+		Calendars: calendar.Builtin, Zone: zone, Advice: backoffice.Dir(s.folder("advice")),
+		Networks: []backoffice.Network{{Name: "UnionPay", Currency: yuan, Zone: zone, Clearing: backoffice.Dir(s.folder("network", "clearing"))}},
+		Banks: []backoffice.Bank{{Name: own.Bank, Currency: yuan, Zone: zone,
+			Account: bank.Party{Name: own.Holder, Account: own.Number, Agent: bank.AgentOf(own.Agent, own.Bank)},
+			Orders:  backoffice.Dir(s.folder("bank", "orders")), Replies: backoffice.Dir(s.folder("bank", "replies")),
+			Statements: backoffice.Dir(s.folder("bank", "statements"))},
+			{Name: shopBanks, Zone: zone, Orders: backoffice.Dir(s.folder("shops", "orders")), Replies: backoffice.Dir(s.folder("shops", "replies")),
+				Statements: backoffice.Dir(s.folder("bank", "payees"))}}}
+}
+
+// pass lets the market work until a moment of the story.
+func (m *market) pass(ctx context.Context, to time.Time) error {
+	for {
+		at := m.hostNext
+		for _, t := range []time.Time{m.payerNext, m.officeNext} {
+			if t.Before(at) {
+				at = t
+			}
+		}
+		if at.After(to) {
+			m.s.clock.set(to)
+			return nil
+		}
+		m.s.clock.set(at)
+		if err := m.turn(ctx, at); err != nil {
+			return err
+		}
+	}
+}
+
+// turn does what is due at a moment.
+func (m *market) turn(ctx context.Context, at time.Time) error {
+	if !m.hostNext.After(at) {
+		next, err := m.s.host.Tick(at)
+		if err != nil {
+			return err
+		}
+		m.hostNext = later(next, at)
+		m.payerNext, m.officeNext = at, earlier(m.officeNext, at.Add(soon))
+	}
+	if !m.payerNext.After(at) {
+		next, err := m.payer.Tick(at)
+		if err != nil {
+			return err
+		}
+		m.payerNext = at.Add(payerLooks)
+		if !next.IsZero() {
+			m.payerNext = earlier(m.payerNext, later(next, at))
+		}
+		n, err := m.count()
+		if err != nil {
+			return err
+		}
+		if n != m.files {
+			m.files, m.officeNext = n, earlier(m.officeNext, at.Add(soon))
+		}
+	}
+	if !m.officeNext.After(at) {
+		if err := m.work(ctx, at); err != nil {
+			return err
+		}
+		return m.told(ctx, at)
+	}
+	return nil
+}
+
+// work does all that waits in the back office.
+func (m *market) work(ctx context.Context, at time.Time) error {
+	m.officeNext = at.Add(officeLooks)
+	tried := map[string]bool{}
+	for did := true; did; {
+		did = false
+		tasks, err := m.office.Sweep(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range tasks {
+			t := &tasks[i]
+			switch {
+			case t.Due.After(m.s.clock.now()):
+				m.officeNext = earlier(m.officeNext, later(t.Due, at))
+				continue
+			case tried[t.Key()]:
+				m.officeNext = earlier(m.officeNext, at.Add(again))
+				continue
+			}
+			did, tried[t.Key()] = true, true
+			if err := m.do(ctx, t); err != nil {
+				return err
+			}
+			if t.Kind == backoffice.Dispatching || t.Kind == backoffice.Inquiry {
+				m.payerNext = earlier(m.payerNext, at.Add(soon))
+			}
+		}
+	}
+	return nil
+}
+
+// do does one task. What has to wait, or needs a person, is noted and stays.
+func (m *market) do(ctx context.Context, t *backoffice.Task) error {
+	err := m.office.Do(ctx, *t)
+	switch fault.KindOf(err) {
+	case fault.Conflict, fault.NotAllowed:
+		m.s.p.log.Warn("work waits", "task", t.Key(), "why", err)
+		return nil
+	}
+	return err
+}
+
+// count counts the files that the payer has written.
+func (m *market) count() (int, error) {
+	n := 0
+	for _, f := range []string{"replies", "statements", "payees"} {
+		found, err := os.ReadDir(m.s.folder("bank", f))
+		if err != nil {
+			return 0, openError(f, err)
+		}
+		n += len(found)
+	}
+	return n, nil
+}
+
+// officeBy has the office look for work at a moment at the latest.
+func (m *market) officeBy(at time.Time) { m.officeNext = earlier(m.officeNext, at) }
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// later gives the first whole minute not before t, and after at: what falls due
+// within a minute is done together, and however fast the machine is, at the same
+// moment of the story.
+func later(t, at time.Time) time.Time {
+	if m := t.Truncate(time.Minute); m.Before(t) {
+		t = m.Add(time.Minute)
+	}
+	if !t.After(at) {
+		t = at.Truncate(time.Minute).Add(time.Minute)
+	}
+	return t
+}
