@@ -271,7 +271,10 @@ func needsBlock(d *digest, folded bool) block {
 		}
 		b.Tones = append(b.Tones, t)
 	}
-	if n := d.needs.rest(); n > 0 {
+	switch n := d.needs.rest(); {
+	case n > 0 && d.server != "":
+		b.After = append(b.After, tx("and "+grouped(n)+" more.", "另有"+grouped(n)+"笔。"))
+	case n > 0:
 		b.After = append(b.After, tx("and "+grouped(n)+" more: see -o csv or -o xlsx.", "另有"+grouped(n)+"笔，见 -o csv 或 -o xlsx。"))
 	}
 	if len(b.Rows) > 0 {

@@ -18,4 +18,7 @@ type Options struct {
 	// Server is the address at which more can be asked, for a hint on how; "" where
 	// the answer comes from files.
 	Server string
+	// Needs is how many of the payments that need someone a table shows at most; 0
+	// for the usual.
+	Needs int
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"bufio"
 	"io"
 	"strings"
@@ -36,7 +37,7 @@ func Table(w io.Writer, a *investigation.Answer, o Options) error {
 		width = min(max(o.Width, narrowest), widest)
 	}
 	p := &pen{w: bufio.NewWriter(w), lang: o.Lang, color: o.Color, width: width}
-	d := digestOf(a, limits{needs: shownNeeds})
+	d := digestOf(a, limits{needs: cmp.Or(o.Needs, shownNeeds)})
 	d.server = o.Server
 	p.say(lead(d), strong)
 	p.line("")
