@@ -43,6 +43,7 @@ type Action string
 // The actions. Those that begin with "read" change nothing.
 const (
 	LookUpReceipt Action = "look up receipt" // one payment, by what stands on the receipt
+	OwnAccount    Action = "own account"     // of a person: password, sessions
 	ReadPayments  Action = "read payments"   // search, lists, trails, and their exports
 	ReadOverview  Action = "read overview"   // money map, arrivals, incidents
 	ReadPayouts   Action = "read payouts"
@@ -105,6 +106,7 @@ type right struct {
 // rights is the only place that says who may do what.
 var rights = []right{
 	{LookUpReceipt, All, All, All, All},
+	{OwnAccount, None, All, All, All},
 	{ReadPayments, None, Own, All, All},
 	{ReadOverview, None, None, All, All},
 	{ReadPayouts, None, Own, All, All},

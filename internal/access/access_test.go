@@ -81,7 +81,7 @@ func TestTable(t *testing.T) {
 			got := Allowed(role, a)
 			want := None
 			switch {
-			case a == LookUpReceipt, role == Institution, role == Auditor && reads:
+			case a == LookUpReceipt, a == OwnAccount && role != Public, role == Institution, role == Auditor && reads:
 				want = All
 			case role == Merchant && merchant[a]:
 				want = Own
@@ -90,11 +90,11 @@ func TestTable(t *testing.T) {
 				t.Errorf("%s, %s: %s, want %s", role, a, got, want)
 			}
 			only, ok := got.Narrow("M1")
-			if role == Merchant && a != LookUpReceipt && ok && only != "M1" {
+			if role == Merchant && a != LookUpReceipt && a != OwnAccount && ok && only != "M1" {
 				t.Errorf("%s, %s: reaches %q", role, a, only)
 			}
 		}
-		if _, ok := Allowed(Merchant, a).Narrow(""); ok && a != LookUpReceipt {
+		if _, ok := Allowed(Merchant, a).Narrow(""); ok && a != LookUpReceipt && a != OwnAccount {
 			t.Errorf("%s: a merchant's person without a merchant reaches something", a)
 		}
 	}

@@ -26,6 +26,8 @@ type Person struct {
 	Name string
 	Role access.Role
 	MID  string // the only merchant of a person of role Merchant
+	// Login is the sign-in name; "" for one that has not signed in by it.
+	Login string
 }
 
 // Options are what a Console is made with.
@@ -33,8 +35,10 @@ type Options struct {
 	Live *investigation.Live
 	// Catalogue is that of Live.
 	Catalogue *diagnosis.Catalogue
-	// Who says who sends a request; ok is false for somebody who has not signed in,
-	// who is Public. nil: everybody is Public.
+	// SignIn is how people sign in; nil: nobody can.
+	SignIn *SignIn
+	// Who says who sends a request where there is no SignIn; ok is false for
+	// somebody who is Public. nil: everybody is.
 	Who func(*http.Request) (p Person, ok bool)
 	// Title names the installation in the page's head; "" for none.
 	Title string
@@ -48,6 +52,8 @@ type Console struct {
 	mux   *http.ServeMux
 	guard http.Handler
 	slips *attempts // of receipt look-ups
+	// entrance is nil where nobody can sign in.
+	entrance *entrance
 }
 
 // New makes a Console.
@@ -59,12 +65,21 @@ func New(o Options) *Console {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Console{o: o, mux: http.NewServeMux(), slips: newAttempts(20, time.Minute)}
+	if o.SignIn != nil {
+		c.entrance = newEntrance(*o.SignIn, func(w http.ResponseWriter, r *http.Request, err error) {
+			(&visit{Request: r, w: w, console: c, lang: language(r), who: Person{Role: access.Public}}).fail(err)
+		})
+	}
 	for _, p := range c.routes() {
 		c.mux.Handle(p.Method+" "+p.Path, c.page(p))
 	}
 	c.mux.HandleFunc("GET /assets/", serveAsset)
 	c.mux.Handle("/", c.page(route{show: func(*visit) error { return errNoPage }}))
-	c.guard = http.NewCrossOriginProtection().Handler(c.mux)
+	inner := http.Handler(c.mux)
+	if c.entrance != nil {
+		inner = c.entrance.sessions.LoadAndSave(inner)
+	}
+	c.guard = http.NewCrossOriginProtection().Handler(inner)
 	return c
 }
 

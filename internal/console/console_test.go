@@ -31,6 +31,14 @@ type site struct {
 
 func newSite(t *testing.T, who *Person) *site {
 	t.Helper()
+	s := newSiteWith(t, nil)
+	s.person = who
+	return s
+}
+
+// newSiteWith lets set change how the console is made.
+func newSiteWith(t *testing.T, set func(*Options)) *site {
+	t.Helper()
 	catalogue, err := diagnosis.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -50,13 +58,17 @@ func newSite(t *testing.T, who *Person) *site {
 	if _, err := live.AddNDJSON(strings.NewReader(neighbour()), func(line int, why fault.Text) { t.Errorf("line %d: %s", line, why.EN) }); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, person: who}
-	s.server = httptest.NewServer(New(Options{Live: live, Catalogue: catalogue, Now: func() time.Time { return monday }, Who: func(*http.Request) (Person, bool) {
+	s := &site{t: t}
+	o := Options{Live: live, Catalogue: catalogue, Now: func() time.Time { return monday }, Who: func(*http.Request) (Person, bool) {
 		if s.person == nil {
 			return Person{}, false
 		}
 		return *s.person, true
-	}}))
+	}}
+	if set != nil {
+		set(&o)
+	}
+	s.server = httptest.NewServer(New(o))
 	t.Cleanup(s.server.Close)
 	return s
 }

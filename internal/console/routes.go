@@ -15,7 +15,8 @@ import (
 	"daozhang/internal/report"
 )
 
-// route is one page: who may see it, and how it is made.
+// route is one page: who may see it, and how it is made. A page without an action
+// is for everybody.
 type route struct {
 	Method, Path string
 	Action       access.Action
@@ -24,7 +25,7 @@ type route struct {
 
 // routes is every page that there is.
 func (c *Console) routes() []route {
-	return []route{
+	pages := []route{
 		{"GET", "/{$}", access.ReadPayments, c.find},
 		{"GET", "/overview", access.ReadOverview, c.overview},
 		{"GET", "/payments", access.ReadPayments, c.payments},
@@ -32,6 +33,18 @@ func (c *Console) routes() []route {
 		{"GET", "/r", access.LookUpReceipt, c.receipt},
 		{"POST", "/r", access.LookUpReceipt, c.lookUp},
 	}
+	if c.entrance == nil {
+		return pages
+	}
+	return append(pages,
+		route{"GET", "/sign-in", "", c.signIn},
+		route{"POST", "/sign-in", "", c.enter},
+		route{"POST", "/sign-out", "", c.leave},
+		route{"GET", "/set-up/{name}/{secret}", "", c.setUp},
+		route{"POST", "/set-up/{name}/{secret}", "", c.finishSetUp},
+		route{"GET", "/account", access.OwnAccount, c.account},
+		route{"POST", "/account", access.OwnAccount, c.changePassword},
+	)
 }
 
 // visit is one request being answered.
@@ -51,7 +64,7 @@ var errNoPage = fault.New(fault.NotFound, fault.Say("find page", "查找页面")
 
 // security is what every answer says to the browser: nothing from elsewhere, no
 // script in the page, no frame around it.
-const security = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const security = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // page wraps what a page needs around it: its reader, the language, the right to
 // see it, and an error as a page.
@@ -66,20 +79,56 @@ func (c *Console) page(p route) http.Handler {
 			return
 		}
 		v := &visit{Request: r, w: w, console: c, lang: language(r), who: Person{Role: access.Public}}
-		if c.o.Who != nil {
-			if who, ok := c.o.Who(r); ok {
-				v.who = who
-			}
-		}
-		err := error(errNoPage)
-		if only, ok := access.Allowed(v.who.Role, p.Action).Narrow(v.who.MID); ok || p.Action == "" {
+		err := v.recognise()
+		only, ok := access.Allowed(v.who.Role, p.Action).Narrow(v.who.MID)
+		switch {
+		case err != nil:
+		case ok || p.Action == "":
 			v.only = only
 			err = p.show(v)
+		case c.entrance != nil && v.who.Role == access.Public && r.Method == http.MethodGet:
+			// Whether the page is there is told after the sign-in.
+			http.Redirect(w, r, "/sign-in?"+url.Values{"next": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
+		default:
+			err = errNoPage
 		}
 		if err != nil {
 			v.fail(err)
 		}
 	})
+}
+
+// recognise finds out who the reader is.
+func (v *visit) recognise() error {
+	c := v.console
+	switch {
+	case c.entrance != nil:
+		who, ok, err := c.entrance.who(v.Request)
+		if ok {
+			v.who = who
+		}
+		return err
+	case c.o.Who != nil:
+		if who, ok := c.o.Who(v.Request); ok {
+			v.who = who
+		}
+	}
+	return nil
+}
+
+// messageOf gives an error's reason and hint for people.
+func messageOf(err error, lang string) (what, hint string) {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return err.Error(), ""
+	}
+	var why fault.Text
+	if errors.As(f.Err, &why) {
+		what = why.In(lang)
+	} else if f.Err != nil {
+		what = f.Err.Error()
+	}
+	return what, f.Hint.In(lang)
 }
 
 // render answers with a page.
