@@ -2,8 +2,11 @@ package gateway_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"time"
 
@@ -12,9 +15,12 @@ import (
 	"daozhang/internal/payment"
 )
 
-// disk is the journal: what is durable, and what is being written.
+// disk is the journal: what is durable, and what is being written. Durable is what
+// its bytes give back: each record is its length, a sum over its content, and the
+// step as JSON.
 type disk struct {
 	s        *stage
+	bytes    []byte
 	log      []*payment.Step
 	rows     map[payment.ID]payment.Transaction
 	owed     map[owedKey]payment.Outgoing
@@ -64,6 +70,7 @@ func (d *disk) commit(token uint64, step *payment.Step) {
 			err = fmt.Errorf("no space left on device: %w", payment.ErrRefused)
 		case s.permille(s.faults.fsync):
 			// Nobody knows whether it is there.
+			s.sums.Unsynced++
 			if s.permille(500) {
 				d.write(step)
 			}
@@ -75,14 +82,62 @@ func (d *disk) commit(token uint64, step *payment.Step) {
 	})
 }
 
-// tear ends what was being written: each is whole or not there.
+// tear ends what was being written, at any byte: what had come before it is whole,
+// one step may be there in part, the rest is not there. Which of several was first
+// nobody knows.
 func (d *disk) tear() {
+	r := d.s.rng
+	r.Shuffle(len(d.pending), func(i, j int) { d.pending[i], d.pending[j] = d.pending[j], d.pending[i] })
 	for _, p := range d.pending {
 		if d.s.permille(500) {
 			d.write(p.step)
+			continue
 		}
+		rec := record(p.step)
+		cut := r.IntN(len(rec))
+		if rec = rec[:cut]; cut > 0 && d.s.permille(300) {
+			rec[r.IntN(cut)] ^= byte(1 + r.IntN(255)) // a sector that was half old, half new
+		}
+		d.bytes = append(d.bytes, rec...)
+		if cut > 0 {
+			d.s.sums.Torn++
+		}
+		break
 	}
 	d.pending = d.pending[:0]
+}
+
+func record(step *payment.Step) []byte {
+	body, err := json.Marshal(step)
+	if err != nil {
+		panic(err)
+	}
+	rec := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
+	return append(binary.BigEndian.AppendUint32(rec, crc32.ChecksumIEEE(body)), body...)
+}
+
+// recover reads the log back from its bytes, up to the first record that is not
+// whole: that one was never durable, and goes.
+func (d *disk) recover() {
+	var log []*payment.Step
+	at := 0
+	for rest := d.bytes; len(rest) >= 8; rest = d.bytes[at:] {
+		n := int(binary.BigEndian.Uint32(rest))
+		if n > len(rest)-8 || crc32.ChecksumIEEE(rest[8:8+n]) != binary.BigEndian.Uint32(rest[4:]) {
+			break
+		}
+		step := &payment.Step{}
+		if err := json.Unmarshal(rest[8:8+n], step); err != nil {
+			d.s.t.Fatalf("seed %d: a whole record cannot be read: %v", d.s.seed, err)
+		}
+		log = append(log, step)
+		at += 8 + n
+	}
+	d.bytes = d.bytes[:at]
+	if len(log) != len(d.log) {
+		d.s.t.Errorf("seed %d: %d steps are read back, %d were durable", d.s.seed, len(log), len(d.log))
+	}
+	d.log = log
 }
 
 // write makes a step durable, under the rules that a database would hold it to.
@@ -126,6 +181,7 @@ func (d *disk) write(step *payment.Step) {
 			fail("a clear card number in evidence")
 		}
 	}
+	d.bytes = append(d.bytes, record(step)...)
 	d.log = append(d.log, step)
 }
 

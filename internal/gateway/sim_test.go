@@ -42,7 +42,8 @@ func TestSimulation(t *testing.T) {
 	// The faults must have happened, or the test proves nothing.
 	if *seeds >= 100 {
 		for name, n := range map[string]int{"approvals": total.Approvals, "reversals": total.Reversals, "late answers": total.Late, "crashes": total.Crashes,
-			"refused writes": total.Refused, "lost messages": total.Lost, "repeated messages": total.Repeated, "settled batches": total.Settled, "tombstones": total.Tombstones} {
+			"refused writes": total.Refused, "lost messages": total.Lost, "repeated messages": total.Repeated, "settled batches": total.Settled, "tombstones": total.Tombstones,
+			"clock steps": total.ClockSteps, "steps of the clock back": total.ClockBack, "link outages": total.Outages, "fsync errors": total.Unsynced, "torn writes": total.Torn} {
 			if n == 0 {
 				t.Errorf("no %s in all seeds", name)
 			}
@@ -52,6 +53,7 @@ func TestSimulation(t *testing.T) {
 
 type sums struct {
 	Approvals, Reversals, Late, Crashes, Refused, Lost, Repeated, Settled, Tombstones, Steps int
+	ClockSteps, ClockBack, Outages, Unsynced, Torn                                           int
 }
 
 func (s *sums) add(o sums) {
@@ -168,6 +170,7 @@ func (s *stage) boot() {
 	s.life++
 	s.up = true
 	book := payment.NewBook(s.policy, s.dir, risk.NewDoor(floor))
+	s.disk.recover()
 	if s.permille(500) {
 		for _, step := range s.disk.log {
 			book.Apply(step)
@@ -204,10 +207,21 @@ func (s *stage) crash(why string) {
 	s.after(time.Duration(1+s.rng.IntN(20))*time.Second, func() {
 		if !s.healed {
 			// A clock that was set meanwhile: forward, or back.
-			s.skew += time.Duration(s.rng.IntN(180)-90) * time.Second
+			s.setClock()
 		}
 		s.boot()
 	})
+}
+
+// setClock sets the gateway's clock, up to a minute and a half forward or back.
+func (s *stage) setClock() {
+	by := time.Duration(s.rng.IntN(180)-90) * time.Second
+	s.say("the clock is set by %s", by)
+	s.skew += by
+	s.sums.ClockSteps++
+	if by < 0 {
+		s.sums.ClockBack++
+	}
 }
 
 // feed gives the gateway an input, if it runs.
@@ -513,6 +527,12 @@ func simulate(t testing.TB, seed uint64) sums {
 	for _, k := range s.shops {
 		k.next(k.pause())
 	}
+	// The clock is set under way, whatever happens at that moment.
+	for range r.IntN(3) {
+		if at := time.Duration(r.Int64N(int64(12 * time.Minute))); seed%10 != 0 {
+			s.after(at, s.setClock)
+		}
+	}
 	// Outages of the bank, a full disk, links that go and come, for stretches.
 	length := 12 * time.Minute
 	for range r.IntN(4) {
@@ -532,6 +552,7 @@ func simulate(t testing.TB, seed uint64) sums {
 			case 2:
 				s.disk.full = true
 			case 3:
+				s.sums.Outages++
 				s.feed(func(x *gateway.Exchange, now time.Time) { x.LinkDown(now, "UnionPay-1") })
 			}
 		})
