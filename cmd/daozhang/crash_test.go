@@ -161,7 +161,28 @@ type crashRig struct {
 	vault   *keyring.Software // the bank's keys
 	devices []pos.Device
 	done    atomic.Int64 // transactions that terminals have run
+	// idle are the times in which nothing could be resolved: the server, or the
+	// database under it, was not there.
+	idle []span
 }
+
+type span struct{ from, to time.Time }
+
+// away notes the time until fn returns as one in which nothing could be resolved.
+func (r *crashRig) away(fn func()) {
+	from := time.Now()
+	fn()
+	r.idle = append(r.idle, span{from, time.Now()})
+}
+
+// Each unknown is resolved within resolveWithin of the time in which that can be
+// done: an attempt that the bank leaves unanswered is repeated after a second at
+// most. Each start in between costs resolveStart more, for the link to be made and
+// the attempt to be due.
+const (
+	resolveWithin = 6 * time.Second
+	resolveStart  = 1500 * time.Millisecond
+)
 
 func newCrashRig(t *testing.T, database string, scenario *bank.Scenario) *crashRig {
 	t.Helper()
@@ -303,23 +324,32 @@ func (r *crashRig) kill(kills int) {
 	r.server.start("") // terminals sign on at the start
 	stop := r.load(context.Background())
 	died := map[string]int{}
+	var down time.Time
 	for i := range kills {
 		begun, before := time.Now(), r.done.Load()
 		point := crashPoints[i%len(crashPoints)]
 		if i > 0 {
-			r.server.start(pointAt(point, dice))
+			at := pointAt(point, dice)
+			r.server.start(at)
+			if at == "" { // it was waited for
+				r.idle = append(r.idle, span{down, time.Now()})
+			} else {
+				r.idle = append(r.idle, span{down, begun.Add(resolveStart)})
+			}
 		}
 		if point == "" || i == 0 {
 			r.server.die(time.Duration(50+dice.IntN(400)) * time.Millisecond)
 		} else {
 			r.server.die(5 * time.Second)
 		}
+		down = time.Now()
 		died[point]++
 		if testing.Verbose() {
 			t.Logf("killed at %q after %s and %d transactions", point, time.Since(begun).Round(time.Millisecond), r.done.Load()-before)
 		}
 	}
 	r.server.start("")
+	r.idle = append(r.idle, span{down, time.Now()})
 	time.Sleep(300 * time.Millisecond) // some more under load
 	sum := stop()
 	r.settle(20 * time.Second)
@@ -340,6 +370,73 @@ func pointAt(point string, dice *rand.Rand) string {
 	return fmt.Sprintf("%s:%d", point, 1+dice.IntN(40))
 }
 
+// deadlines holds each unknown against its own deadline, by the evidence: from the
+// first word that its outcome is open to the last that closes it.
+func (r *crashRig) deadlines(db *store.Store) {
+	t := r.t
+	t.Helper()
+	var facts bytes.Buffer
+	if _, err := db.WriteEvidence(context.Background(), &facts, ""); err != nil {
+		t.Fatal(err)
+	}
+	open, closed := map[string]time.Time{}, map[string]time.Time{}
+	for line := range bytes.Lines(facts.Bytes()) {
+		var f struct {
+			Type string
+			Time time.Time
+			Data struct{ Payment, State string }
+		}
+		if err := json.Unmarshal(line, &f); err != nil {
+			t.Fatal(err)
+		}
+		id := f.Data.Payment
+		switch {
+		case f.Type == "daozhang.gateway.timeout", f.Type == "daozhang.gateway.reversal" && f.Data.State == "queued":
+			if was, known := open[id]; !known || f.Time.Before(was) {
+				open[id] = f.Time
+			}
+		case f.Type == "daozhang.gateway.reversal", f.Type == "daozhang.gateway.response":
+			if f.Time.After(closed[id]) {
+				closed[id] = f.Time
+			}
+		}
+	}
+	slowest := time.Duration(0)
+	for id, from := range open {
+		to, known := closed[id]
+		if !known || to.Before(from) {
+			t.Errorf("%s is unknown since %s and was never resolved", id, from.Format(time.RFC3339Nano))
+			continue
+		}
+		took, allowed := to.Sub(from), resolveWithin
+		for _, s := range r.idle {
+			if a, b := later(s.from, from), earlier(s.to, to); a.Before(b) {
+				took -= b.Sub(a)
+				allowed += resolveStart
+			}
+		}
+		slowest = max(slowest, took)
+		if took > allowed {
+			t.Errorf("%s was unknown from %s to %s: %s of time to resolve it, its deadline is %s", id, from.Format("15:04:05.000"), to.Format("15:04:05.000"), took, allowed)
+		}
+	}
+	t.Logf("%d unknown outcomes, the slowest resolved in %s", len(open), slowest.Round(time.Millisecond))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 // judge is the oracle outside: the terminals' journals, the bank's journal, and
 // the store read by another process than the one that wrote it.
 func (r *crashRig) judge() {
@@ -357,6 +454,7 @@ func (r *crashRig) judge() {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	r.deadlines(db)
 	// What stands with the bank: approved and not reversed.
 	standing := map[string]bank.Entry{} // by UUID
 	seq := map[int64]string{}

@@ -27,11 +27,13 @@ func TestPostgresKilled(t *testing.T) {
 	stop := r.load(context.Background())
 	for range 2 {
 		before := r.done.Load()
-		c.Kill(t)
-		time.Sleep(700 * time.Millisecond) // under load, without a database
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
+		r.away(func() {
+			c.Kill(t)
+			time.Sleep(700 * time.Millisecond) // under load, without a database
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+		})
 		await(t, "payments go on", func() bool { return r.done.Load() > before+100 })
 	}
 	sum := stop()
@@ -62,6 +64,7 @@ func TestDiskFull(t *testing.T) {
 	r.server.start("")
 	t.Cleanup(func() { _ = r.server.cmd.Process.Kill(); _, _ = r.server.cmd.Process.Wait() })
 	stop := r.load(context.Background())
+	full := time.Now()
 	await(t, "the disk is full", func() bool {
 		v, err := r.server.metric(`daozhang_payments_total{outcome="not_written"}`)
 		return err == nil && v != "" && v != "0"
@@ -70,6 +73,7 @@ func TestDiskFull(t *testing.T) {
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=256m"); err != nil {
 		t.Fatal(err)
 	}
+	r.idle = append(r.idle, span{full, time.Now()})
 	before := r.done.Load()
 	await(t, "payments go on", func() bool { return r.done.Load() > before+100 })
 	sum := stop()
