@@ -27,7 +27,14 @@ type serveConfig struct {
 	Listen     struct {
 		Terminals string `koanf:"terminals"`
 		HTTP      string `koanf:"http"`
+		// Nodes is where messages of terminals that other nodes pass on are taken.
+		Nodes string `koanf:"nodes"`
 	} `koanf:"listen"`
+	Nodes struct {
+		// Host is the name or address under which the other nodes reach this one; by
+		// default that of the addresses it listens at, or the machine's name.
+		Host string `koanf:"host"`
+	} `koanf:"nodes"`
 	// TLS of the terminals' door; plain TCP where no certificate is named.
 	TLS struct {
 		Cert     string `koanf:"cert"`
@@ -44,6 +51,8 @@ type serveConfig struct {
 		Unsigned       bool          `koanf:"unsigned"`
 	} `koanf:"door"`
 	Keyring struct {
+		// Shared keeps it in the database, for all nodes on it, instead of a file.
+		Shared     bool     `koanf:"shared"`
 		File       string   `koanf:"file"`
 		SecretFile string   `koanf:"secret_file"`
 		Transport  []string `koanf:"transport"`
@@ -144,10 +153,11 @@ var settings = []struct {
 }{
 	{"node", "node-1"}, {"database", "daozhang-data"}, {"production", false},
 	{"listen.terminals", "127.0.0.1:5000"}, {"listen.http", "127.0.0.1:8080"},
+	{"listen.nodes", "127.0.0.1:0"}, {"nodes.host", ""},
 	{"tls.cert", ""}, {"tls.key", ""}, {"tls.client_ca", ""},
 	{"door.dialect", "unionpay-pos"}, {"door.max_connections", 10000}, {"door.idle", "10m"}, {"door.frame_within", "10s"},
 	{"door.write_within", "10s"}, {"door.unsigned", false},
-	{"keyring.file", ""}, {"keyring.secret_file", ""},
+	{"keyring.shared", false}, {"keyring.file", ""}, {"keyring.secret_file", ""},
 	{"acquirer", ""}, {"drain", "40s"},
 	{"payment.answer_within", "30s"}, {"payment.last_arrival", "5m"}, {"payment.repeat_first", "5s"}, {"payment.repeat_most", "10m"},
 	{"payment.exception_after", 8}, {"payment.max_amount", 9_999_999_999},

@@ -31,6 +31,8 @@ var (
 	descSteps    = described("store_steps_total", "Steps given to the store by result.", "result")
 	descGroups   = described("store_groups_total", "Commits, each of a group of steps.")
 	descLost     = described("store_connections_lost_total", "Connections to the database that were lost.")
+	descParts    = described("parts_held", "Parts of the merchants, of 64, that this node decides for.")
+	descPassed   = described("messages_passed_on_total", "Messages of terminals for another node, by what became of them.", "result")
 	descFollowed = described("investigation_facts_total", "Facts that the continuous investigation has taken from the store.")
 	descAsOf     = described("investigation_as_of_seconds", "The moment up to which the investigation answers, Unix time.")
 )
@@ -75,6 +77,11 @@ func (m *meter) Collect(ch chan<- prometheus.Metric) {
 	gauge(descUnder, float64(n.Commits), "commits")
 	gauge(descOwed, float64(n.Owed))
 	gauge(descMemory, float64(n.Transactions))
+	if m.p.division != nil {
+		gauge(descParts, float64(len(n.Held.List())))
+		counter(descPassed, float64(n.Relayed), "passed_on")
+		counter(descPassed, float64(n.Undecided), "nobody_decides")
+	}
 	gauge(descConns, float64(n.Connections))
 	counter(descFrames, float64(n.Frames), "read")
 	counter(descFrames, float64(n.Garbage), "garbage")

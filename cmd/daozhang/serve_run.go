@@ -11,10 +11,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -32,7 +30,6 @@ import (
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/gateway"
-	"daozhang/internal/investigation"
 	"daozhang/internal/iso8583"
 	"daozhang/internal/keyring"
 	"daozhang/internal/payment"
@@ -48,7 +45,7 @@ type platform struct {
 	db   *store.Store
 	keys keyring.Keyring
 	shut func() error // of the keyring
-	live *investigation.Live
+	live inquiry
 
 	registers registers
 	again     func() (*serveConfig, error) // reads the configuration anew
@@ -61,6 +58,8 @@ type platform struct {
 	followed atomic.Int64 // facts that the investigation has taken
 	reached  atomic.Value // store.Cursor up to which it has taken them
 	caughtUp atomic.Bool
+	answers  atomic.Uint64 // a payment.PartSet: of whose merchants it knows all
+	division *division     // nil: this node has the database to itself
 }
 
 // openPlatform opens the store and the keyring and registers what the
@@ -82,7 +81,7 @@ func (m *Main) openPlatform(ctx context.Context, c *serveConfig, dev bool) (p *p
 	if p.db, err = store.Open(ctx, store.Options{Database: c.Database, Node: c.Node, Migrate: true}); err != nil {
 		return p, err
 	}
-	if err = p.openKeyring(dev); err != nil {
+	if err = p.openKeyring(ctx, dev); err != nil {
 		return p, err
 	}
 	if err = p.register(ctx); err != nil {
@@ -107,12 +106,18 @@ func (m *Main) openPlatform(ctx context.Context, c *serveConfig, dev bool) (p *p
 			return p, err
 		}
 	}
-	_, offset := m.Now().In(m.Zone).Zone()
-	p.live, err = investigation.NewLive(investigation.LiveOptions{AsOf: evidence.InstantOf(m.Now()), Offset: int16(offset / 60), Load: p.reload})
-	return p, err
+	live, err := p.newLive()
+	if err != nil {
+		return p, err
+	}
+	p.live.now.Store(live)
+	return p, p.join(ctx)
 }
 
 func (p *platform) close() {
+	if err := p.division.close(); err != nil {
+		p.log.Error("membership not ended", "error", err)
+	}
 	if p.db != nil {
 		if err := p.db.Close(); err != nil {
 			p.log.Error("store not closed", "error", err)
@@ -125,14 +130,19 @@ func (p *platform) close() {
 
 // openKeyring opens the software keyring, which refuses production. Beside an
 // embedded database it lies in the data directory.
-func (p *platform) openKeyring(dev bool) error {
+func (p *platform) openKeyring(ctx context.Context, dev bool) error {
 	k := &p.c.Keyring
 	embedded := !strings.Contains(p.c.Database, "://")
 	if k.File == "" {
-		if !embedded {
-			return fault.New(fault.Usage, "open", "the keyring", errors.New("no file is named"), "set keyring.file; PostgreSQL does not keep it")
+		switch {
+		case embedded:
+			k.File = filepath.Join(p.c.Database, "keyring")
+		case k.Shared:
+			k.File = "keyring" // beside which its secret lies
+		default:
+			return fault.New(fault.Usage, "open", "the keyring", errors.New("no file is named"),
+				"set keyring.file, or keyring.shared to keep it in the database for all nodes")
 		}
-		k.File = filepath.Join(p.c.Database, "keyring")
 	}
 	var secret []byte
 	if v := p.m.Getenv("DAOZHANG_KEYRING_SECRET"); v != "" {
@@ -159,11 +169,20 @@ func (p *platform) openKeyring(dev bool) error {
 			return err
 		}
 	}
-	ring, err := keyring.Open(keyring.Options{Path: k.File, Secret: bytes.TrimSpace(secret), Production: p.c.Production, Transport: k.Transport})
-	if err != nil {
-		return err
+	o := keyring.Options{Path: k.File, Secret: bytes.TrimSpace(secret), Production: p.c.Production, Transport: k.Transport}
+	closeShared := func() error { return nil }
+	if k.Shared {
+		cabinet, err := p.db.Cabinet(ctx)
+		if err != nil {
+			return err
+		}
+		o.Shared, closeShared = cabinet, cabinet.Close
 	}
-	p.keys, p.shut = ring, ring.Close
+	ring, err := keyring.Open(o)
+	if err != nil {
+		return errors.Join(err, closeShared())
+	}
+	p.keys, p.shut = ring, func() error { return errors.Join(ring.Close(), closeShared()) }
 	return nil
 }
 
@@ -307,9 +326,12 @@ func certificates(name string) (*x509.CertPool, error) {
 
 // startGateway begins to take payments from what the store holds.
 func (p *platform) startGateway(ctx context.Context) (*gateway.Gateway, error) {
-	state, err := p.db.Load(ctx)
-	if err != nil {
-		return nil, err
+	state := &store.State{}
+	if p.division == nil { // else parts are adopted one after the other
+		var err error
+		if state, err = p.db.Load(ctx); err != nil {
+			return nil, err
+		}
 	}
 	c := p.c
 	policy := payment.DefaultPolicy(c.Node)
@@ -336,7 +358,7 @@ func (p *platform) startGateway(ctx context.Context) (*gateway.Gateway, error) {
 			door.TLS.ClientAuth = tls.RequireAndVerifyClientCert
 		}
 	}
-	return gateway.Start(gateway.Options{Exchange: gateway.Config{Routes: p.registers.ways(), Older: state.More}, Book: book, Directory: &p.registers, Store: p.db,
+	return gateway.Start(gateway.Options{Exchange: gateway.Config{Routes: p.registers.ways(), Older: state.More, Division: p.division.share()}, Neighbours: p.division.gateways(door.TLS), Book: book, Directory: &p.registers, Store: p.db,
 		Keys: p.keys, Door: door, Lines: append([]gateway.Line(nil), p.lines...), Ranges: p.ranges, Acquirer: c.Acquirer, DrainWithin: c.Drain, Now: p.m.Now, Log: p.log})
 }
 
@@ -349,7 +371,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &meter{p})
-	handler := api.New(api.Options{Keeper: &keeper{db: p.db, now: p.m.Now}, Live: p.live, Ready: p.ready, Release: p.release, Version: versionFacts(), Metrics: registry, Rate: p.c.HTTP.Rate,
+	handler := api.New(api.Options{Keeper: &keeper{db: p.db, now: p.m.Now}, Live: &p.live, Ready: p.ready, Nodes: p.division.neighbours(), Release: p.release, Version: versionFacts(), Metrics: registry, Rate: p.c.HTTP.Rate,
 		Burst: p.c.HTTP.Burst, MaxBody: p.c.HTTP.MaxBody, Now: p.m.Now, Log: p.log}, registry)
 	server := api.NewHTTP(web.Addr().String(), handler)
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -362,6 +384,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	})
 	work.Go(func() { p.follow(beside) })
 	work.Go(p.keepRegisters(beside))
+	work.Go(func() { p.division.keep(beside) })
 	defer func() {
 		p.gateway.Store(nil)
 		stop()
@@ -382,6 +405,10 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 			pause = 100 * time.Millisecond
 			p.gateway.Store(g)
 			p.c.Listen.Terminals = g.Addr() // the same port when it starts again
+			if err := p.division.begin(ctx, g, web.Addr().String()); err != nil {
+				g.Stop()
+				return errors.Join(err, g.Wait())
+			}
 			if first {
 				if err := serving(g.Addr(), web.Addr().String()); err != nil {
 					g.Stop()
@@ -391,6 +418,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 			select {
 			case <-ctx.Done():
 				p.log.Info("draining")
+				p.division.leave(g)
 				g.Stop()
 				return g.Wait()
 			case err := <-failed:
@@ -401,6 +429,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 			}
 		}
 		p.gateway.Store(nil)
+		p.division.ended()
 		p.log.Error("gateway ended; it starts again from the store", "error", err, "in", pause)
 		select {
 		case <-ctx.Done():
@@ -431,123 +460,6 @@ func (p *platform) release(ctx context.Context, t *payment.Transaction, maker, c
 		return fault.New(fault.Internal, fault.Say("release payment", "解除支付冻结"), t.ID.String(), nil, fault.Say("the gateway is starting; try again", "网关正在启动，请重试"))
 	}
 	return g.Release(ctx, t, maker, checker)
-}
-
-// follow feeds the investigation: all evidence of the store once, then what is
-// added, and the time as it passes.
-func (p *platform) follow(ctx context.Context) {
-	changed, stop := p.db.Watch()
-	defer stop()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	const page = 5000
-	var after store.Cursor
-	var buf bytes.Buffer
-	for {
-		lines, next, err := p.db.Evidence(ctx, after, page)
-		if err != nil && ctx.Err() == nil {
-			p.log.Error("evidence not read", "error", err)
-		}
-		p.advance()
-		if len(lines) > 0 {
-			buf.Reset()
-			for i := range lines {
-				buf.Write(lines[i].JSON)
-				buf.WriteByte('\n')
-			}
-			added, err := p.live.AddNDJSON(&buf, func(line int, why fault.Text) {
-				p.log.Error("evidence not understood", "evidence", lines[min(line, len(lines))-1].Source+"#"+lines[min(line, len(lines))-1].ID, "why", why.EN)
-			})
-			if err != nil {
-				p.log.Error("evidence not added", "error", err)
-			}
-			for _, late := range added.Late {
-				p.log.Warn("evidence of a payment that is sealed and could not be brought back", "why", late.Why.EN)
-			}
-			after = next
-			p.followed.Add(int64(len(lines)))
-			p.reached.Store(after)
-		}
-		if len(lines) == page {
-			continue
-		}
-		if err == nil {
-			p.caughtUp.Store(true)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-changed:
-			// Many commits are one look: the investigation may be a moment behind.
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-	}
-}
-
-// abreast reports whether the investigation has taken all evidence that is on
-// record.
-func (p *platform) abreast(ctx context.Context) bool {
-	after, _ := p.reached.Load().(store.Cursor)
-	lines, _, err := p.db.Evidence(ctx, after, 1)
-	return err == nil && len(lines) == 0
-}
-
-func (p *platform) advance() {
-	if err := p.live.Advance(evidence.InstantOf(p.m.Now())); err != nil && !errors.Is(err, investigation.ErrBackwards) {
-		p.log.Error("investigation not advanced", "error", err)
-	}
-}
-
-// reload gives the facts of a payment that has left the investigation's memory.
-// Most lie with its merchant; for those that name no merchant, such as bank
-// entries, all evidence is gone through, which happens seldom: only when a late
-// fact speaks of a sealed payment.
-func (p *platform) reload(s investigation.Sealed) (io.ReadCloser, error) {
-	ctx := context.Background()
-	missing := make(map[investigation.FactName]bool, len(s.Facts))
-	for _, f := range s.Facts {
-		missing[f] = true
-	}
-	wanted := maps.Clone(missing)
-	var b bytes.Buffer
-	take := func(lines []store.Line) {
-		for _, l := range lines {
-			if name := (investigation.FactName{Source: l.Source, ID: l.ID}); wanted[name] {
-				b.Write(l.JSON) // of several versions all
-				b.WriteByte('\n')
-				delete(missing, name)
-			}
-		}
-	}
-	const page = 2000
-	for id, source := "", ""; ; {
-		lines, err := p.db.EvidenceOf(ctx, s.MID, id, source, page)
-		if err != nil {
-			return nil, err
-		}
-		take(lines)
-		if len(lines) < page {
-			break
-		}
-		id, source = lines[page-1].ID, lines[page-1].Source
-	}
-	wanted = maps.Clone(missing)
-	for after := store.Cursor(""); len(missing) > 0; {
-		lines, next, err := p.db.Evidence(ctx, after, page)
-		if err != nil {
-			return nil, err
-		}
-		take(lines)
-		if after = next; len(lines) < page {
-			break
-		}
-	}
-	return io.NopCloser(&b), nil
 }
 
 // versionFacts is what GET /version tells.
