@@ -57,7 +57,7 @@ func (t *turn) receiveOrder(o *orderXML, f *File) *refusal {
 	if t.b.book.orders[id] {
 		return &refusal{"DU01", knownOrder}
 	}
-	t.b.log.Info("order", "id", id, "file", f.Name, "at", t.at.Format(time.RFC3339))
+	t.b.log.Info("order", "id", id, "file", f.Name, "at", t.at.In(t.s.zone).Format(time.RFC3339))
 	f.Order = id
 	t.whole[id] = true
 	counted := map[int]int{}

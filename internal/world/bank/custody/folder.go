@@ -139,7 +139,7 @@ func (b *Bank) deliver(now time.Time) error {
 			continue
 		}
 		b.point("after " + d.Name)
-		b.log.Info("written", "file", d.Name, "at", now.Format(time.RFC3339))
+		b.log.Info("written", "file", d.Name)
 	}
 	clear(b.owed[len(keep):]) // their contents are on disk
 	b.owed = keep

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"daozhang/internal/calendar"
@@ -28,9 +29,10 @@ type message struct {
 }
 
 type groupXML struct {
-	ID    string `xml:"MsgId"`
-	Count string `xml:"NbOfTxs"`
-	Sum   string `xml:"CtrlSum"`
+	ID      string `xml:"MsgId"`
+	Created string `xml:"CreDtTm"`
+	Count   string `xml:"NbOfTxs"`
+	Sum     string `xml:"CtrlSum"`
 }
 
 type orderXML struct {
@@ -191,6 +193,10 @@ func salvage(content []byte) string {
 func (o *orderXML) check() *refusal {
 	if id := strings.TrimSpace(o.Header.ID); id == "" || utf8.RuneCountInString(id) > maxID {
 		return &refusal{"FF01", fault.Say("the message identification (MsgId) is missing or longer than 35 characters", "报文标识（MsgId）缺失或超过 35 个字符")}
+	}
+	created := strings.TrimSpace(o.Header.Created)
+	if _, err := time.Parse("2006-01-02T15:04:05", created[:min(len(created), len("2006-01-02T15:04:05"))]); err != nil {
+		return &refusal{"FF01", fault.Say("it does not say when it was made (CreDtTm)", "没有写明生成时间（CreDtTm）")}
 	}
 	total := sums{}
 	for i := range o.Batches {

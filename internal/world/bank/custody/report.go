@@ -247,8 +247,10 @@ func (t *turn) tells(m *Movement) bool {
 	return p.Plan.Tell == TellAll || p.Plan.Tell == TellAcceptance && m.Kind == "payout"
 }
 
-// announce owes the notices of outages whose time has come.
+// announce owes the notices of outages whose time has come, and the policy that
+// the limits are.
 func (t *turn) announce() {
+	t.announceLimits()
 	for i := range t.s.Outages {
 		o := &t.s.Outages[i]
 		if !o.Notice || o.Daily != "" {
@@ -266,7 +268,7 @@ func (t *turn) announce() {
 	}
 }
 
-// notice owes one notice, a fact of the evidence contract.
+// notice owes one notice.
 func (t *turn) notice(o *Outage, id, what string, at, to time.Time) {
 	name := noticesDir + id + "." + what + ".ndjson"
 	if at.After(t.at) || t.b.book.documents[name] {
@@ -277,10 +279,30 @@ func (t *turn) notice(o *Outage, id, what string, at, to time.Time) {
 	if !to.IsZero() {
 		data["to"] = to.In(t.s.zone).Format(time.RFC3339)
 	}
-	line, err := json.Marshal(map[string]any{"specversion": "1.0", "id": id + "/" + what, "source": "bank/" + t.s.Name, "type": "daozhang.notice",
+	t.publish(name, "notice", id+"/"+what, at, data)
+}
+
+// announceLimits tells the limits of what a customer may pay, whenever they change.
+func (t *turn) announceLimits() {
+	l := t.s.Limits
+	data := map[string]any{"scope": "bank/" + t.s.Name, "kind": "payout"}
+	for name, v := range map[string]int64{"max_amount": l.Single, "daily_amount": l.Daily, "daily_count": int64(l.Count)} {
+		if v > 0 {
+			data[name] = v
+		}
+	}
+	id := fmt.Sprintf("%s-limits-%d-%d-%d", t.s.Name, l.Single, l.Daily, l.Count)
+	if name := noticesDir + id + ".ndjson"; l != (Limits{}) && !t.b.book.documents[name] {
+		t.publish(name, "limit.policy", id, t.at, data)
+	}
+}
+
+// publish owes a fact of the evidence contract.
+func (t *turn) publish(name, kind, id string, at time.Time, data map[string]any) {
+	line, err := json.Marshal(map[string]any{"specversion": "1.0", "id": id, "source": "bank/" + t.s.Name, "type": "daozhang." + kind,
 		"time": at.In(t.s.zone).Format(time.RFC3339), "data": data})
 	if err != nil {
-		return // texts and times have no way to fail
+		return // texts, numbers and times have no way to fail
 	}
 	t.step.Documents = append(t.step.Documents, Document{Name: name, Due: t.at, Content: string(line) + "\n"})
 }

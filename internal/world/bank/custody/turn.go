@@ -442,17 +442,29 @@ func (t *turn) finish() error {
 	if err := t.b.commit(s); err != nil {
 		return err
 	}
+	t.log(s)
+	return nil
+}
+
+// log tells what a step was about; accounts by their last four.
+func (t *turn) log(s *Step) {
+	at := t.at.In(t.s.zone).Format(time.RFC3339)
 	for i := range s.Payments {
 		p := &s.Payments[i]
-		t.b.log.Info("payout", "id", p.EndToEnd, "state", string(p.State), "amount", p.Amount, "account", card.AccountTail(p.Account),
-			"reason", p.Reason, "at", t.at.Format(time.RFC3339))
+		args := []any{"id", p.EndToEnd, "state", string(p.State), "amount", p.Amount, "currency", p.Currency, "account", card.AccountTail(p.Account), "at", at}
+		if p.Reason != "" && p.State != Debited {
+			args = append(args, "reason", p.Reason+" "+reasons[p.Reason])
+		}
+		if p.Act != "" {
+			args = append(args, "next", string(p.Act), "due", p.Due.In(t.s.zone).Format(time.RFC3339))
+		}
+		t.b.log.Info("payout", args...)
 	}
 	for i := range s.Movements {
 		if m := &s.Movements[i]; m.Kind == "funding" {
-			t.b.log.Info("funding", "of", m.EndToEnd, "amount", m.Amount, "at", t.at.Format(time.RFC3339))
+			t.b.log.Info("network's money", "id", m.EndToEnd, "amount", m.Amount, "currency", m.Currency, "at", at)
 		}
 	}
-	return nil
 }
 
 // open opens the customers' accounts that the scenario names.
