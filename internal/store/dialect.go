@@ -52,6 +52,9 @@ type dialect interface {
 	exclude(node string) (release func(), err error)
 	// writer opens the connection that writes, with the lock of the node.
 	writer(ctx context.Context, node string) (session, error)
+	// shown is the position of a node up to which everything that it wrote can be
+	// seen: see S9.
+	shown(ctx context.Context, db pool, node string) (int64, error)
 	// classify says what an error means.
 	classify(err error) class
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pressly/goose/v3"
@@ -30,6 +31,9 @@ type Report struct {
 	Payments  int64 `json:"payments"`
 	Evidence  int64 `json:"evidence"`
 	Steps     int64 `json:"steps"`
+	// Lines are settlement lines, Payouts all that were ever made.
+	Lines   int64 `json:"lines"`
+	Payouts int64 `json:"payouts"`
 	// Totals is the trial balance per currency.
 	Totals []TrialTotals `json:"totals,omitempty"`
 	// Findings are what is wrong, in the order of the examination; none means that
@@ -48,7 +52,7 @@ type TrialTotals struct {
 
 // Finding is one thing that is wrong.
 type Finding struct {
-	// What was examined: files, schema, chain, balance, journal.
+	// What was examined: files, schema, chain, balance, journal, settlement, clearing.
 	What    string `json:"what"`
 	Subject string `json:"subject"`
 	Why     string `json:"why"`
@@ -65,8 +69,9 @@ func (r *Report) find(what, subject, why string) {
 
 // Doctor examines a database without changing it, also while it is being
 // written: the files (SQLite), the schema's version, every merchant's hash chain
-// with its recorded end, balances and reservations, the trial balance, and that
-// the state tables follow from the journal. The error is that of not getting
+// with its recorded end, balances and reservations, the trial balance, that the
+// state tables follow from the journal, and that settlement and clearing agree
+// with the ledger and within themselves. The error is that of not getting
 // through; what is wrong is in the report. progress, if not nil, is told after
 // each merchant.
 func Doctor(ctx context.Context, database string, progress func(done, of int)) (*Report, error) {
@@ -127,7 +132,8 @@ func (e *examination) run(sqlite bool) error {
 	for _, c := range []struct {
 		into *int64
 		of   string
-	}{{&e.r.Entries, "ledger_transfer"}, {&e.r.Payments, "payment"}, {&e.r.Evidence, "evidence"}, {&e.r.Steps, "journal"}} {
+	}{{&e.r.Entries, "ledger_transfer"}, {&e.r.Payments, "payment"}, {&e.r.Evidence, "evidence"}, {&e.r.Steps, "journal"},
+		{&e.r.Lines, "settlement_line"}, {&e.r.Payouts, "payout"}} {
 		n, err := e.number("SELECT COUNT(*) FROM " + c.of)
 		if err != nil {
 			return err
@@ -145,26 +151,34 @@ func (e *examination) run(sqlite bool) error {
 		return err
 	}
 	slices.Sort(stateful)
-	for i, mid := range merchants {
-		if err := e.chain(mid); err != nil {
-			return err
+	settled, err := e.texts(`SELECT merchant FROM settlement_position UNION SELECT DISTINCT merchant FROM settlement_line
+		UNION SELECT DISTINCT merchant FROM payout UNION SELECT DISTINCT merchant FROM clearing_share UNION SELECT DISTINCT merchant FROM clearing_line`)
+	if err != nil {
+		return err
+	}
+	slices.Sort(settled)
+	done, of := 0, len(merchants)+len(stateful)+len(settled)
+	each := func(all []string, f func(string) error) error {
+		for _, mid := range all {
+			if err := f(mid); err != nil {
+				return err
+			}
+			if done++; e.progress != nil {
+				e.progress(done, of)
+			}
 		}
-		if e.progress != nil {
-			e.progress(i+1, len(merchants)+len(stateful))
-		}
+		return nil
+	}
+	if err := each(merchants, e.chain); err != nil {
+		return err
 	}
 	if err := e.trial(); err != nil {
 		return err
 	}
-	for i, mid := range stateful {
-		if err := e.journal(mid); err != nil {
-			return err
-		}
-		if e.progress != nil {
-			e.progress(len(merchants)+i+1, len(merchants)+len(stateful))
-		}
+	if err := each(stateful, e.journal); err != nil {
+		return err
 	}
-	return nil
+	return each(settled, e.settlement)
 }
 
 func (e *examination) texts(q string, args ...any) ([]string, error) {
@@ -265,6 +279,7 @@ func (e *examination) journal(mid string) error {
 	// Which of several nodes spoke last only a payment's version tells.
 	want := map[string]map[string]string{}
 	versions := map[string]uint32{}
+	payouts := changes{}
 	for rows.Next() {
 		var node string
 		var raw []byte
@@ -276,17 +291,19 @@ func (e *examination) journal(mid string) error {
 			e.r.find("journal", "merchant "+mid, "a step cannot be read")
 			return nil
 		}
-		for _, part := range []struct {
-			table string
-			items []json.RawMessage
-		}{{"payment", b.Transactions}, {"outgoing", b.Outgoing}, {"payment_exception", b.Exceptions}, {"terminal_batch", b.Batches}} {
-			for _, item := range part.items {
-				k, version, err := identity(part.table, item)
+		parts := map[string][]json.RawMessage{"payment": b.Transactions, "outgoing": b.Outgoing, "payment_exception": b.Exceptions, "terminal_batch": b.Batches}
+		maps.Copy(parts, b.Rows)
+		for table, items := range parts {
+			for _, item := range items {
+				k, version, err := identity(table, item)
 				if err != nil {
 					e.r.find("journal", "merchant "+mid, "a step cannot be read")
 					return nil
 				}
-				if part.table == "payment" {
+				if table == payoutTable.name && payouts.add(item) != nil {
+					e.r.find("journal", "merchant "+mid, k+" cannot be read")
+				}
+				if version > 0 {
 					if versions[k] > version {
 						continue
 					}
@@ -303,7 +320,10 @@ func (e *examination) journal(mid string) error {
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
-	for _, t := range []string{"payment", "outgoing", "payment_exception", "terminal_batch"} {
+	for _, err := range payouts.check() {
+		e.r.find("journal", "merchant "+mid, err.Error())
+	}
+	for _, t := range journaled {
 		if err := e.compare(mid, t, want); err != nil {
 			return err
 		}
@@ -314,20 +334,35 @@ func (e *examination) journal(mid string) error {
 	return nil
 }
 
-// identity is the table and key of a body.
+// journaled are the tables whose rows follow from the journal.
+var journaled = []string{"payment", "outgoing", "payment_exception", "terminal_batch", "settlement_position", "settlement_batch", "settlement_extra",
+	"settlement_reserve", "settlement_hold", "payout", "clearing_share", "clearing_day", "merchant_record", "merchant_event"}
+
+// identity is the table and key of a body, and its version where it has one.
 func identity(table string, raw []byte) (string, uint32, error) {
 	var b struct {
-		ID, Payment, Kind, TID, Number string
-		Version                        uint32
+		ID, Payment, Kind, TID, Number, Currency, Batch, Network, Date string
+		Version                                                        uint32
 	}
 	err := json.Unmarshal(raw, &b)
+	key, version := b.ID, b.Version
 	switch table {
-	case "payment", "payment_exception":
-		return table + " " + b.ID, b.Version, err
 	case "outgoing":
-		return table + " " + b.Payment + " " + b.Kind, 0, err
+		key = b.Payment + " " + b.Kind
+	case "terminal_batch":
+		key = b.TID + " " + b.Number
+	case "settlement_position":
+		key = b.Currency
+	case "settlement_reserve":
+		key = b.Batch
+	case "clearing_share", "clearing_day":
+		key = b.Network + " " + b.Date
+	case "merchant_record":
+		key = "itself"
+	case "merchant_event":
+		key, version = strconv.Itoa(int(b.Version)), 0
 	}
-	return table + " " + b.TID + " " + b.Number, 0, err
+	return table + " " + key, version, err
 }
 
 func (e *examination) compare(mid, table string, want map[string]map[string]string) error {

@@ -180,12 +180,16 @@ func (s *Store) Evidence(ctx context.Context, after Cursor, limit int) ([]Line, 
 			break
 		}
 		n := strconv.Itoa(limit - len(out))
-		// $1 and $2 stand twice each; both databases take them by number.
+		shown, err := s.dialect.shown(ctx, s.read, node)
+		if err != nil {
+			return nil, after, s.failed("read evidence from", err)
+		}
+		// $1 to $3 stand twice each; both databases take them by number.
 		rows, err := s.read.QueryContext(ctx, `SELECT pos, merchant, source, id, line FROM (
-				SELECT pos, merchant, source, id, line FROM evidence WHERE node = $1 AND pos > $2 ORDER BY pos LIMIT `+n+`) a
+				SELECT pos, merchant, source, id, line FROM evidence WHERE node = $1 AND pos > $2 AND pos <= $3 ORDER BY pos LIMIT `+n+`) a
 			UNION ALL SELECT pos, merchant, source, id, line FROM (
-				SELECT pos, '' AS merchant, source, id, line FROM evidence_reference WHERE node = $1 AND pos > $2 ORDER BY pos LIMIT `+n+`) b
-			ORDER BY pos LIMIT `+n, node, at[node])
+				SELECT pos, '' AS merchant, source, id, line FROM evidence_reference WHERE node = $1 AND pos > $2 AND pos <= $3 ORDER BY pos LIMIT `+n+`) b
+			ORDER BY pos LIMIT `+n, node, at[node], shown)
 		if err != nil {
 			return nil, after, s.failed("read evidence from", err)
 		}

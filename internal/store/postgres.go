@@ -7,9 +7,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,7 +25,9 @@ import (
 // postgres is a PostgreSQL database, or one that speaks like it.
 type postgres struct {
 	config *pgx.ConnConfig
-	shown  string
+	name   string // without a password
+	// routed is true where the tables lie on several machines, by merchant.
+	routed atomic.Bool
 }
 
 func newPostgres(address string) (dialect, error) {
@@ -42,10 +46,10 @@ func newPostgres(address string) (dialect, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "daozhang"
 	}
-	return &postgres{config: config, shown: shown}, nil
+	return &postgres{config: config, name: shown}, nil
 }
 
-func (d *postgres) String() string       { return d.shown }
+func (d *postgres) String() string       { return d.name }
 func (d *postgres) goose() goose.Dialect { return goose.DialectPostgres }
 func (d *postgres) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
@@ -80,7 +84,11 @@ func (d *postgres) exclude(string) (func(), error) { return func() {}, nil }
 // lockKey is the advisory lock of a node. Databases that share a server's
 // database by schemas of their own have nodes of their own.
 func (d *postgres) lockKey(node string) int64 {
-	name := "daozhang node " + node
+	return d.lock("daozhang node " + node)
+}
+
+// lock is the advisory lock of a name.
+func (d *postgres) lock(name string) int64 {
 	if schema := d.config.RuntimeParams["search_path"]; schema != "" {
 		name += " in " + schema
 	}
@@ -121,12 +129,32 @@ func (d *postgres) writer(ctx context.Context, node string) (session, error) {
 	}
 	if err == nil {
 		s.routed, err = distributed(ctx, conn)
+		s.commits = d.lock("daozhang commits of node " + node)
+		d.routed.Store(s.routed)
 	}
 	if err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// shown waits until no commit of the node is on its way, where one shows on one
+// machine before the other, and reads how far it has come then.
+func (d *postgres) shown(ctx context.Context, db pool, node string) (pos int64, err error) {
+	if !d.routed.Load() {
+		return math.MaxInt64, nil
+	}
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	if _, err = tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock_shared($1)", d.lock("daozhang commits of node "+node)); err != nil {
+		return 0, err
+	}
+	err = tx.QueryRowContext(ctx, "SELECT pos FROM node WHERE name = $1", node).Scan(&pos)
+	return pos, err
 }
 
 func (d *postgres) classify(err error) class {
@@ -163,6 +191,8 @@ type postgresSession struct {
 	conn *sql.Conn
 	// routed is true where the tables lie on several machines, by merchant.
 	routed bool
+	// commits is the lock that is held while a commit is on its way.
+	commits int64
 }
 
 func (s *postgresSession) begin(ctx context.Context) error { return s.exec(ctx, "BEGIN") }
@@ -271,7 +301,21 @@ func arrays(w work) []any {
 	return out
 }
 
-func (s *postgresSession) commit(ctx context.Context) error { return s.exec(ctx, "COMMIT") }
+// commit commits. On several machines a commit shows on one before the other:
+// whoever follows the evidence waits until it is done on all; see shown.
+func (s *postgresSession) commit(ctx context.Context) error {
+	if !s.routed {
+		return s.exec(ctx, "COMMIT")
+	}
+	if _, err := s.conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", s.commits); err != nil {
+		return err
+	}
+	if err := s.exec(ctx, "COMMIT"); err != nil {
+		return err // the lock goes with the connection
+	}
+	_, err := s.conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", s.commits)
+	return err
+}
 
 func (s *postgresSession) rollback() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -122,6 +123,9 @@ func (d *sqlite) writer(ctx context.Context, _ string) (session, error) {
 	}
 	return &sqliteSession{db: db, conn: conn, statements: map[statement]*sql.Stmt{}}, nil
 }
+
+// shown is no limit: what a commit wrote can be seen all at once.
+func (d *sqlite) shown(context.Context, pool, string) (int64, error) { return math.MaxInt64, nil }
 
 func (d *sqlite) classify(err error) class {
 	e, ok := errors.AsType[*driver.Error](err)

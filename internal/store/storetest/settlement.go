@@ -6,6 +6,7 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -548,4 +549,62 @@ func records(t *testing.T, address string) {
 		t.Errorf("%+v", got)
 	}
 	Healthy(t, address)
+}
+
+// settlementTampering: what is changed behind the store's back of settlement and
+// clearing is found and named.
+func settlementTampering(t *testing.T, address string) {
+	s := open(t, address)
+	ctx := t.Context()
+	h := shop(t, s, MID)
+	ok(t, h.Sell(ctx, 0, 3))
+	ok(t, h.Settle(ctx, Day, true, nil))
+	payout := h.Payout(t)
+	ok(t, s.CommitSettlement(ctx, must[*settlement.Step](t)(settlement.Dispatch(&h.Policy, h.Now, h.Merchant(t), payout))))
+	ok(t, h.Sell(ctx, 5, 6))
+	step, _, err := settlement.Reconcile(settlement.Clearing{Policy: &h.Policy, Now: h.Now, File: &settlement.File{Network: "UnionPay", Date: Day, Currency: cny}, Zone: time.UTC,
+		Share: settlement.Share{MID: MID, Network: "UnionPay", Date: Day, Currency: cny}, Lines: []settlement.NetworkLine{cleared(h.sale(0))},
+		Ours: must[[]settlement.Ours](t)(s.Ours(ctx, MID, "UnionPay", Day, nil))})
+	ok(t, err)
+	ok(t, s.CommitSettlement(ctx, step))
+	ok(t, s.Close())
+	Healthy(t, address)
+	db := Raw(t, address)
+	body := func(table, from, to string) [2]string {
+		q := "UPDATE " + table + " SET body = REPLACE(body, '%s', '%s')"
+		return [2]string{fmt.Sprintf(q, from, to), fmt.Sprintf(q, to, from)}
+	}
+	for _, c := range []struct {
+		do        [2]string
+		what, why string
+	}{
+		{[2]string{"UPDATE settlement_line SET net = net + 1 WHERE seq = 2", "UPDATE settlement_line SET net = net - 1 WHERE seq = 2"}, "settlement", "its lines are 3 and come to"},
+		{[2]string{"UPDATE settlement_line SET payout = 'P1' WHERE seq = 1", "UPDATE settlement_line SET payout = '" + payout.ID + "' WHERE seq = 1"}, "settlement", "name a payout that is not kept"},
+		{[2]string{"UPDATE settlement_line SET batch = 'B1'", "UPDATE settlement_line SET batch = '" + settlement.BatchID(MID, cny, Day, 1) + "'"}, "settlement", "are of a batch that is not kept"},
+		{body("settlement_position", `"in_transit":`, `"paid":`), "settlement", "payout_in_transit is"},
+		{body("settlement_position", `"fees":3`, `"fees":4`), "settlement", "fee_income is 3 in the ledger, the position says 4"},
+		{body("payout", `"amount":`, `"amount":1`), "settlement", "it is of"},
+		{body("payout", `"state":"sent"`, `"state":"created"`), "journal", "payout " + payout.ID + " is not as the journal left it"},
+		{body("payout", `"currency":"CNY"`, `"currency":"?"`), "settlement", "cannot be read"},
+		{body("merchant_record", `"state":"active"`, `"state":"frozen"`), "journal", "merchant_record itself is not as the journal left it"},
+		{[2]string{"UPDATE settlement_due SET effect = effect + 7", "UPDATE settlement_due SET effect = effect - 7"}, "settlement", "waits to be settled"},
+		{[2]string{"UPDATE clearing_line SET signed = signed + 1", "UPDATE clearing_line SET signed = signed - 1"}, "clearing", "its lines come to"},
+		{body("clearing_share", `"cleared":1`, `"cleared":2`), "clearing", "network_cleared is"},
+	} {
+		if _, err := db.Exec(c.do[0]); err != nil {
+			t.Fatal(c.do[0], err)
+		}
+		r := must[*store.Report](t)(store.Doctor(ctx, address, nil))
+		if !slices.ContainsFunc(r.Findings, func(f store.Finding) bool {
+			return f.What == c.what && strings.Contains(f.Why, c.why) && f.Subject != ""
+		}) {
+			t.Errorf("%s: %+v", c.do[0], r.Findings)
+		}
+		if _, err := db.Exec(c.do[1]); err != nil {
+			t.Fatal(c.do[1], err)
+		}
+	}
+	if r := Healthy(t, address); r.Lines != 3 || r.Payouts != 1 {
+		t.Errorf("%d lines, %d payouts", r.Lines, r.Payouts)
+	}
 }

@@ -57,6 +57,7 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"Interrupted", interrupted},
 		{"Clearing", clearing},
 		{"Records", records},
+		{"SettlementTampering", settlementTampering},
 		{"Tampering", tampering},
 		{"Crash", crash},
 	} {
