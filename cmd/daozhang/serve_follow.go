@@ -28,6 +28,9 @@ func (i *inquiry) Read(use func(*investigation.Current)) { i.now.Load().Read(use
 // AsOf is that of investigation.Live.
 func (i *inquiry) AsOf() evidence.Instant { return i.now.Load().AsOf() }
 
+// Advance is that of investigation.Live.
+func (i *inquiry) Advance(t evidence.Instant) error { return i.now.Load().Advance(t) }
+
 // newLive makes an investigation that knows nothing yet.
 func (p *platform) newLive() (*investigation.Live, error) {
 	_, offset := p.m.Now().In(p.m.Zone).Zone()
