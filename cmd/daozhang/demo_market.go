@@ -111,8 +111,8 @@ func (m *market) turn(ctx context.Context, at time.Time) error {
 		if err != nil {
 			return err
 		}
-		m.hostNext = later(next, at)
-		m.payerNext, m.officeNext = at, earlier(m.officeNext, at.Add(soon))
+		m.hostNext = onMinute(next, at)
+		m.payerNext, m.officeNext = at, sooner(m.officeNext, at.Add(soon))
 	}
 	if !m.payerNext.After(at) {
 		next, err := m.payer.Tick(at)
@@ -121,15 +121,18 @@ func (m *market) turn(ctx context.Context, at time.Time) error {
 		}
 		m.payerNext = at.Add(payerLooks)
 		if !next.IsZero() {
-			m.payerNext = earlier(m.payerNext, later(next, at))
+			m.payerNext = sooner(m.payerNext, onMinute(next, at))
 		}
 		n, err := m.count()
 		if err != nil {
 			return err
 		}
 		if n != m.files {
-			m.files, m.officeNext = n, earlier(m.officeNext, at.Add(soon))
+			m.files, m.officeNext = n, sooner(m.officeNext, at.Add(soon))
 		}
+	}
+	if err := m.s.announced(ctx); err != nil {
+		return err
 	}
 	if !m.officeNext.After(at) {
 		if err := m.work(ctx, at); err != nil {
@@ -154,10 +157,10 @@ func (m *market) work(ctx context.Context, at time.Time) error {
 			t := &tasks[i]
 			switch {
 			case t.Due.After(m.s.clock.now()):
-				m.officeNext = earlier(m.officeNext, later(t.Due, at))
+				m.officeNext = sooner(m.officeNext, onMinute(t.Due, at))
 				continue
 			case tried[t.Key()]:
-				m.officeNext = earlier(m.officeNext, at.Add(again))
+				m.officeNext = sooner(m.officeNext, at.Add(again))
 				continue
 			}
 			did, tried[t.Key()] = true, true
@@ -165,7 +168,7 @@ func (m *market) work(ctx context.Context, at time.Time) error {
 				return err
 			}
 			if t.Kind == backoffice.Dispatching || t.Kind == backoffice.Inquiry {
-				m.payerNext = earlier(m.payerNext, at.Add(soon))
+				m.payerNext = sooner(m.payerNext, at.Add(soon))
 			}
 		}
 	}
@@ -197,19 +200,19 @@ func (m *market) count() (int, error) {
 }
 
 // officeBy has the office look for work at a moment at the latest.
-func (m *market) officeBy(at time.Time) { m.officeNext = earlier(m.officeNext, at) }
+func (m *market) officeBy(at time.Time) { m.officeNext = sooner(m.officeNext, at) }
 
-func earlier(a, b time.Time) time.Time {
+func sooner(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
 	}
 	return a
 }
 
-// later gives the first whole minute not before t, and after at: what falls due
+// onMinute gives the first whole minute not before t, and after at: what falls due
 // within a minute is done together, and however fast the machine is, at the same
 // moment of the story.
-func later(t, at time.Time) time.Time {
+func onMinute(t, at time.Time) time.Time {
 	if m := t.Truncate(time.Minute); m.Before(t) {
 		t = m.Add(time.Minute)
 	}

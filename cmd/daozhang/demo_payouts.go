@@ -34,7 +34,7 @@ func (p *play) officeWorked(ctx context.Context, at time.Time) error {
 			moved[x.State] = append(moved[x.State], move{x, was})
 		}
 		if x.State == settlement.Sent || x.State == settlement.Unknown {
-			p.s.market.officeBy(later(x.Next, at))
+			p.s.market.officeBy(onMinute(x.Next, at))
 		}
 	}
 	for _, state := range everyState {
@@ -68,11 +68,11 @@ func (p *play) tellPayouts(at time.Time, to settlement.PayoutState, list []move)
 			p.t.event(at, fault.Say("%s: the %s that came back goes out again, to the new account.", "%s：退回的%s重新出款，付到新账户。", p.shop(m.MID), yuans(m.Amount)))
 		}
 	case settlement.Unknown:
-		p.t.event(at, fault.Say("The bank that pays the shops does not answer: nobody knows where %s for %s is. daozhang keeps asking and sends nothing a second time.",
-			"出款银行没有应答：%s（%s）下落不明。系统持续查询，绝不重复出款。", sum(list), p.shops(list)))
+		p.t.event(at, fault.Say("The bank does not answer: nobody knows where the %s for %s is. daozhang keeps asking and sends nothing a second time.",
+			"银行没有应答：%[2]s的%[1]s下落不明。系统持续查询，绝不重复出款。", sum(list), p.shops(list)))
 	case settlement.Accepted:
 		if len(doubted) > 0 {
-			p.t.event(at, fault.Say("The bank answers at last: it has yesterday's %s, each order once.", "出款银行终于答复：昨天的%s均已收到，每笔只有一份。", sum(doubted)))
+			p.t.event(at, fault.Say("The bank answers at last: it has the %s of yesterday, each order once.", "出款银行终于答复：昨天的%s均已收到，每笔只有一份。", sum(doubted)))
 		}
 	case settlement.Credited:
 		p.t.event(at, fault.Say("%s has arrived at %s.", "%s已到账：%s。", sum(list), p.shops(list)))
@@ -152,13 +152,12 @@ func perShop(list []move) []move {
 	var out []move
 	at := map[string]int{}
 	for _, m := range list {
-		i, ok := at[m.MID]
-		if !ok {
-			i, at[m.MID] = len(out), len(out)
-			out = append(out, m)
+		if i, ok := at[m.MID]; ok {
+			out[i].Amount += m.Amount
 			continue
 		}
-		out[i].Amount += m.Amount
+		at[m.MID] = len(out)
+		out = append(out, m)
 	}
 	return out
 }

@@ -37,9 +37,10 @@ type stage struct {
 	behaviour bank.Scenario
 	tills     map[string]*till
 	market    *market
-	key       string // of the API
-	witnesses map[string]string
-	door, web string // addresses
+	key       string            // of the API
+	witnesses map[string]string // keys by name
+	notices   map[string]bool   // of the payer that were brought
+	door, web string            // addresses
 
 	ended chan error // of the platform
 	stop  context.CancelFunc
@@ -57,7 +58,7 @@ type till struct {
 // openStage sets everything up in a data directory and waits until a sale could be
 // made.
 func (m *Main) openStage(ctx context.Context, script *demo.Script, dir string) (s *stage, err error) {
-	s = &stage{script: script, clock: newStoryClock(script.First.In(script.Zone).Add(7 * time.Hour)), dir: dir, tills: map[string]*till{}, witnesses: map[string]string{}}
+	s = &stage{script: script, clock: newStoryClock(script.First.In(script.Zone).Add(7 * time.Hour)), dir: dir, tills: map[string]*till{}, witnesses: map[string]string{}, notices: map[string]bool{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -223,6 +224,28 @@ func (s *stage) close() error {
 	return errors.Join(errs...)
 }
 
+// announced gives the platform what the bank that pays the shops has announced.
+func (s *stage) announced(ctx context.Context) error {
+	found, err := filepath.Glob(s.folder("bank", "notices", "*.ndjson"))
+	if err != nil {
+		return err
+	}
+	for _, name := range found {
+		if s.notices[name] {
+			continue
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return openError(name, err)
+		}
+		if err := s.bring(ctx, "payer", b); err != nil {
+			return err
+		}
+		s.notices[name] = true
+	}
+	return nil
+}
+
 // handIn gives the platform what the tills have told since the last time.
 func (s *stage) handIn(ctx context.Context) error {
 	for i := range s.script.Shops {
@@ -255,6 +278,7 @@ func (s *stage) admit(ctx context.Context) error {
 	for name, k := range map[string]store.APIKey{
 		"tills":  {Role: string(api.RoleTerminal), Sources: []string{"terminal/*"}},
 		"issuer": {Role: string(api.RoleIssuer), Sources: []string{"bank/*"}},
+		"payer":  {Role: string(api.RoleBank), Sources: []string{"bank/*"}},
 	} {
 		id, secret, err := newAPIKey()
 		if err != nil {
@@ -279,9 +303,10 @@ func (s *stage) snapshot(ctx context.Context) (gateway.Snapshot, bool) {
 	return n, err == nil
 }
 
-// caughtUp waits until the investigation knows all that is on record.
+// caughtUp waits until the investigation knows all that is on record, and what time
+// it is.
 func (s *stage) caughtUp(ctx context.Context) error {
-	return s.until(ctx, "the investigation knows all facts", func() bool {
-		return s.p.abreast(ctx)
-	})
+	err := s.until(ctx, "the investigation knows all facts", func() bool { return s.p.abreast(ctx) })
+	s.p.advance(s.p.live.now.Load())
+	return err
 }

@@ -56,20 +56,20 @@ func shops() []Shop {
 	}
 	return []Shop{
 		{MID: noodles, MCC: "5812", Name: fault.Say("Noodle House", "面馆"), Tills: till(noodles1, noodles2),
-			Account: Account{"1109000000000011001", "面馆", "ICBC", "102290000012"}, Daily: 8, From: 1800, To: 12800, Opens: 10, Closes: 21},
+			Account: Account{"1109000000000011001", "面馆", harbor, harborCode}, Daily: 8, From: 1800, To: 12800, Opens: 10, Closes: 21},
 		{MID: corner, MCC: "5411", Name: fault.Say("Corner Shop", "便利店"), Tills: till(corner1, corner2),
-			Account: Account{"1109000000000022002", "便利店", "CCB", "105290000017"}, Daily: 9, From: 900, To: 18000, Opens: 8, Closes: 22},
+			Account: Account{"1109000000000022002", "便利店", harbor, harborCode}, Daily: 9, From: 900, To: 18000, Opens: 8, Closes: 22},
 		{MID: tea, MCC: "5499", Name: fault.Say("Tea House", "茶庄"), Tills: till(tea1),
-			Account: Account{"1109000000000033003", "茶庄", "BOC", "104290000013"}, Daily: 4, From: 8800, To: 68000, Opens: 10, Closes: 20},
+			Account: Account{"1109000000000033003", "茶庄", harbor, harborCode}, Daily: 4, From: 8800, To: 68000, Opens: 10, Closes: 20},
 		{MID: tools, MCC: "5251", Name: fault.Say("Tool Shop", "五金店"), Tills: till(tools1),
-			Account: Account{"1109000000000044004", "五金店", "ABC", "103290000019"}, Daily: 4, From: 2500, To: 39000, Opens: 9, Closes: 18},
+			Account: Account{"1109000000000044004", "五金店", harbor, harborCode}, Daily: 4, From: 2500, To: 39000, Opens: 9, Closes: 18},
 		{MID: books, MCC: "5942", Name: fault.Say("Book Shop", "书店"), Tills: till(books1),
-			Account: Account{"1109000000000055005", "书店", "ICBC", "102290000012"}, Daily: 4, From: 2900, To: 24000, Opens: 9, Closes: 20},
+			Account: Account{"1109000000000055005", "书店", harbor, harborCode}, Daily: 4, From: 2900, To: 24000, Opens: 9, Closes: 20},
 	}
 }
 
 // mendedTools is the account that the tool shop brings after its old one was closed.
-var mendedTools = Account{"1109000000000044111", "五金店", "ABC", "103290000019"}
+var mendedTools = Account{"1109000000000044111", "五金店", harbor, harborCode}
 
 // issuers are those of the simulated terminal's cards. Credit cards of CMB have no
 // answer for a while.
@@ -81,8 +81,15 @@ func issuers() []Issuer {
 	}
 }
 
+// The bank that pays the shops, which keep their accounts with it too. It and its
+// number in the clearing system are made up.
+const (
+	harbor     = "HARBOR"
+	harborCode = "999290000018"
+)
+
 // safeguarded is the platform's account at the bank that pays the shops.
-var safeguarded = Account{"110900000000000900", "Example Acquiring", "CUSTODY", "100000000009"}
+var safeguarded = Account{"110900000000000900", "Example Acquiring", harbor, harborCode}
 
 // network is the host that answers for every card's bank. It leaves one sale of the
 // 11th out of its file, and takes one of the 9th back a week later.
@@ -108,10 +115,10 @@ func (s *Script) network() bank.Scenario {
 // out a day late that the tool shop's account is closed, and lets the tea house
 // wait over the holiday for what was sold on the 17th.
 func (s *Script) payer() custody.Scenario {
-	b := custody.Scenario{Seed: s.Seed, Zone: zone, Calendar: "CN", Hours: "08:30-17:30", OnlyListed: true,
+	b := custody.Scenario{Name: harbor, BIC: "HRBRCNSH", Seed: s.Seed, Zone: zone, Calendar: "CN", Hours: "08:30-17:30", OnlyListed: true,
 		Customers: []custody.Customer{{Account: safeguarded.Number, Name: safeguarded.Holder, Balance: 5_000_000}},
 		Accept:    custody.Delay{Fixed: 3 * time.Minute}, Credit: custody.Delay{Fixed: 20 * time.Minute},
-		Outages: []custody.Outage{{From: s.at(16, 8, 40, 0), To: s.at(17, 8, 30, 0), Notice: true, Title: "Payment system out of order 付款系统故障"}},
+		Outages: []custody.Outage{{From: s.at(16, 8, 40, 0), To: s.at(17, 8, 30, 0), Of: []string{custody.Orders, custody.Bookings}, Notice: true, Title: "Payment system out of order 付款系统故障"}},
 		Rules: []custody.Rule{{When: custody.When{MID: []string{tea}, Dates: []calendar.Date{calendar.MustYMD(2026, 6, 18)}},
 			Do: custody.DoPay, Credit: 100 * time.Hour}},
 		// A day is stated as soon as it is over, so that its evening can be told.

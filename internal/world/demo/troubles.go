@@ -40,7 +40,7 @@ const (
 // troubles is what happens beside the ordinary trade, day by day.
 func (s *Script) troubles() []Event {
 	var all []Event
-	for _, day := range [][]Event{s.twoSwipes(), s.refusals(), s.silence(), s.closedAccount(), s.frozen(), s.deadTill(), s.holiday()} {
+	for _, day := range [][]Event{s.twoSwipes(), s.refusals(), s.silence(), s.closedAccount(), s.frozen(), s.paysNothing(), s.deadTill(), s.holiday()} {
 		all = append(all, day...)
 	}
 	return append(all, Event{At: s.at(8, 12, 8, 20), Deed: Sale, TID: noodles1, Card: card("icbc-debit", 501), Amount: 8800, Mark: MarkLunch,
@@ -106,12 +106,12 @@ func (s *Script) silence() []Event {
 // closedAccount: the tool shop has closed the account that it is paid to.
 func (s *Script) closedAccount() []Event {
 	return []Event{
-		{At: s.at(12, 14, 2, 0), Deed: Propose, Shop: tools, By: maker, Account: &mendedTools,
+		{At: s.at(11, 14, 2, 0), Deed: Propose, Shop: tools, By: maker, Account: &mendedTools,
 			Tell: fault.Say("{shop} brings its new account. One person at the platform enters it, …", "{shop}提供新账户，平台由一人录入，…")},
-		{At: s.at(12, 15, 20, 0), Deed: Approve, Shop: tools, By: checker,
+		{At: s.at(11, 15, 20, 0), Deed: Approve, Shop: tools, By: checker,
 			Tell: fault.Say("… a second one checks and approves it: nobody can redirect money alone. It is used after a day, so that the shop would notice a change that is not its own.",
 				"…由另一人复核通过：谁都不能单独改变收款账户。一天后才启用，以便店家发现冒名变更。")},
-		{At: s.at(12, 15, 40, 0), Deed: Verify, Shop: tools, By: checker},
+		{At: s.at(11, 15, 40, 0), Deed: Verify, Shop: tools, By: checker},
 	}
 }
 
@@ -126,6 +126,12 @@ func (s *Script) frozen() []Event {
 			Tell: fault.Say("A customer disputes {amount} of 9 June at {shop}: the card's bank has taken it back, and this morning's payout is less by that.",
 				"一位顾客对6月9日{shop}的一笔{amount}提出争议，发卡行已收回，从今早的出款中扣除。")},
 	}
+}
+
+// paysNothing: the bank that pays the shops does no work on the 16th.
+func (s *Script) paysNothing() []Event {
+	return []Event{{At: s.at(16, 8, 42, 0), Deed: Nothing,
+		Tell: fault.Say("The bank that pays the shops announces that its payment system is out of order.", "出款银行公告：付款系统故障。")}}
 }
 
 // deadTill: a till's mainboard dies between sending a sale and hearing the answer.
