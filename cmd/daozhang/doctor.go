@@ -48,9 +48,10 @@ func (m *Main) doctor() *cobra.Command {
 		Long: m.say(text{
 			"Examines a database without changing it, also while the server writes to it: the schema's version, the files\n" +
 				"(embedded database), every merchant's hash chain with its recorded end, balances and reservations, the trial\n" +
-				"balance, and that payments follow from the journal. Exit code 1 where anything is wrong.",
+				"balance, that payments follow from the journal, and that settlement, payouts and clearing agree with the ledger.\n" +
+				"Exit code 1 where anything is wrong.",
 			"检查数据库但不改动它，服务运行时也可执行：表结构版本、数据文件（内嵌数据库）、每个商户的哈希链及其末端、\n" +
-				"余额与冻结、试算平衡，以及支付状态与流水日志是否一致。发现问题时退出码为 1。"}),
+				"余额与冻结、试算平衡，支付状态与流水日志是否一致，以及结算、出款、清算与账簿是否一致。发现问题时退出码为 1。"}),
 		Example: "  daozhang doctor /var/lib/daozhang\n  daozhang doctor --database postgres://daozhang@db.internal/daozhang\n  daozhang doctor /var/lib/daozhang -o json",
 		Args:    need(0, 1, text{"name one database", "请给出一个数据库"})(m),
 	}
@@ -94,11 +95,13 @@ func (m *Main) examining() func(done, of int) {
 }
 
 var examined = map[string]text{
-	"files":   {"files", "数据文件"},
-	"schema":  {"schema", "表结构"},
-	"chain":   {"hash chain", "哈希链"},
-	"balance": {"trial balance", "试算平衡"},
-	"journal": {"journal", "流水日志"},
+	"files":      {"files", "数据文件"},
+	"schema":     {"schema", "表结构"},
+	"chain":      {"hash chain", "哈希链"},
+	"balance":    {"trial balance", "试算平衡"},
+	"journal":    {"journal", "流水日志"},
+	"settlement": {"settlement", "结算"},
+	"clearing":   {"clearing", "清算"},
 }
 
 // report prints what an examination found.
@@ -119,6 +122,11 @@ func (m *Main) report(w io.Writer, r *store.Report) error {
 		}
 		if err := p(text{"ledger     %d entries in %d chains", "账簿      %d 条分录，%d 条链"}, r.Entries, r.Merchants); err != nil {
 			return err
+		}
+		if r.Lines+r.Payouts > 0 {
+			if err := p(text{"settled    %d lines, %d payouts", "结算      %d 条明细，%d 笔出款"}, r.Lines, r.Payouts); err != nil {
+				return err
+			}
 		}
 		if len(r.Totals) > 0 {
 			t := plainTable()

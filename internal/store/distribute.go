@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -48,14 +47,14 @@ type Placement struct {
 // The error is of kind fault.Usage for an embedded database, and fault.Conflict
 // where the extension or the schema is not there.
 func Distribute(ctx context.Context, database string, dry bool) ([]Placement, error) {
-	const op = "distribute database"
+	op := fault.Say("distribute database", "分布数据库")
 	d, err := dialectOf(database)
 	if err != nil {
 		return nil, err
 	}
 	if _, ok := d.(*postgres); !ok {
-		return nil, fault.New(fault.Usage, op, d.String(), errors.New("the embedded database lies on one machine"),
-			"name a PostgreSQL database with the extension Citus: postgres://user@coordinator/name")
+		return nil, fault.New(fault.Usage, op, d.String(), fault.Say("the embedded database lies on one machine", "内嵌数据库只在一台机器上"),
+			fault.Say("name a PostgreSQL database with the extension Citus: postgres://user@coordinator/name", "请给出带 Citus 扩展的 PostgreSQL: postgres://user@coordinator/name"))
 	}
 	db, err := d.admin(ctx, false)
 	if err != nil {
@@ -70,8 +69,9 @@ func Distribute(ctx context.Context, database string, dry bool) ([]Placement, er
 		return nil, trouble(d, "distribute", err)
 	}
 	if !there {
-		return nil, fault.New(fault.Conflict, op, d.String(), errors.New("the extension citus is not there"),
-			"load citus on every machine (shared_preload_libraries), CREATE EXTENSION citus in this database, add the workers by citus_add_node, and try again")
+		return nil, fault.New(fault.Conflict, op, d.String(), fault.Say("the extension citus is not there", "没有 citus 扩展"),
+			fault.Say("load citus on every machine (shared_preload_libraries), CREATE EXTENSION citus in this database, add the workers by citus_add_node, and try again",
+				"请在每台机器加载 citus (shared_preload_libraries), 在此数据库执行 CREATE EXTENSION citus, 用 citus_add_node 加入工作节点后重试"))
 	}
 	plan, err := placements(ctx, db)
 	if err != nil || dry {
@@ -80,7 +80,7 @@ func Distribute(ctx context.Context, database string, dry bool) ([]Placement, er
 	for _, p := range plan {
 		for _, statement := range p.Statements {
 			if _, err := db.ExecContext(ctx, statement); err != nil {
-				return nil, fault.New(fault.Internal, op, p.Table, fmt.Errorf("%s: %w", statement, err), "what was done before it stays; mend the cause and run it again")
+				return nil, fault.New(fault.Internal, op, p.Table, fmt.Errorf("%s: %w", statement, err), fault.Say("what was done before it stays; mend the cause and run it again", "此前已完成的不受影响, 排除原因后重新执行"))
 			}
 		}
 	}

@@ -203,3 +203,14 @@ func (r *Recording) Otherwise(ctx context.Context, address string, each func(tim
 	}
 	return nil
 }
+
+// Placed are all tables of the schema by how they are distributed.
+func Placed() map[string][]string {
+	return map[string][]string{"distributed": growing(), "reference": reference, "local": local}
+}
+
+// Observe tells f of every statement that stores send until stop is called.
+func Observe(f func(statement string)) (stop func()) {
+	observer.Store(&f)
+	return func() { observer.Store(nil) }
+}

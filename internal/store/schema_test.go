@@ -3,11 +3,13 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"daozhang/internal/fault"
 	"daozhang/internal/store"
 	"daozhang/internal/store/storetest"
 )
@@ -124,6 +126,52 @@ func TestCommitterKnowsTheSchema(t *testing.T) {
 		} else {
 			rows.Close()
 		}
+	}
+}
+
+// TestDistribute: every table has a place in a distributed database; what cannot
+// be distributed is refused and says what to do; a second time nothing is left to
+// be done.
+func TestDistribute(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := store.Migrate(t.Context(), dir, false); err != nil {
+		t.Fatal(err)
+	}
+	_, _, tables := catalogue(t, storetest.Raw(t, dir), true)
+	placed := store.Placed()
+	all := slices.Concat(placed["distributed"], placed["reference"], placed["local"], []string{"goose_db_version", "sqlite_sequence"})
+	slices.Sort(all)
+	slices.Sort(tables)
+	if !slices.Equal(all, tables) {
+		t.Errorf("placed are\n%v, in the schema are\n%v", all, tables)
+	}
+	if _, err := store.Distribute(t.Context(), dir, false); fault.KindOf(err) != fault.Usage || !strings.Contains(fault.HintOf(err), "Citus") {
+		t.Errorf("the embedded database: %v", err)
+	}
+	address := storetest.Database(t)
+	if os.Getenv(storetest.Variable) == "" {
+		if _, err := store.Distribute(t.Context(), address, false); fault.KindOf(err) != fault.Conflict || !strings.Contains(fault.HintOf(err), "daozhang migrate") {
+			t.Errorf("no schema: %v", err)
+		}
+	}
+	if _, err := store.Migrate(t.Context(), address, false); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := store.Distribute(t.Context(), address, true)
+	if fault.KindOf(err) == fault.Conflict && strings.Contains(fault.HintOf(err), "CREATE EXTENSION citus") {
+		t.Log("the server has no extension Citus: only the refusal was tested")
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range plan {
+		if len(p.Statements) > 0 {
+			t.Errorf("still to be done: %+v", p)
+		}
+	}
+	if len(plan) != len(all)-2 {
+		t.Errorf("%d tables in the plan", len(plan))
 	}
 }
 
