@@ -99,6 +99,9 @@ func (m *Main) bank() *cobra.Command {
 		if cmd.Flags().Changed("seed") {
 			s.Seed = seed
 		}
+		if s.Payouts != nil && s.Payouts.Seed == 0 {
+			s.Payouts.Seed = s.Seed
+		}
 		s.Delay.Fixed += delay
 		s.Delay.Spread += spread
 		for _, w := range maintenance {
@@ -265,7 +268,7 @@ func (m *Main) bankClearing() *cobra.Command {
 				return err
 			}
 		}
-		name, err := bank.WriteClearing(path, out, d, s)
+		name, err := bank.WriteClearing(path, out, d, s, m.Now())
 		if err != nil {
 			return err
 		}

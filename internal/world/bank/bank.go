@@ -275,10 +275,10 @@ func (b *Bank) Entries() []Entry { return b.book.list() }
 // Balance gives the available balance of a card's account in minor units.
 func (b *Bank) Balance(pan string) int64 { return b.book.available(pan) }
 
-// WriteClearing writes the clearing file of a business date from a journal into a
-// folder and gives its path. The scenario, which may be nil, says whose file it is
-// and which mistakes are in it.
-func WriteClearing(journal, dir string, date calendar.Date, s *Scenario) (string, error) {
+// WriteClearing writes the clearing file of a business date, as the day stands now,
+// from a journal into a folder and gives its path. The scenario, which may be nil,
+// says whose file it is and which mistakes are in it.
+func WriteClearing(journal, dir string, date calendar.Date, s *Scenario, now time.Time) (string, error) {
 	set := &Scenario{}
 	if s != nil {
 		set = s.clone()
@@ -291,7 +291,11 @@ func WriteClearing(journal, dir string, date calendar.Date, s *Scenario) (string
 		return "", err
 	}
 	c := clearing{s: set, entries: entries}
-	return writeWhole(dir, clearingName(set.Network, date, ""), c.content(date, 1))
+	version := 1
+	if now.Before(set.closing(date)) {
+		version = 0
+	}
+	return writeWhole(dir, clearingName(set.Network, date, ""), c.content(date, version))
 }
 
 // fail stops the bank: a decision that cannot be kept must not be answered.
