@@ -12,8 +12,8 @@ import (
 // serve takes payments and answers where their money is.
 func (m *Main) serve() *cobra.Command {
 	var (
-		config, bank, ready string
-		dev                 bool
+		config, bank, folder, ready string
+		dev                         bool
 	)
 	flags := map[string]string{ // flag → key
 		"node": "node", "database": "database", "terminals": "listen.terminals", "http": "listen.http", "production": "production",
@@ -65,6 +65,7 @@ func (m *Main) serve() *cobra.Command {
 	f.Bool("production", false, m.say(text{"refuse what is for development only, such as keys in software", "生产模式：拒绝仅供开发的配置（如软件密钥库）"}))
 	f.BoolVar(&dev, "dev", false, m.say(text{"set up a merchant, terminals and a route for trying", "建立试用的商户、终端和路由"}))
 	f.StringVar(&bank, "bank", "127.0.0.1:9001", m.say(text{"with --dev, the `ADDRESS` of the bank", "与 --dev 同用：银行地址 `ADDRESS`"}))
+	f.StringVar(&folder, "bank-folder", "", m.say(text{"with --dev, the `DIR` of files that the bank works in, as `daozhang bank --folder` (default: bank in the data directory)", "与 --dev 同用：与银行交换文件的目录 `DIR`，即 `daozhang bank --folder`（默认为数据目录下的 bank）"}))
 	f.StringVar(&ready, "ready-file", "", m.say(text{"write the addresses to `FILE` as JSON once serving", "开始服务后把实际地址以 JSON 写入 `FILE`"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		given := map[string]any{}
@@ -80,6 +81,7 @@ func (m *Main) serve() *cobra.Command {
 			}
 			if dev {
 				c.develop(bank)
+				c.developOffice(folder)
 			}
 			return c, c.check()
 		}

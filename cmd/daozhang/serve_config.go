@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,6 +82,10 @@ type serveConfig struct {
 	Links     []linkConfig     `koanf:"links"`
 	Routes    []routeConfig    `koanf:"routes"`
 	Ranges    []rangeConfig    `koanf:"ranges"`
+	// With whom the back office exchanges files, and when it works.
+	Networks   []networkConfig `koanf:"networks"`
+	Banks      []payerConfig   `koanf:"banks"`
+	BackOffice officeConfig    `koanf:"backoffice"`
 }
 
 type merchantConfig struct {
@@ -94,6 +99,8 @@ type merchantConfig struct {
 	PreauthDays int    `koanf:"preauth_days"`
 	// Terms become a merchant.terms fact; its fields are those of the contract.
 	Terms map[string]any `koanf:"terms"`
+	// Account is where it is paid to.
+	Account accountConfig `koanf:"account"`
 }
 
 type terminalConfig struct {
@@ -145,12 +152,15 @@ type rangeConfig struct {
 	Type string `koanf:"type"`
 }
 
-// settings are the single values that flags and the environment can give, with
-// their defaults. The environment's name of listen.http is DAOZHANG_LISTEN_HTTP.
-var settings = []struct {
+// setting is a single value with its default.
+type setting struct {
 	key   string
 	value any
-}{
+}
+
+// settings are the single values that flags and the environment can give, with
+// their defaults. The environment's name of listen.http is DAOZHANG_LISTEN_HTTP.
+var settings = []setting{
 	{"node", "node-1"}, {"database", "daozhang-data"}, {"production", false},
 	{"listen.terminals", "127.0.0.1:5000"}, {"listen.http", "127.0.0.1:8080"},
 	{"listen.nodes", "127.0.0.1:0"}, {"nodes.host", ""},
@@ -204,7 +214,7 @@ func (m *Main) readServeConfig(file string, flags map[string]any) (*serveConfig,
 	const op = "read the configuration"
 	k := koanf.New(".")
 	defaults, environment := layer{}, layer{}
-	for _, s := range settings {
+	for _, s := range slices.Concat(settings, officeSettings) {
 		defaults[s.key] = s.value
 		if v := m.Getenv(envName(s.key)); v != "" {
 			environment[s.key] = v

@@ -34,8 +34,9 @@ func (c *serveConfig) develop(bank string) {
 		c.Door.LeastVersion = "300000"
 	}
 	if len(c.Merchants) == 0 {
-		c.Merchants = []merchantConfig{{MID: devMID, Name: "Corner Shop", MCC: "5411", Currency: "CNY", Zone: "Asia/Shanghai", Cutoff: "23:00",
-			Terms: map[string]any{"valid_from": "2020-01-01", "cycle": "T1", "calendar": "CN", "fees": []map[string]any{{"bps": 38}}}}}
+		c.Merchants = []merchantConfig{{MID: devMID, Name: "Corner Shop", MCC: "5411", Currency: "CNY", Zone: "Asia/Shanghai", Cutoff: "24:00",
+			Terms:   map[string]any{"valid_from": "2020-01-01", "cycle": "D0", "calendar": "CN", "fees": []map[string]any{{"bps": 38}}},
+			Account: accountConfig{Number: "31050000000067890", Holder: "Corner Shop", Bank: "ICBC", Agent: "ICBKCNBJ"}}}
 		for i := 1; i <= devTerminals; i++ {
 			c.Terminals = append(c.Terminals, terminalConfig{TID: devTID(i), MID: devMID, Location: devLocation})
 		}

@@ -56,13 +56,14 @@ func (m *meter) Collect(ch chan<- prometheus.Metric) {
 	counter(descLost, float64(s.Lost))
 	counter(descFollowed, float64(m.p.followed.Load()))
 	gauge(descAsOf, float64(m.p.live.AsOf())/1e9)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	m.p.office.collect(ctx, gauge, counter)
 	g := m.p.gateway.Load()
 	if g == nil {
 		gauge(descUp, 0)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
 	n, err := g.Snapshot(ctx)
 	if err != nil {
 		gauge(descUp, 0)

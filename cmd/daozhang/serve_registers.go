@@ -176,6 +176,11 @@ func (p *platform) reread(ctx context.Context) error {
 	if err := p.enter(ctx, c); err != nil {
 		return err
 	}
+	if p.office != nil {
+		if err := p.office.takeOn(ctx, c); err != nil {
+			return err
+		}
+	}
 	if p.dev {
 		if err := p.handOutKeys(ctx, c); err != nil {
 			return err

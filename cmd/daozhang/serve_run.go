@@ -54,6 +54,7 @@ type platform struct {
 	lines     []gateway.Line
 	ranges    []gateway.CardRange
 
+	office   *office // nil: nobody to exchange files with
 	gateway  atomic.Pointer[gateway.Gateway]
 	followed atomic.Int64 // facts that the investigation has taken
 	reached  atomic.Value // store.Cursor up to which it has taken them
@@ -106,6 +107,9 @@ func (m *Main) openPlatform(ctx context.Context, c *serveConfig, dev bool) (p *p
 			return p, err
 		}
 	}
+	if p.office, err = p.openOffice(ctx); err != nil {
+		return p, err
+	}
 	live, err := p.newLive()
 	if err != nil {
 		return p, err
@@ -118,6 +122,7 @@ func (p *platform) close() {
 	if err := p.division.close(); err != nil {
 		p.log.Error("membership not ended", "error", err)
 	}
+	p.office.close()
 	if p.db != nil {
 		if err := p.db.Close(); err != nil {
 			p.log.Error("store not closed", "error", err)
@@ -383,10 +388,13 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 		}
 	})
 	work.Go(func() { p.follow(beside) })
+	atWork, endWork := context.WithCancel(ctx)
+	work.Go(func() { p.office.run(atWork) })
 	work.Go(p.keepRegisters(beside))
 	work.Go(func() { p.division.keep(beside) })
 	defer func() {
 		p.gateway.Store(nil)
+		endWork()
 		stop()
 		end, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
