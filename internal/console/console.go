@@ -13,7 +13,9 @@ package console
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"daozhang/internal/access"
@@ -30,9 +32,14 @@ type Person struct {
 	Login string
 }
 
+// Answers gives what is known at the present moment, as investigation.Live does.
+type Answers interface {
+	Read(use func(*investigation.Current))
+}
+
 // Options are what a Console is made with.
 type Options struct {
-	Live *investigation.Live
+	Live Answers
 	// Catalogue is that of Live.
 	Catalogue *diagnosis.Catalogue
 	// SignIn is how people sign in; nil: nobody can.
@@ -85,3 +92,32 @@ func New(o Options) *Console {
 
 // ServeHTTP answers one request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.guard.ServeHTTP(w, r) }
+
+// Beside gives a handler that sends requests for programs (the API and its
+// operations) to one and everything else to the console.
+func (c *Console) Beside(programs http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for _, path := range []string{"/v1/", "/livez", "/readyz", "/metrics", "/version"} {
+		mux.Handle(path, programs)
+	}
+	mux.Handle("/", c)
+	return mux
+}
+
+// OnLoopback is a Who for programs that serve their own user alone: whoever comes
+// from this machine, by one of its loopback names, is p. The name is asked because
+// a page elsewhere can have its own name lead here.
+func OnLoopback(p Person) func(*http.Request) (Person, bool) {
+	return func(r *http.Request) (Person, bool) {
+		peer := net.ParseIP(addressOf(r))
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		name := net.ParseIP(strings.Trim(host, "[]"))
+		if peer == nil || !peer.IsLoopback() || host != "localhost" && (name == nil || !name.IsLoopback()) {
+			return Person{}, false
+		}
+		return p, true
+	}
+}

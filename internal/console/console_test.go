@@ -339,6 +339,34 @@ func TestFrame(t *testing.T) {
 	}
 }
 
+func TestOnLoopback(t *testing.T) {
+	who := OnLoopback(*staff)
+	for _, c := range []struct {
+		from, host string
+		ok         bool
+	}{
+		{"127.0.0.1:4711", "127.0.0.1:8080", true}, {"127.0.0.1:4711", "localhost:8080", true}, {"[::1]:4711", "[::1]:8080", true},
+		{"127.0.0.1:4711", "shop.example:8080", false}, {"192.0.2.7:4711", "localhost:8080", false}, {"127.0.0.1:4711", "localhost.shop.example", false}, {"", "localhost", false},
+	} {
+		p, ok := who(&http.Request{RemoteAddr: c.from, Host: c.host})
+		if ok != c.ok || ok && p != *staff {
+			t.Errorf("from %s to %s: %v", c.from, c.host, ok)
+		}
+	}
+}
+
+func TestBeside(t *testing.T) {
+	s := newSite(t, staff)
+	h := s.server.Config.Handler.(*Console).Beside(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	for path, want := range map[string]int{"/v1/payments/x/whereabouts": 418, "/livez": 418, "/metrics": 418, "/overview": 200, "/v2": 404} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
+	}
+}
+
 func FuzzGuess(f *testing.F) {
 	for _, q := range []string{"606212000107", "88.00 5512", "¥1,234.50", "6222021234567855128", "a b c d e f g h", "\x00\xff"} {
 		f.Add(q)
