@@ -17,7 +17,9 @@ import (
 	_ "modernc.org/sqlite"
 
 	"daozhang/internal/evidence"
+	"daozhang/internal/merchant"
 	"daozhang/internal/payment"
+	"daozhang/internal/settlement"
 	"daozhang/internal/store"
 )
 
@@ -47,6 +49,9 @@ func child(address string) int {
 		return 1
 	}
 	round := os.Getenv(childVariable + "_ROUND")
+	if round == settling {
+		return settlingChild(s)
+	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for c := range crashCallers {
@@ -79,36 +84,18 @@ func crash(t *testing.T, address string) {
 		rounds = 2
 	}
 	for round := range rounds {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childVariable+"="+address, fmt.Sprintf("%s_ROUND=%d", childVariable, round))
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
 		type ack struct {
 			sale Sale
 			step int
 		}
 		var acked []ack
-		lines := bufio.NewScanner(out)
 		want := 50 + 170*round
-		watchdog := time.AfterFunc(60*time.Second, func() { cmd.Process.Kill() })
-		for lines.Scan() {
+		for _, line := range killAfter(t, address, fmt.Sprint(round), want) {
 			var a ack
-			if _, err := fmt.Sscanf(lines.Text(), "%s %s %d %d", &a.sale.MID, &a.sale.TID, &a.sale.N, &a.step); err != nil {
-				continue // the last line may be torn
-			}
-			acked = append(acked, a)
-			if len(acked) == want {
-				cmd.Process.Kill() // SIGKILL; lines that are in the pipe are read to their end
+			if _, err := fmt.Sscanf(line, "%s %s %d %d", &a.sale.MID, &a.sale.TID, &a.sale.N, &a.step); err == nil {
+				acked = append(acked, a) // the last line may be torn
 			}
 		}
-		cmd.Wait()
-		watchdog.Stop()
 		if len(acked) < want {
 			t.Fatalf("round %d: the child ended after %d steps", round, len(acked))
 		}
@@ -122,6 +109,134 @@ func crash(t *testing.T, address string) {
 		whole(t, s)
 		s.Close()
 		Healthy(t, address)
+	}
+}
+
+// killAfter starts a child and kills it after it has said some lines; it gives all
+// that the child said.
+func killAfter(t *testing.T, address, round string, want int) (said []string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childVariable+"="+address, childVariable+"_ROUND="+round)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	watchdog := time.AfterFunc(60*time.Second, func() { cmd.Process.Kill() })
+	defer watchdog.Stop()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if said = append(said, lines.Text()); len(said) == want {
+			cmd.Process.Kill() // SIGKILL; lines that are in the pipe are read to their end
+		}
+	}
+	cmd.Wait()
+	return said
+}
+
+// settling is the round of a child that settles and pays.
+const settling = "settling"
+
+const (
+	settlingShops = 3
+	settlingSales = 40
+)
+
+// settlingChild settles the day of several merchants, a few lines a step, and
+// hands out their payouts. It tells of each step that is durable.
+func settlingChild(s *store.Store) int {
+	ctx := context.Background()
+	var mu sync.Mutex
+	say := func(mid, what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Println(mid, what)
+	}
+	var wg sync.WaitGroup
+	for m := range settlingShops {
+		wg.Go(func() {
+			h := shopOf(s, fmt.Sprint(MID, m))
+			h.Policy.Chunk = 2
+			err := h.Settle(ctx, Day, true, func(*settlement.Step) bool { say(h.MID, "step"); return true })
+			var all []settlement.Payout
+			if err == nil {
+				all, err = s.PayoutsOf(ctx, h.MID, settlement.Created)
+			}
+			for _, p := range all {
+				var record merchant.Merchant
+				var step *settlement.Step
+				if record, err = s.MerchantRecord(ctx, h.MID); err == nil {
+					step, err = settlement.Dispatch(&h.Policy, h.Now, &record, p)
+				}
+				if err == nil {
+					err = s.CommitSettlement(ctx, step)
+				}
+				if err == nil {
+					say(h.MID, "order")
+				}
+			}
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+		})
+	}
+	wg.Wait()
+	return 0
+}
+
+// settlementCrash kills a process that settles and pays, again and again, until
+// another one has nothing left to do. No step that was told of is lost, every
+// sale has one line, every merchant one payout, and no order left twice.
+func settlementCrash(t *testing.T, address string) {
+	s := open(t, address)
+	for m := range settlingShops {
+		ok(t, shop(t, s, fmt.Sprint(MID, m)).Sell(t.Context(), 0, settlingSales))
+	}
+	ok(t, s.Close())
+	steps, orders := map[string]int{}, map[string]int{}
+	for round := 0; ; round++ {
+		said := killAfter(t, address, settling, 5+4*round)
+		for _, line := range said {
+			switch mid, what, _ := strings.Cut(line, " "); what {
+			case "step":
+				steps[mid]++
+			case "order":
+				orders[mid]++
+			}
+		}
+		s := open(t, address)
+		for m := range settlingShops {
+			mid := fmt.Sprint(MID, m)
+			done := 0
+			for _, b := range must[[]settlement.Batch](t)(s.Batches(t.Context(), mid, cny, Day)) {
+				done += b.Chunks
+			}
+			if done < steps[mid] || orders[mid] > 1 {
+				t.Errorf("round %d, merchant %s: %d steps told of, %d kept; %d orders", round, mid, steps[mid], done, orders[mid])
+			}
+		}
+		ok(t, s.Close())
+		Healthy(t, address)
+		if len(said) == 0 {
+			break
+		}
+		if round == 60 {
+			t.Fatal("it does not come to an end")
+		}
+	}
+	s = open(t, address)
+	for m := range settlingShops {
+		h := shopOf(s, fmt.Sprint(MID, m))
+		if p := h.Payout(t); p.Lines != settlingSales || p.State != settlement.Sent {
+			t.Errorf("%+v", p)
+		}
+		if lines := all(t, s.Lines(t.Context(), h.MID, cny, Day)); len(lines) != settlingSales {
+			t.Errorf("%d lines", len(lines))
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ var agreed = Begin.AddDate(0, -6, 0)
 // OpenShop onboards a merchant with terms of a day after the sale, a fee, and a
 // verified account.
 func OpenShop(ctx context.Context, s *store.Store, mid string) (*Shop, error) {
-	h := &Shop{S: s, MID: mid, Policy: settlement.DefaultPolicy(), Now: Begin.Add(16 * time.Hour)}
+	h := shopOf(s, mid)
 	p := merchant.DefaultPolicy()
 	account := merchant.NewAccount("6217 0012 3456 6789", []byte("sealed"), "Noodle shop", "ICBC", "ICBKCNBJ")
 	terms := merchant.Terms{ValidFrom: calendar.MustYMD(2025, 9, 1), Cycle: "T1", Cutoff: "23:00", Timezone: "Asia/Shanghai", Calendar: "CN",
@@ -60,6 +60,11 @@ func OpenShop(ctx context.Context, s *store.Store, mid string) (*Shop, error) {
 		m = c.Merchant
 	}
 	return h, nil
+}
+
+// shopOf is the shop of a merchant who is onboarded.
+func shopOf(s *store.Store, mid string) *Shop {
+	return &Shop{S: s, MID: mid, Policy: settlement.DefaultPolicy(), Now: Begin.Add(16 * time.Hour)}
 }
 
 // Sell commits approved sales with numbers from one up to another.

@@ -60,6 +60,7 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"SettlementTampering", settlementTampering},
 		{"Tampering", tampering},
 		{"Crash", crash},
+		{"SettlementCrash", settlementCrash},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, fresh(t)) })
 	}
