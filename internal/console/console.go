@@ -93,9 +93,12 @@ func New(o Options) *Console {
 // ServeHTTP answers one request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.guard.ServeHTTP(w, r) }
 
-// Beside gives a handler that sends requests for programs (the API and its
-// operations) to one and everything else to the console.
-func (c *Console) Beside(programs http.Handler) http.Handler {
+// Beside gives a handler that sends requests for programs (the API and what watches
+// the service) to one and everything else to a console; nil is none.
+func Beside(c *Console, programs http.Handler) http.Handler {
+	if c == nil {
+		return programs
+	}
 	mux := http.NewServeMux()
 	for _, path := range []string{"/v1/", "/livez", "/readyz", "/metrics", "/version"} {
 		mux.Handle(path, programs)

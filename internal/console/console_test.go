@@ -357,7 +357,7 @@ func TestOnLoopback(t *testing.T) {
 
 func TestBeside(t *testing.T) {
 	s := newSite(t, staff)
-	h := s.server.Config.Handler.(*Console).Beside(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	h := Beside(s.server.Config.Handler.(*Console), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	for path, want := range map[string]int{"/v1/payments/x/whereabouts": 418, "/livez": 418, "/metrics": 418, "/overview": 200, "/v2": 404} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
