@@ -195,7 +195,7 @@ func TestClassifiesForeign(t *testing.T) {
 		"j_iso8583_0210": "sale response", "wear_0200_icc": "sale", "vfwz_sign_img_request": "",
 	}
 	n := 0
-	for _, v := range readVectors(t, "unionpay_pos/vectors.jsonl") {
+	for _, v := range othersVectors(t, "unionpay_pos/vectors.jsonl") {
 		w, ok := want[v.ID]
 		if !ok {
 			continue

@@ -428,7 +428,7 @@ func TestSamplesOfOthers(t *testing.T) {
 			}
 		})
 	}
-	for _, v := range readVectors(t, "misc/vectors.jsonl") {
+	for _, v := range othersVectors(t, "misc/vectors.jsonl") {
 		if v.ID != "piero_0210_ebcdic" {
 			continue
 		}

@@ -226,11 +226,14 @@ func (s *Store) nodes(ctx context.Context) ([]string, error) {
 	return out, s.failed("read nodes from", rows.Err())
 }
 
-// EvidenceOf returns up to limit facts of one merchant in order of id and
-// source, after the one given ("", "" for the first).
+// EvidenceOf returns up to limit facts of one merchant, or with "" those of none,
+// in order of id and source, after the one given ("", "" for the first).
 func (s *Store) EvidenceOf(ctx context.Context, mid, afterID, afterSource string, limit int) ([]Line, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT source, id, line FROM evidence WHERE merchant = $1 AND (id > $2 OR id = $2 AND source > $3) ORDER BY id, source, hash LIMIT "+strconv.Itoa(limit),
-		mid, afterID, afterSource)
+	from, args := "evidence WHERE merchant = $3 AND", []any{afterID, afterSource, mid}
+	if mid == "" {
+		from, args = "evidence_reference WHERE", args[:2]
+	}
+	rows, err := s.read.QueryContext(ctx, "SELECT source, id, line FROM "+from+" (id > $1 OR id = $1 AND source > $2) ORDER BY id, source, hash LIMIT "+strconv.Itoa(limit), args...)
 	if err != nil {
 		return nil, s.failed("read evidence from", err)
 	}
