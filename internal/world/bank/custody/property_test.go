@@ -224,28 +224,29 @@ func FuzzOrder(f *testing.F) {
 	f.Add([]byte(`<Document><CstmrCdtTrfInitn><GrpHdr><MsgId>M</MsgId><NbOfTxs>1</NbOfTxs></GrpHdr><PmtInf><ReqdExctnDt>2026-03-02</ReqdExctnDt><DbtrAcct><Id><IBAN>1</IBAN></Id></DbtrAcct><CdtTrfTxInf><PmtId><EndToEndId>E</EndToEndId></PmtId><Amt><InstdAmt Ccy="JPY">9223372036854775807</InstdAmt></Amt></CdtTrfTxInf></PmtInf></CstmrCdtTrfInitn></Document>`))
 	f.Add([]byte("<Document/>"))
 	f.Add([]byte("\xff\xfe<"))
+	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, content []byte) {
 		if code := custody.ParseMessage(content); code != "" && len(code) != 4 {
 			t.Errorf("refused with %q", code)
 		}
-		r := newRig(t, t.TempDir(), `customers: [{account: "1", balance: 100000000}]`)
-		defer r.bank.Close()
-		r.write("orders/F.xml", string(content))
-		r.tick()
-		audit(r)
-		var before, after int64
-		r.bank.View(func(b *custody.Book) { before = b.Balance("1") })
-		r.write("orders/G.xml", string(content))
-		r.now = r.now.Add(time.Hour)
-		r.tick()
-		audit(r)
-		r.bank.View(func(b *custody.Book) { after = b.Balance("1") })
-		if before != after {
-			t.Errorf("the same bytes again moved %d", before-after)
+		b, err := custody.Open(custody.Config{Dir: dir, Scenario: &custody.Scenario{Customers: []custody.Customer{{Account: safe, Balance: 100_000_000}}}})
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, name := range r.files() {
+		var paid [2]int64
+		for i := range paid {
+			if err := b.Receive(fmt.Sprintf("orders/F%d.xml", i), content, monday.Add(time.Duration(i)*time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			audit(&rig{tb: t, bank: b})
+			b.View(func(b *custody.Book) { paid[i] = b.Balance(safe) })
+		}
+		if paid[0] != paid[1] {
+			t.Errorf("the same bytes again moved %d", paid[0]-paid[1])
+		}
+		for name, reply := range b.Owed() {
 			if strings.HasPrefix(name, "replies/") {
-				says(r, name, r.read(name))
+				says(t, name, reply)
 			}
 		}
 	})
