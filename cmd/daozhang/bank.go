@@ -45,22 +45,22 @@ func (m *Main) bank() *cobra.Command {
 				"SIGHUP reads the scenario again; SIGTERM or Ctrl-C stops it and writes the clearing files.\n\n" +
 				"A scenario is YAML or JSON; amounts are in minor units:\n" + scenarioExample +
 				"\n`do` is one of " + strings.Join(bank.Deeds, ", ") + ".\n" +
-				"A clearing file is a CSV of clearing.line facts with a clearing.file at its end, so that `daozhang check` reads it.\n\n" +
+				"A clearing file is a CSV of clearing.line facts with a clearing.file at its end, so that `daozhang check` reads it.\n" + clearingWords +
 				"With --folder it is also the bank that keeps the safeguarded account and pays merchants. In the folder it reads\n" +
 				"orders/ (pain.001, and *.inquiry.xml) and incoming/ (what networks pay), and writes replies/ (pain.002, camt.054),\n" +
 				"statements/ (camt.053 or MT940), payees/ (statements of the accounts it paid) and notices/. Files that end in .part\n" +
 				"are still being written. How it behaves is the part `payouts` of the scenario; without it, it pays all at once:\n" + payoutsExample +
-				"\n`do` of its rules is one of " + strings.Join(custody.Deeds, ", ") + "; `daozhang bank book` prints what it has booked.",
+				payoutsWords + "`daozhang bank book` prints what it has booked. All of it, with the fault that each makes: docs/simulated-bank.md.",
 			"在 TCP 端口上运行银行或卡组织主机：ISO 8583:1987 ASCII 报文，与 `daozhang serve` 连接网络所用的一致。\n" +
 				"它按自己的账户批准交易，并按场景拒绝、延迟或出故障；每一笔决定先落盘，再应答。标准输出的第一行是监听地址。\n" +
 				"SIGHUP 重新读取场景；SIGTERM 或 Ctrl-C 停止并写出清算文件。\n\n" +
 				"场景为 YAML 或 JSON，金额为最小货币单位：\n" + scenarioExample +
 				"\ndo 的取值：" + strings.Join(bank.Deeds, "、") + "。\n" +
-				"清算文件是由 clearing.line 事实组成的 CSV，末行为 clearing.file，可直接由 `daozhang check` 读取。\n\n" +
+				"清算文件是由 clearing.line 事实组成的 CSV，末行为 clearing.file，可直接由 `daozhang check` 读取。\n" + clearingWordsZH +
 				"加上 --folder，它同时是存管备付金账户并向商户出款的银行。它读取该目录下的 orders/（pain.001 和 *.inquiry.xml）与\n" +
 				"incoming/（卡组织的清算资金），写出 replies/（pain.002、camt.054）、statements/（camt.053 或 MT940）、payees/（收款账户的\n" +
 				"对账单）和 notices/（公告）。以 .part 结尾的是尚未写完的文件。其行为由场景的 payouts 部分决定；没有时一律立即付款：\n" + payoutsExample +
-				"\n其规则 do 的取值：" + strings.Join(custody.Deeds, "、") + "；`daozhang bank book` 打印它的账本。"}),
+				payoutsWordsZH + "`daozhang bank book` 打印它的账本。全部写法及各自制造的差错见 docs/simulated-bank.md。"}),
 		Example: "  daozhang bank --listen 127.0.0.1:7001 --journal bank/journal.ndjson --clearing bank/clearing\n" +
 			"  daozhang bank --scenario slow.yaml --delay 200ms\n" +
 			"  daozhang bank --decline 51=0.05,61=0.01 --seed 7\n" +

@@ -29,6 +29,30 @@ const payoutsExample = `    payouts:
       statements: {form: camt.053, at: "06:30", faults: [{dates: [2026-03-05], late: 30h}]}
 `
 
+// What the words of a scenario mean, in both languages.
+const (
+	clearingWords = `
+What goes wrong with lines (clearing: do): omit, next_day (it comes with the next file), twice, amount (by: more or less),
+stray (beside it a line of nobody: by, mid), chargeback (after: days). With files (issues): late, broken (truncate, no_trailer,
+total), again, correct (version 2 comes so much later), withhold, pay_by and pay_late (what the network pays).
+
+`
+	clearingWordsZH = `
+明细差错（clearing: do）：omit 缺失，next_day 次日补，twice 重复，amount 金额差（by），stray 多出一笔无主明细（by、mid），
+chargeback 拒付（after 天后）。文件差错（issues）：late 迟到，broken 损坏（truncate、no_trailer、total），again 重发，
+correct 更正版（版本 2），withhold 不发，pay_by、pay_late 清算资金差额与迟付。
+
+`
+	payoutsWords = `
+do of a rule: pay, reject (code), return (debited, given back after), recall (credited, taken back after), pend (after), lose (as
+if it had never come). tell: all, acceptance (no final word), nothing. accept_after and credit_after make it slow.
+`
+	payoutsWordsZH = `
+规则的 do：pay 付款，reject 拒绝（code），return 扣款后退回（after），recall 入账后追回（after），pend 挂起（after），lose 如同从未收到。
+tell：all 全部告知，acceptance 只告知受理（无最终结果），nothing 不告知。accept_after、credit_after 使其变慢。
+`
+)
+
 // payer is the bank's other half at work; none where no folder was named.
 type payer struct {
 	ctx    context.Context // ends with the bank
