@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -85,8 +86,14 @@ type termsView struct {
 	Fees      []merchant.Fee `json:"fees,omitempty"`
 	FeeMode   string         `json:"fee_mode,omitempty"`
 	Minimum   int64          `json:"minimum_payout,omitempty"`
+	Reserve   *reserveView   `json:"reserve,omitempty"`
 	Maker     string         `json:"maker,omitempty"`
 	Checker   string         `json:"checker,omitempty"`
+}
+
+type reserveView struct {
+	Rate money.Rate `json:"bps"`
+	Days int        `json:"days"`
 }
 
 type accountView struct {
@@ -105,8 +112,8 @@ type proposalView struct {
 	What    string           `json:"what"`
 	Maker   string           `json:"maker"`
 	Why     string           `json:"why"`
-	Made    string           `json:"made"`
-	Expires string           `json:"expires"`
+	Made    time.Time        `json:"made"`
+	Expires time.Time        `json:"expires"`
 }
 
 type positionView struct {
@@ -130,10 +137,10 @@ type holdView struct {
 }
 
 type eventView struct {
-	At     string `json:"at"`
-	What   string `json:"what"`
-	By     string `json:"by"`
-	Detail string `json:"detail,omitempty"`
+	At     time.Time `json:"at"`
+	What   string    `json:"what"`
+	By     string    `json:"by"`
+	Detail string    `json:"detail,omitempty"`
 }
 
 func (m *Main) merchantView(x *merchant.Merchant) merchantView {
@@ -151,7 +158,12 @@ func (m *Main) merchantView(x *merchant.Merchant) merchantView {
 func (m *Main) whole(v *merchantView, x *merchant.Merchant, pos *settlement.Position, holds []settlement.Hold, events []merchant.Event) {
 	for i := range x.Terms {
 		t := &x.Terms[i]
-		v.Terms = append(v.Terms, termsView{t.ValidFrom, t.Cycle, t.Cutoff, t.Timezone, t.Calendar, t.Fees, t.FeeMode, t.MinimumPayout, t.Maker, t.Checker})
+		tv := termsView{ValidFrom: t.ValidFrom, Cycle: t.Cycle, Cutoff: t.Cutoff, Timezone: t.Timezone, Calendar: t.Calendar, Fees: t.Fees, FeeMode: t.FeeMode,
+			Minimum: t.MinimumPayout, Maker: t.Maker, Checker: t.Checker}
+		if t.Reserve.Rate > 0 {
+			tv.Reserve = &reserveView{t.Reserve.Rate, t.Reserve.Days}
+		}
+		v.Terms = append(v.Terms, tv)
 	}
 	for i := range x.Accounts {
 		one := merchant.Merchant{Accounts: x.Accounts[i : i+1]}
@@ -161,7 +173,7 @@ func (m *Main) whole(v *merchantView, x *merchant.Merchant, pos *settlement.Posi
 	}
 	for i := range x.Proposals {
 		q := &x.Proposals[i]
-		v.Proposals = append(v.Proposals, proposalView{q.Number, q.Subject, proposed(q), q.Maker, q.Why, m.moment(q.Made), m.moment(q.Expires)})
+		v.Proposals = append(v.Proposals, proposalView{q.Number, q.Subject, proposed(q), q.Maker, q.Why, q.Made, q.Expires})
 	}
 	v.Position = &positionView{pos.Payable, pos.Frozen, pos.Reserved, pos.Retained, pos.Stopped, pos.InTransit, pos.Paid, pos.Fees, pos.Closed}
 	for i := range holds {
@@ -169,7 +181,7 @@ func (m *Main) whole(v *merchantView, x *merchant.Merchant, pos *settlement.Posi
 		v.Holds = append(v.Holds, holdView{h.ID, h.Amount, h.Reason, h.Maker, h.Checker})
 	}
 	for _, e := range events {
-		v.Events = append(v.Events, eventView{m.moment(e.At), e.What, e.By, e.Detail})
+		v.Events = append(v.Events, eventView{e.At, e.What, e.By, e.Detail})
 	}
 }
 
@@ -294,6 +306,10 @@ func (m *Main) merchantCard(w io.Writer, v *merchantView) error {
 	row(text{"onboarded", "入网"}, v.Onboarded.String())
 	for _, x := range v.Terms {
 		row(text{"terms", "条款"}, fmt.Sprintf("%s  %s  %s %s %s  %s%s", x.ValidFrom, x.Cycle, x.Cutoff, x.Timezone, x.Calendar, m.feeList(x.Fees, v.Currency), m.names(x.Maker, x.Checker)))
+		row(text{"  minimum payout", "  最低出款额"}, some(x.Minimum))
+		if r := x.Reserve; r != nil {
+			row(text{"  reserve", "  保证金"}, fmt.Sprintf(m.say(text{"%s bps for %d days", "%s bps，%d 天"}), r.Rate, r.Days))
+		}
 	}
 	for _, a := range v.Accounts {
 		row(text{"account", "账户"}, strings.TrimSpace(fmt.Sprintf("%s  %s  %s  %s %s", a.Account, a.Holder, a.Bank, m.accountState(a.State), a.Blocked)))
@@ -311,10 +327,10 @@ func (m *Main) merchantCard(w io.Writer, v *merchantView) error {
 		row(text{"hold", "留置"}, strings.TrimSpace(fmt.Sprintf("%s  %s  %s%s", h.ID, some(h.Amount), h.Reason, m.names(h.Maker, h.Checker))))
 	}
 	for _, q := range v.Proposals {
-		row(text{"to be checked", "待复核"}, fmt.Sprintf("%d  %s: %s (%s, %s) %s", q.Number, q.Subject, q.What, q.Maker, q.Why, fmt.Sprintf(m.say(text{"until %s", "有效至 %s"}), q.Expires)))
+		row(text{"to be checked", "待复核"}, fmt.Sprintf("%d  %s: %s (%s, %s) %s", q.Number, m.word(string(q.Subject)), q.What, q.Maker, q.Why, fmt.Sprintf(m.say(text{"until %s", "有效至 %s"}), m.moment(q.Expires))))
 	}
 	for _, e := range v.Events {
-		row(text{"history", "历史"}, strings.TrimSpace(fmt.Sprintf("%s  %s  %s  %s", e.At, e.By, e.What, e.Detail)))
+		row(text{"history", "历史"}, strings.TrimSpace(fmt.Sprintf("%s  %s  %s  %s", m.moment(e.At), e.By, m.word(e.What), e.Detail)))
 	}
 	return writeTable(w, t)
 }
@@ -326,6 +342,25 @@ func (m *Main) accountState(en string) string {
 		}
 	}
 	return en
+}
+
+// eventWords are the parts of what happened to a merchant for people.
+var eventWords = map[string]text{
+	"onboarded": {"onboarded", "入网"}, "terms": {"terms", "条款"}, "account": {"account", "账户"}, "status": {"state", "状态"}, "store": {"store", "门店"},
+	"proposed": {"proposed", "提交"}, "approved": {"approved", "复核通过"}, "declined": {"declined", "驳回"}, "withdrawn": {"withdrawn", "撤回"},
+	"verified": {"verified", "核验"}, "blocked": {"blocked", "停用"}, "opened": {"opened", "开设"}, "closed": {"closed", "关闭"},
+}
+
+// word writes what happened, such as terms_proposed, for people.
+func (m *Main) word(what string) string {
+	var parts []string
+	for p := range strings.SplitSeq(what, "_") {
+		if w, ok := eventWords[p]; ok {
+			p = m.say(w)
+		}
+		parts = append(parts, p)
+	}
+	return strings.Join(parts, m.say(text{" ", ""}))
 }
 
 // names are maker and checker behind something.

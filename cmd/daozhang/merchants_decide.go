@@ -32,7 +32,7 @@ func (m *Main) change(cmd *cobra.Command, database, mid string, decide func(d *d
 // told says what a change was, and what has to follow.
 func (m *Main) told(c *merchant.Change) {
 	e := &c.Event
-	m.line(fmt.Sprintf(m.say(text{"daozhang: merchant %s: %s by %s", "daozhang：商户 %s：%s（%s）"}), e.MID, e.What, e.By))
+	m.line(fmt.Sprintf(m.say(text{"daozhang: merchant %s: %s by %s", "daozhang：商户 %s：%s（%s）"}), e.MID, m.word(e.What), e.By))
 	if strings.HasSuffix(e.What, "_proposed") {
 		m.line(fmt.Sprintf(m.say(text{"  a colleague checks it: daozhang merchants approve %s %d --by NAME", "  请另一位同事复核：daozhang merchants approve %s %d --by 姓名"}), e.MID, e.Proposal))
 	}

@@ -174,16 +174,16 @@ func Retain(now time.Time, p *Position, r Ruling) (*Step, error) {
 // Release ends a hold of an amount; the next run pays it. Where no run has settled
 // the hold itself yet, both go into the same one: extras are given in order of time.
 func Release(now time.Time, h Hold, maker, checker string) (*Step, error) {
+	if h.Whole || !h.Released.IsZero() {
+		return nil, fault.New(fault.Conflict, fault.Say("release hold", "解除冻结"), h.MID+" "+h.ID,
+			fault.Say("it is released already, or by the merchant's state", "该冻结已解除, 或由商户状态决定"),
+			fault.Say("change the merchant's state instead", "请变更商户状态"))
+	}
 	p := &Position{MID: h.MID, Currency: h.Currency}
 	r := Ruling{ID: h.ID + "/release", Amount: h.Amount, Reason: h.Reason, Document: h.Document, Maker: maker, Checker: checker}
 	x := r.extra(now, p, evidence.ReserveRelease, h.Amount, ledger.MerchantHeld)
 	if err := r.check(&x); err != nil {
 		return nil, err
-	}
-	if h.Whole || !h.Released.IsZero() {
-		return nil, fault.New(fault.Conflict, fault.Say("release hold", "解除冻结"), h.MID+" "+h.ID,
-			fault.Say("it is released already, or by the merchant's state", "该冻结已解除, 或由商户状态决定"),
-			fault.Say("change the merchant's state instead", "请变更商户状态"))
 	}
 	h.Releaser, h.ReleaseChecker, h.Released, h.Amount = maker, checker, now, 0
 	s := newStep(h.MID, now)
