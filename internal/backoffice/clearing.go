@@ -2,7 +2,6 @@ package backoffice
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -361,7 +360,7 @@ func (in *incoming) load(ctx context.Context, hints format.Hints) (*evidence.Set
 		err = closed
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", in.Name, err)
+		return nil, nil, fault.New(fault.KindOf(err), fault.Say("read file", "读取文件"), in.folder+"/"+in.Name, err, "")
 	}
 	return set, loaded, nil
 }

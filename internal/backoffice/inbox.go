@@ -78,7 +78,7 @@ func (c *checked) Read(p []byte) (int, error) {
 func (c *checked) Close() error {
 	_, err := io.Copy(c.sum, c.r)
 	if err = errors.Join(err, c.r.Close()); err == nil && hex.EncodeToString(c.sum.Sum(nil)) != c.in.hash {
-		err = errors.New("it changed while it was read")
+		err = fault.Say("it changed while it was read", "读取期间文件被改动")
 	}
 	if err != nil {
 		return fault.New(fault.Internal, fault.Say("read file", "读取文件"), c.in.folder+"/"+c.in.Name, err,

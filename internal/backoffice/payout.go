@@ -122,7 +122,7 @@ func (o *Office) writeOrder(ctx context.Context, k Kind, b *Bank, p *settlement.
 			return nil
 		}
 		return fault.New(fault.Conflict, fault.Say("write payment order", "写付款指令"), p.ID, fault.Say("its time is over", "已超过可写出的时间"),
-			fault.Say("the bank is asked; after its answer the money goes out again", "将向银行查询, 得到答复后再重新出款"))
+			fault.Say("the bank is asked; after its answer the money goes out again", "将向银行查询，得到答复后再重新出款"))
 	})
 }
 

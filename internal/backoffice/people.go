@@ -38,7 +38,7 @@ func (o *Office) Retain(ctx context.Context, mid string, r settlement.Ruling) er
 	_, err := o.Keeper.Hold(ctx, mid, r.ID)
 	if err == nil {
 		return fault.New(fault.Conflict, fault.Say("hold an amount", "冻结部分资金"), mid+" "+r.ID, fault.Say("a hold of that number is there", "该编号的冻结已存在"),
-			fault.Say("give the number of the case or the order; each has one", "请填写案件或指令的编号, 每个编号只对应一笔"))
+			fault.Say("give the number of the case or the order; each has one", "请填写案件或指令的编号，每个编号只对应一笔"))
 	}
 	if fault.KindOf(err) != fault.NotFound {
 		return err

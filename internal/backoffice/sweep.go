@@ -2,10 +2,10 @@ package backoffice
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"daozhang/internal/calendar"
+	"daozhang/internal/fault"
 	"daozhang/internal/merchant"
 	"daozhang/internal/settlement"
 )
@@ -196,7 +196,7 @@ func (s *sweeper) payouts() error {
 			return err
 		}
 		if err := s.payout(&p); err != nil {
-			return fmt.Errorf("payout %s: %w", p.ID, err)
+			return fault.New(fault.KindOf(err), fault.Say("look what a payout waits for", "查看出款待办"), p.ID, err, "")
 		}
 	}
 	due, err := o.Keeper.PayoutsDue(s.ctx, s.now, mostInquiries)
