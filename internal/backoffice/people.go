@@ -61,7 +61,9 @@ func (o *Office) Release(ctx context.Context, mid, hold, maker, checker string) 
 // Adjust gives or takes an amount by decision of two people; see
 // settlement.Adjust.
 func (o *Office) Adjust(ctx context.Context, mid string, r settlement.Ruling, amount int64, against ledger.Name, k settlement.Keys) error {
-	return o.rule(ctx, mid, func(p *settlement.Position) (*settlement.Step, error) { return settlement.Adjust(o.Now(), p, r, amount, against, k) })
+	return o.rule(ctx, mid, func(p *settlement.Position) (*settlement.Step, error) {
+		return settlement.Adjust(o.Now(), p, r, amount, against, k)
+	})
 }
 
 // rule commits what people decide about a merchant's money.
