@@ -159,6 +159,7 @@ type crashRig struct {
 	server  *server
 	bank    *bank.Bank
 	vault   *keyring.Software // the bank's keys
+	mids    []string          // of the terminals
 	devices []pos.Device
 	done    atomic.Int64 // transactions that terminals have run
 	// idle are the times in which nothing could be resolved: the server, or the
@@ -186,7 +187,7 @@ const (
 
 func newCrashRig(t *testing.T, database string, scenario *bank.Scenario) *crashRig {
 	t.Helper()
-	r := &crashRig{t: t, dir: t.TempDir()}
+	r := &crashRig{t: t, dir: t.TempDir(), mids: []string{crashMID}}
 	data := filepath.Join(r.dir, "data")
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		t.Fatal(err)
@@ -474,10 +475,52 @@ func (r *crashRig) judge() {
 	}
 	// What stands in the books.
 	ours := map[payment.Key]payment.Transaction{}
+	for _, mid := range r.mids {
+		r.books(db, mid, standing, ours)
+	}
+	for id, e := range standing {
+		t.Errorf("the bank approved %s %d, and the store does not know it", id, e.Amount)
+	}
+	// What the terminals saw.
+	approved, unanswered := 0, 0
+	for _, d := range r.devices {
+		journal, err := pos.ReadJournal(filepath.Join(r.dir, "terminals", d.TID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range journal {
+			key := payment.Key{TID: d.TID, Batch: x.Batch, STAN: x.STAN}
+			o, known := ours[key]
+			stands := known && (o.State == payment.Approved || o.State == payment.Voided)
+			switch {
+			case x.Result == "approved" && x.Reversal == "":
+				approved++
+				if !stands || o.Approved != x.Amount || o.RRN != x.RRN {
+					t.Errorf("the terminal saw %s %v approved (%d, %s); the store has %s %d %s", x.Operation, key, x.Amount, x.RRN, o.State, o.Approved, o.RRN)
+				}
+			case x.Reversal == "due":
+				t.Errorf("the terminal's reversal of %v is not acknowledged", key)
+			case stands:
+				t.Errorf("the terminal saw %s %v as %s (%s, reversal %q), and the store has it approved", x.Operation, key, x.Result, x.Code, x.Reversal)
+			}
+			if x.Result == "timeout" || x.Result == "unknown" {
+				unanswered++
+			}
+		}
+	}
+	t.Logf("held against %d approvals that terminals saw, %d unanswered, %d transactions in the store", approved, unanswered, len(ours))
+}
+
+// books holds a merchant's transactions and balance against what stands with the
+// bank, takes them out of that and adds them to ours.
+func (r *crashRig) books(db *store.Store, mid string, standing map[string]bank.Entry, ours map[payment.Key]payment.Transaction) {
+	t := r.t
+	t.Helper()
+	ctx := context.Background()
 	var after payment.ID
 	var pending int64
 	for {
-		page, err := db.Payments(ctx, crashMID, after, 1000)
+		page, err := db.Payments(ctx, mid, after, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -511,10 +554,7 @@ func (r *crashRig) judge() {
 			break
 		}
 	}
-	for id, e := range standing {
-		t.Errorf("the bank approved %s %d, and the store does not know it", id, e.Amount)
-	}
-	lines, err := db.BalancesAsOf(ctx, crashMID, time.Now().Add(time.Hour))
+	lines, err := db.BalancesAsOf(ctx, mid, time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -530,32 +570,4 @@ func (r *crashRig) judge() {
 	if !found && pending != 0 {
 		t.Error("the ledger has no merchant_pending")
 	}
-	// What the terminals saw.
-	approved, unanswered := 0, 0
-	for _, d := range r.devices {
-		journal, err := pos.ReadJournal(filepath.Join(r.dir, "terminals", d.TID))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, x := range journal {
-			key := payment.Key{TID: d.TID, Batch: x.Batch, STAN: x.STAN}
-			o, known := ours[key]
-			stands := known && (o.State == payment.Approved || o.State == payment.Voided)
-			switch {
-			case x.Result == "approved" && x.Reversal == "":
-				approved++
-				if !stands || o.Approved != x.Amount || o.RRN != x.RRN {
-					t.Errorf("the terminal saw %s %v approved (%d, %s); the store has %s %d %s", x.Operation, key, x.Amount, x.RRN, o.State, o.Approved, o.RRN)
-				}
-			case x.Reversal == "due":
-				t.Errorf("the terminal's reversal of %v is not acknowledged", key)
-			case stands:
-				t.Errorf("the terminal saw %s %v as %s (%s, reversal %q), and the store has it approved", x.Operation, key, x.Result, x.Code, x.Reversal)
-			}
-			if x.Result == "timeout" || x.Result == "unknown" {
-				unanswered++
-			}
-		}
-	}
-	t.Logf("held against %d approvals that terminals saw, %d unanswered, %d transactions in the store", approved, unanswered, len(ours))
 }
