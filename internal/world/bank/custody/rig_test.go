@@ -15,7 +15,6 @@ import (
 	"daozhang/internal/evidence"
 	"daozhang/internal/format"
 	"daozhang/internal/format/bank"
-	"daozhang/internal/format/registry"
 	"daozhang/internal/money"
 	"daozhang/internal/world/bank/custody"
 	"daozhang/internal/world/journal"
@@ -233,7 +232,7 @@ func says(t tb, name, content string) string {
 func load(t tb, name, content string) (*evidence.Set, string) {
 	t.Helper()
 	in := format.NewInput(name, []byte(content), format.Hints{})
-	for _, f := range registry.All() {
+	for _, f := range append(bank.Formats(), format.NDJSON()) {
 		if !f.Detect(&in.Head) {
 			continue
 		}
