@@ -64,7 +64,7 @@ func provider(d dialect, db *sql.DB) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(d.goose(), db, files, goose.WithDisableGlobalRegistry(true))
+	return goose.NewProvider(d.goose(), db, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(backfill()))
 }
 
 // planned lists the migrations of this program.
@@ -75,7 +75,11 @@ func planned(d dialect, applied map[int64]bool) ([]Migration, error) {
 	}
 	var out []Migration
 	for _, s := range p.ListSources() {
-		out = append(out, Migration{s.Version, path.Base(s.Path), applied[s.Version]})
+		name := path.Base(s.Path)
+		if s.Version == backfillVersion {
+			name = backfillName
+		}
+		out = append(out, Migration{s.Version, name, applied[s.Version]})
 		delete(applied, s.Version)
 	}
 	delete(applied, 0)

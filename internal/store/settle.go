@@ -344,16 +344,21 @@ func settles(o payment.Operation) bool {
 	return o == payment.Sale || o == payment.Offline || o == payment.Completion || o == payment.Refund
 }
 
+// effectOf is what a transaction adds to merchant_pending; see settlement.ItemOf.
+func effectOf(t *payment.Transaction) int64 {
+	switch {
+	case !t.Booked:
+		return 0
+	case t.Operation == payment.Refund:
+		return -t.Approved
+	}
+	return t.Approved
+}
+
 // putDue notes what a transaction adds to merchant_pending now, for the next
 // settlement, and for the next file of its network.
 func (p *prepared) putDue(t *payment.Transaction) {
-	effect := int64(0)
-	if t.Booked {
-		effect = t.Approved
-		if t.Operation == payment.Refund {
-			effect = -effect
-		}
-	}
+	effect := effectOf(t)
 	p.put(dueTable, upsert, row{t.MID, idBytes(t.ID), effect})
 	if effect == 0 {
 		p.put(unclearedTable, remove, row{t.MID, idBytes(t.ID)})
