@@ -75,6 +75,7 @@ type Runner struct {
 	q      *Queue
 	client client
 	counts counts
+	swept  atomic.Int64 // when the latest sweep here asked the plan, Unix nanoseconds
 }
 
 // counts are what Stats gives, by kind.
@@ -121,7 +122,7 @@ func NewRunner(q *Queue, o Options) (*Runner, error) {
 		Queues:       map[string]river.QueueConfig{workQueue: {MaxWorkers: o.Workers}, sweepQueue: {MaxWorkers: 1}},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(every, periodicSweep, &river.PeriodicJobOpts{ID: string(KindSweep), RunOnStart: true})},
 		RetryPolicy:  backOff{o.Longest}, JobTimeout: 30 * time.Minute, RescueStuckJobsAfter: 24 * time.Hour,
-		SoftStopTimeout: o.Drain,
+		SoftStopTimeout: o.Drain, FetchPollInterval: 500 * time.Millisecond,
 		// What failed for good stays until a person has acted.
 		CompletedJobRetentionPeriod: 3 * 24 * time.Hour, CancelledJobRetentionPeriod: 30 * 24 * time.Hour, DiscardedJobRetentionPeriod: -1}
 	var err error
@@ -218,6 +219,9 @@ func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
 	} else {
 		said, err = w.attempt(ctx, j)
 	}
+	if _, later := errors.AsType[*river.JobSnoozeError](err); later {
+		return err
+	}
 	if err == nil {
 		w.r.counts.done[w.kind].Add(1)
 		if w.kind == KindSweep {
@@ -270,9 +274,7 @@ func (w *worker) follow(ctx context.Context, did fault.Text) error {
 	if did.None() {
 		return nil
 	}
-	o := optionsOf(KindSweep, Work{})
-	o.ScheduledAt = time.Now().Add(min(w.r.o.Every, time.Second))
-	_, err := w.r.client.Insert(ctx, argsOf(sweepRequest), o)
+	_, err := w.r.client.Insert(ctx, argsOf(sweepRequest), optionsOf(KindSweep, Work{}))
 	return err
 }
 
@@ -285,9 +287,13 @@ func masked(t fault.Text) fault.Text {
 
 // sweep tells what failed for good, asks the plan, and inserts what is due.
 func (r *Runner) sweep(ctx context.Context, _ Job) (fault.Text, error) {
+	if rest := min(r.o.Every, time.Second) - time.Since(time.Unix(0, r.swept.Load())); rest > 0 {
+		return fault.Text{}, river.JobSnooze(rest) // much work follows itself: it is looked at together
+	}
 	trouble := r.tellFailed(ctx)
 	requests, err := r.o.plan(ctx)
 	trouble = errors.Join(trouble, err)
+	r.swept.Store(time.Now().UnixNano())
 	now := r.o.Now()
 	var due []river.InsertManyParams
 	ahead := map[Kind]*Planned{}
