@@ -148,6 +148,9 @@ func (s *stage) paidOnce() (int, error) {
 func (p *play) hints() {
 	s := p.s
 	p.t.line("")
+	p.t.line(p.t.paint("1", fault.Say("Look at it in a browser", "在浏览器中查看").In(p.t.lang)))
+	p.t.line("  http://" + s.web + "/overview")
+	p.t.line("")
 	p.t.line(p.t.paint("1", fault.Say("Ask about any payment, in another terminal", "换一个终端窗口，查询任何一笔款").In(p.t.lang)))
 	server := "http://" + s.web
 	p.t.line("  export DAOZHANG_API_KEY=" + s.key)

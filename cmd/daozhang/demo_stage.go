@@ -9,7 +9,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"daozhang/internal/access"
 	"daozhang/internal/api"
+	"daozhang/internal/console"
+	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/gateway"
@@ -149,6 +152,9 @@ func (s *stage) startHost(ctx context.Context, transport []string, link *pos.Dev
 func (s *stage) serve(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop, s.ended = stop, make(chan error, 1)
+	if err := s.open(); err != nil {
+		return err
+	}
 	ready := make(chan struct{})
 	go func() {
 		s.ended <- s.p.run(running, func(terminals, web string) error {
@@ -175,6 +181,17 @@ func (s *stage) serve(ctx context.Context) error {
 		n, ok := s.snapshot(ctx)
 		return ok && len(n.Links) > 0 && n.Links[0].State == evidence.Up
 	})
+}
+
+// open gives the platform its pages, for whoever sits at this machine.
+func (s *stage) open() error {
+	catalogue, err := diagnosis.Load()
+	if err != nil {
+		return err
+	}
+	s.p.pages = console.New(console.Options{Live: &s.p.live, Catalogue: catalogue, Title: s.m.say(text{"demo", "演示"}), Now: s.clock.now, Log: s.p.log,
+		Who: console.OnLoopback(console.Person{Name: s.m.say(text{"demo", "演示"}), Role: access.Institution})})
+	return nil
 }
 
 // patience is how long, in real time, the stage waits for something that its

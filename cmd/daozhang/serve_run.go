@@ -27,6 +27,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"daozhang/internal/api"
+	"daozhang/internal/console"
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/gateway"
@@ -54,7 +55,8 @@ type platform struct {
 	lines     []gateway.Line
 	ranges    []gateway.CardRange
 
-	office   *office // nil: nobody to exchange files with
+	office   *office          // nil: nobody to exchange files with
+	pages    *console.Console // nil: none
 	gateway  atomic.Pointer[gateway.Gateway]
 	followed atomic.Int64 // facts that the investigation has taken
 	reached  atomic.Value // store.Cursor up to which it has taken them
@@ -378,7 +380,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &meter{p})
 	handler := api.New(api.Options{Keeper: &keeper{db: p.db, now: p.m.Now}, Live: &p.live, Ready: p.ready, Nodes: p.division.neighbours(), Release: p.release, Version: versionFacts(), Metrics: registry, Rate: p.c.HTTP.Rate,
 		Burst: p.c.HTTP.Burst, MaxBody: p.c.HTTP.MaxBody, Now: p.m.Now, Log: p.log}, registry)
-	server := api.NewHTTP(web.Addr().String(), handler)
+	server := api.NewHTTP(web.Addr().String(), console.Beside(p.pages, handler))
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	failed := make(chan error, 1)
