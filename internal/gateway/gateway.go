@@ -357,16 +357,22 @@ func (g *Gateway) act(a *Action) {
 	}
 }
 
-// delivered reports whether all answers have left.
+// delivered reports whether all answers have left. Where other gateways go on,
+// terminals that wait for nothing are let go one by one, so that none loses an
+// answer: they connect to another.
 func (g *Gateway) delivered() bool {
 	g.peers.Lock()
 	defer g.peers.Unlock()
+	all := true
 	for p := range g.peers.all {
-		if p.unwritten.Load() > 0 || g.nodes != nil && p.waiting.Load() > 0 {
-			return false
+		switch {
+		case p.unwritten.Load() > 0 || g.nodes != nil && p.waiting.Load() > 0:
+			all = false
+		case g.nodes != nil:
+			p.shut()
 		}
 	}
-	return true
+	return all
 }
 
 // finish ends everything, in the order in which nothing is lost: terminals

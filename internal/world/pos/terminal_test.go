@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -764,5 +765,54 @@ func TestUnusableConfig(t *testing.T) {
 		if _, err := pos.New(cfg); fault.KindOf(err) != fault.Usage {
 			t.Errorf("%+v: %v", cfg.TID, err)
 		}
+	}
+}
+
+// TestNextAddress: where one of the acquirer's addresses cannot be reached or does
+// not answer, the terminal goes on at the next, with its keys, batch and numbers.
+func TestNextAddress(t *testing.T) {
+	var tried []string
+	down := map[string]bool{"one:1": true}
+	acquirer := ""
+	b := newBench(t, func(c *pos.Config) {
+		acquirer, c.Address = c.Address, "one:1,two:2"
+		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			tried = append(tried, address)
+			if down[address] {
+				return nil, errors.New("connection refused")
+			}
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", acquirer)
+		}
+	})
+	b.want(b.sale(100, "chip"), "approved")
+	if want := []string{"one:1", "two:2"}; !slices.Equal(tried, want) {
+		t.Errorf("tried %v", tried)
+	}
+	// The node at two dies with a request; its reversal goes to one.
+	down["one:1"], down["two:2"] = false, true
+	b.acquirer.Do(func(e acquirertest.Event) acquirertest.Deed {
+		return acquirertest.Deed{Close: e.Kind.Operation == iso8583.Sale && !e.Kind.Reversal}
+	})
+	lost := b.want(b.sale(200, "chip"), "timeout")
+	b.acquirer.Do(nil)
+	if lost.Reversal != "done" {
+		t.Errorf("the reversal is %q", lost.Reversal)
+	}
+	next := b.want(b.sale(300, "chip"), "approved")
+	if next.Batch != lost.Batch || next.STAN <= lost.STAN {
+		t.Errorf("after %s/%s comes %s/%s", lost.Batch, lost.STAN, next.Batch, next.STAN)
+	}
+	if want := []string{"one:1", "two:2", "one:1"}; !slices.Equal(tried, want) {
+		t.Errorf("tried %v", tried)
+	}
+	if sum, n := b.standing(); sum != 400 || n != 2 {
+		t.Errorf("the acquirer believes %d in %d", sum, n)
+	}
+	// Neither can be reached.
+	down["one:1"] = true
+	b.acquirer.Drop()
+	if o, err := b.terminal.Do(context.Background(), pos.Request{Operation: iso8583.Sale, Amount: 1, Card: b.card()}); err == nil && o.Result == "approved" {
+		t.Errorf("%+v", o)
 	}
 }
