@@ -163,7 +163,8 @@ type File struct {
 	Refused string `json:"refused,omitempty"`
 }
 
-// Document is a file that the bank owes.
+// Document is a file that the bank owes. A later one of the same name takes its
+// place.
 type Document struct {
 	Name    string    `json:"name"` // with its folder
 	Due     time.Time `json:"due"`
@@ -219,7 +220,8 @@ type Book struct {
 	movements []Movement
 	orders    map[string]bool // message identifications that were taken
 	files     map[File]bool   // name and hash
-	documents map[string]bool // names that are taken
+	documents map[string]bool // names of files
+	owed      int             // how many documents there were
 	fitted    map[int]int     // how many payouts a rule has counted
 }
 
@@ -291,6 +293,7 @@ func (b *Book) apply(s *Step) error {
 	}
 	for i := range s.Documents {
 		b.documents[s.Documents[i].Name] = true
+		b.owed++
 	}
 	return nil
 }

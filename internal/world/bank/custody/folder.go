@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,10 +119,11 @@ func scopeOfFile(name string) string {
 	return Orders
 }
 
-// deliver writes the files that are due and missing. One that is there was
-// written before a restart.
+// deliver writes the files that are due and missing, in the order in which they are
+// due. One that is there was written before a restart.
 func (b *Bank) deliver(now time.Time) error {
 	var failed error
+	slices.SortStableFunc(b.owed, func(a, b *Document) int { return a.Due.Compare(b.Due) })
 	keep := b.owed[:0]
 	for _, d := range b.owed {
 		if d.Due.After(now) || b.scenario.working(scopeOfFile(d.Name), now).After(now) {
@@ -129,7 +131,7 @@ func (b *Bank) deliver(now time.Time) error {
 			continue
 		}
 		path := filepath.Join(b.cfg.Dir, filepath.FromSlash(d.Name))
-		if _, err := os.Stat(path); err == nil {
+		if b.written(path, d) {
 			continue
 		}
 		b.point("before " + d.Name)
@@ -144,6 +146,17 @@ func (b *Bank) deliver(now time.Time) error {
 	clear(b.owed[len(keep):]) // their contents are on disk
 	b.owed = keep
 	return failed
+}
+
+// written reports whether a file, or the one that takes its place, is there.
+func (b *Bank) written(path string, d *Document) bool {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(b.owed, func(o *Document) bool {
+		return o.Name == d.Name && o.Content == string(content) && !o.Due.Before(d.Due)
+	})
 }
 
 // writeFile writes a file whole or not at all, and durably where sure.

@@ -51,15 +51,16 @@ func (t *turn) tell(p *Payment) {
 
 // owe owes a file: due now, named by its day and number.
 func (t *turn) owe(dir, kind, content string) {
-	n := len(t.b.book.documents) + len(t.step.Documents) + 1
-	name := fmt.Sprintf("%s%s-%06d.%s.xml", dir, compact(t.s.day(t.at)), n, kind)
+	name := fmt.Sprintf("%s%s-%06d.%s.xml", dir, compact(t.s.day(t.at)), t.number(), kind)
 	t.step.Documents = append(t.step.Documents, Document{Name: name, Due: t.at, Content: content})
 }
 
+// number is that of the next document.
+func (t *turn) number() int { return t.b.book.owed + len(t.step.Documents) + 1 }
+
 // header begins a message of the bank; its number is that of the next document.
 func (t *turn) header(kind string, more ...node) node {
-	n := len(t.b.book.documents) + len(t.step.Documents) + 1
-	id := fmt.Sprintf("%s-%s-%06d", kind, compact(t.s.day(t.at)), n)
+	id := fmt.Sprintf("%s-%s-%06d", kind, compact(t.s.day(t.at)), t.number())
 	return el("GrpHdr", append([]node{leaf("MsgId", id), leaf("CreDtTm", moment(t.at, t.s.zone))}, more...)...)
 }
 

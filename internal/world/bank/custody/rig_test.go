@@ -195,9 +195,9 @@ func (r *rig) fresh() string {
 	r.Helper()
 	var b strings.Builder
 	for _, name := range r.files() {
-		if !r.reported[name] {
-			r.reported[name] = true
-			fmt.Fprintf(&b, "%s\n%s", name, says(r, name, r.read(name)))
+		if content := r.read(name); !r.reported[name+content] {
+			r.reported[name+content] = true
+			fmt.Fprintf(&b, "%s\n%s", name, says(r, name, content))
 		}
 	}
 	return b.String()

@@ -247,7 +247,8 @@ type StatementFault struct {
 	Twice time.Duration `yaml:"twice"`
 	// Wrong makes the first issue wrong: drop (an entry is missing), amount (an entry
 	// has another amount), truncate (the file is cut), balance (it does not add up).
-	// The corrected issue comes after Correct; never where 0.
+	// The corrected issue takes its place after Correct, under the same name; never
+	// where 0.
 	Wrong   string        `yaml:"wrong"`
 	Correct time.Duration `yaml:"correct"`
 }

@@ -43,7 +43,7 @@ func (t *turn) state(a *standing) {
 			return
 		}
 		due = due.Add(fault.Correct)
-		t.deliver(a, day, ".v2", due, t.render(a, &st, due, 2))
+		t.deliver(a, day, "", due, t.render(a, &st, due, 2)) // as banks send a file again: under its name
 	} else {
 		t.deliver(a, day, "", due, files)
 	}
@@ -82,9 +82,6 @@ func (t *turn) deliver(a *standing, day calendar.Date, mark string, due time.Tim
 			page = ".p" + strconv.Itoa(i+1)
 		}
 		name := fmt.Sprintf("%s%s-%s-%08x%s%s%s", dir, compact(day), tail(a.Number), h.Sum32(), page, mark, extension)
-		if t.b.book.documents[name] {
-			continue
-		}
 		t.step.Documents = append(t.step.Documents, Document{Name: name, Due: due, Content: content})
 	}
 }
