@@ -106,6 +106,21 @@ func (m *Main) runDemo(ctx context.Context, script *demo.Script, dir string, kep
 	p := &play{s: s, t: t, sold: map[string]sold{}, payouts: map[string]settlement.PayoutState{}, passed: map[settlement.PayoutState]int{},
 		excepted: map[payment.ID]bool{}}
 	s.market.told = p.officeWorked
+	if err := p.tellAll(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // it was asked to end
+		}
+		return err
+	}
+	if exit {
+		return nil
+	}
+	p.hints()
+	return errors.Join(t.err, p.stay(ctx, kept))
+}
+
+// tellAll plays the script and answers its question.
+func (p *play) tellAll(ctx context.Context) error {
 	p.opening()
 	if err := p.fortnight(ctx); err != nil {
 		return err
@@ -113,14 +128,7 @@ func (m *Main) runDemo(ctx context.Context, script *demo.Script, dir string, kep
 	if err := p.answer(ctx); err != nil {
 		return err
 	}
-	if exit {
-		return t.err
-	}
-	p.hints()
-	if t.err != nil {
-		return t.err
-	}
-	return p.stay(ctx, kept)
+	return p.t.err
 }
 
 // opening says what is to be seen.
@@ -135,7 +143,7 @@ func (p *play) opening() {
 func (p *play) fortnight(ctx context.Context) error {
 	s := p.s.script
 	next := 0
-	for d := s.First; d <= s.Last; d = d.Add(1) {
+	for d := s.First; d <= s.Last && p.t.err == nil; d = d.Add(1) {
 		p.t.day(d.In(s.Zone), s.Day(d.In(s.Zone)))
 		end := d.Add(1).In(s.Zone)
 		for ; next < len(s.Events) && s.Events[next].At.Before(end); next++ {

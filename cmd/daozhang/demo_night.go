@@ -38,17 +38,17 @@ func (p *play) night(ctx context.Context, midnight time.Time) error {
 	})
 	p.t.close(now)
 	for _, x := range why {
-		p.t.hangAt("        ", fault.Say("%s: %s of %s. %s.", "%[1]s：%[3]s%[2]s，%[4]s。", fault.Text(report.StatusWord(x.status)), yuans(x.amount), p.shop(x.mid),
-			fault.Text(x.cause.Title)).In(p.t.lang), "")
+		p.t.hangAt("        ", fault.Say("%s: %s of %s. %s.", "%[1]s：%[3]s%[2]s，%[4]s。", fault.Text(report.StatusWord(x.status)), yuans(x.amount),
+			p.shopsNamed(x.mids), fault.Text(x.cause.Title)).In(p.t.lang), "")
 	}
 	return nil
 }
 
-// stopped is money of one shop that is late, held or unknown for one reason.
+// stopped is money that is late, held or unknown for one reason.
 type stopped struct {
-	mid    string
 	status journey.Status
 	cause  *diagnosis.Cause
+	mids   []string // whose it is
 	amount int64
 }
 
@@ -64,13 +64,16 @@ func stoppedOf(a *investigation.Answer) []stopped {
 		if p.Verdict.Cause == nil {
 			return true
 		}
-		mid := a.View.Words.Text(p.Keys.MID)
-		i := slices.IndexFunc(list, func(x stopped) bool { return x.mid == mid && x.status == p.Status && x.cause == p.Verdict.Cause })
+		i := slices.IndexFunc(list, func(x stopped) bool { return x.status == p.Status && x.cause == p.Verdict.Cause })
 		if i < 0 {
 			i = len(list)
-			list = append(list, stopped{mid: mid, status: p.Status, cause: p.Verdict.Cause})
+			list = append(list, stopped{status: p.Status, cause: p.Verdict.Cause})
 		}
-		list[i].amount += p.Missing
+		x := &list[i]
+		if mid := a.View.Words.Text(p.Keys.MID); !slices.Contains(x.mids, mid) {
+			x.mids = append(x.mids, mid)
+		}
+		x.amount += p.Missing
 		return true
 	})
 	return list

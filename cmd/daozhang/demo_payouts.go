@@ -137,12 +137,21 @@ func (p *play) shop(mid string) fault.Text {
 	return fault.Same(mid)
 }
 
-// shops names the shop of some payouts where it is one, else says how many.
+// shops names the shops of some payouts.
 func (p *play) shops(list []move) fault.Text {
-	if n := shopsIn(list); n > 1 {
-		return fault.Say("%d shops", "%d家店", n)
+	var mids []string
+	for _, m := range perShop(list) {
+		mids = append(mids, m.MID)
 	}
-	return p.shop(list[0].MID)
+	return p.shopsNamed(mids)
+}
+
+// shopsNamed names a shop where it is one, else says how many there are.
+func (p *play) shopsNamed(mids []string) fault.Text {
+	if len(mids) > 1 {
+		return fault.Say("%d shops", "%d家店", len(mids))
+	}
+	return p.shop(mids[0])
 }
 
 func shopsIn(list []move) int { return len(perShop(list)) }

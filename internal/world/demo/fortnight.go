@@ -163,13 +163,8 @@ func (s *Script) at(day, hour, minute, second int) time.Time {
 // trouble of the story is about at the time.
 func (s *Script) down(tid, card string, at time.Time) bool {
 	between := func(from, to time.Time) bool { return !at.Before(from) && at.Before(to) }
-	switch {
-	case card == "cmb-credit":
-		return between(s.at(11, 11, 30, 0), s.at(11, 14, 0, 0))
-	case tid == noodles2:
-		return between(s.at(17, 12, 20, 0), s.at(17, 15, 30, 0))
-	}
-	return false
+	return card == "cmb-credit" && between(s.at(11, 11, 30, 0), s.at(11, 14, 0, 0)) ||
+		tid == noodles2 && between(s.at(17, 12, 20, 0), s.at(17, 15, 30, 0))
 }
 
 // trade adds the ordinary sales, which follow from the seed, and the closing of
