@@ -16,6 +16,7 @@ import (
 
 	"daozhang/internal/gateway"
 	"daozhang/internal/iso8583"
+	"daozhang/internal/keyring"
 	"daozhang/internal/payment"
 	host "daozhang/internal/world/bank"
 )
@@ -344,6 +345,38 @@ func TestSocketManyConnections(t *testing.T) {
 		t.Errorf("the third connection: %v", err)
 	}
 	a.code(a.sale(100), "00")
+}
+
+// TestSocketMasterKey: a terminal without a master key downloads one, under the
+// transport key, and works with it; nobody gets another for it afterwards.
+func TestSocketMasterKey(t *testing.T) {
+	r := newRig(t, setup{})
+	te := &terminal{rig: r, id: tid(3), owner: keyring.Terminal(mid, tid(3)), batch: "000001"}
+	var err error
+	if te.keys, err = keyring.Open(keyring.Options{Transport: transport}); err != nil {
+		t.Fatal(err)
+	}
+	te.connect()
+	ask := func() *iso8583.Message { return te.ask(te.build(iso8583.Kind{Operation: iso8583.MasterKey}), false) }
+	a := ask()
+	key, err := a.MasterKey()
+	if err != nil || a.Get(iso8583.ResponseCode) != "00" {
+		t.Fatalf("download: %s %v", a, err)
+	}
+	if err := te.keys.InstallMaster(te.owner, key); err != nil {
+		t.Fatal(err)
+	}
+	te.signOn()
+	te.code(te.sale(100), "00")
+	if a := ask(); a.Get(iso8583.ResponseCode) != "58" || a.Has(iso8583.Private62) {
+		t.Errorf("a second download: %s", a)
+	}
+	te.code(te.sale(200), "00")
+	stranger := te.build(iso8583.Kind{Operation: iso8583.MasterKey})
+	stranger.Set(iso8583.TID, "T9999999")
+	if a := te.ask(stranger, false); a.Get(iso8583.ResponseCode) != "97" || a.Has(iso8583.Private62) {
+		t.Errorf("a download by who is not registered: %s", a)
+	}
 }
 
 // TestSocketDrain: what is under way when the gateway is told to stop is answered;

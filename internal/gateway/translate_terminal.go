@@ -27,7 +27,7 @@ var operations = map[iso8583.Operation]payment.Operation{
 	iso8583.CompletionAdvice: payment.Completion, iso8583.OfflineSale: payment.Offline, iso8583.Balance: payment.Balance,
 	iso8583.SignOn: payment.SignOn, iso8583.SignOff: payment.SignOff, iso8583.Echo: payment.Echo, iso8583.Status: payment.Echo,
 	iso8583.Parameters: payment.Parameters, iso8583.Settlement: payment.Settlement, iso8583.Upload: payment.BatchUpload,
-	iso8583.UploadEnd: payment.BatchUpload,
+	iso8583.UploadEnd: payment.BatchUpload, iso8583.MasterKey: payment.MasterKey,
 }
 
 var entries = map[string]evidence.Entry{}
@@ -268,6 +268,12 @@ func (g *Gateway) encodeAnswer(w *pending, a *payment.Answer) ([]byte, error) {
 		if err := g.totals(m, w, a); err != nil {
 			return nil, err
 		}
+	case iso8583.MasterKey:
+		if a.Code == (evidence.Code{'0', '0'}) && profile != nil {
+			if err := g.newMaster(m, owner); err != nil {
+				return nil, err
+			}
+		}
 	case iso8583.SignOn:
 		if a.Code == (evidence.Code{'0', '0'}) && profile != nil {
 			if err := g.newKeys(m, owner); err != nil {
@@ -295,6 +301,22 @@ func (g *Gateway) newKeys(m *iso8583.Message, owner keyring.Owner) error {
 		return fault.New(fault.KindOf(err), "make working keys", string(owner), err, "")
 	}
 	return m.SetWorkingKeys(keys)
+}
+
+// newMaster puts a master key into the answer to a download, for a terminal that
+// has none yet. Who has one is refused with 58: the request is not signed, and a
+// stranger could take a terminal's key from it; people inject it anew.
+func (g *Gateway) newMaster(m *iso8583.Message, owner keyring.Owner) error {
+	if g.o.Keys.HasMaster(owner) {
+		m.Set(iso8583.ResponseCode, "58")
+		g.o.Log.Warn("master key asked for by a terminal that has one", "terminal", string(owner))
+		return nil
+	}
+	key, err := g.o.Keys.NewMaster(owner)
+	if err != nil {
+		return fault.New(fault.KindOf(err), "make a master key", string(owner), err, "")
+	}
+	return m.SetMasterKey(key)
 }
 
 // totals puts ours into the answer to a settlement. We hold all cards' together:

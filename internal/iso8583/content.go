@@ -467,6 +467,36 @@ func (m *Message) SetWorkingKeys(w keyring.Working) error {
 	return nil
 }
 
+// SetMasterKey writes the key that answers a download: the terminal's master key
+// under the transport key, 16 bytes, and four bytes of check value.
+func (m *Message) SetMasterKey(w keyring.Wrapped) error {
+	at, ok := m.dialect.roles[roleKeys]
+	if !ok || len(w.Cipher) != 16 {
+		return &Error{Offset: -1, Field: at.field, What: "a master key is of 16 bytes, in a dialect that carries keys", Err: ErrOperation}
+	}
+	v := append(slices.Clone(w.Cipher), w.KCV[:]...)
+	if !m.dialect.fields[at.field].bytes() {
+		v = []byte(strings.ToUpper(fmt.Sprintf("%x", v)))
+	}
+	m.SetBytes(at.field, v)
+	return nil
+}
+
+// MasterKey reads what SetMasterKey writes. ErrFormat for anything else.
+func (m *Message) MasterKey() (keyring.Wrapped, error) {
+	at := m.dialect.roles[roleKeys]
+	v := m.roleBytes(roleKeys)
+	if f := m.dialect.Field(at.field); f != nil && !f.bytes() {
+		v, _ = fromHex(string(v))
+	}
+	if len(v) != 20 {
+		return keyring.Wrapped{}, &Error{Offset: -1, Field: at.field, What: "it holds no master key (20 bytes)", Err: ErrFormat}
+	}
+	w := keyring.Wrapped{Cipher: slices.Clone(v[:16])}
+	copy(w.KCV[:], v[16:])
+	return w, nil
+}
+
 // bytes reports whether the field may hold any byte.
 func (f *Field) bytes() bool { return f.class == classB || f.class == classANS }
 

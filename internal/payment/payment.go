@@ -72,12 +72,14 @@ const (
 	Echo
 	// Parameters fetches parameters or public keys (0800, 3xx).
 	Parameters
+	// MasterKey fetches the terminal's master key under the transport key (0800, 380).
+	MasterKey
 
 	operations
 )
 
 var operationNames = [operations]string{"", "sale", "void", "refund", "preauth", "preauth_void", "completion", "completion_void",
-	"offline", "balance", "reversal", "settlement", "batch_upload", "sign_on", "sign_off", "echo", "parameters"}
+	"offline", "balance", "reversal", "settlement", "batch_upload", "sign_on", "sign_off", "echo", "parameters", "master_key"}
 
 // String returns the operation's name in snake case.
 func (o Operation) String() string { return name(operationNames[:], int(o)) }
