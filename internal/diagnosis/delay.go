@@ -1,6 +1,8 @@
 package diagnosis
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -20,6 +22,10 @@ type delays struct {
 	runs  map[evidence.Word]spread // from midnight of the settlement date to the sending, by merchant
 	banks map[bankKey]*crediting
 	all   crediting // of all banks
+	// Payments settled in payouts whose day was over, of all merchants, and those
+	// of them that went out later or have not gone out.
+	paid    share
+	payouts int // those payouts
 }
 
 // bankKey is a bank and how many business days it is given.
@@ -32,10 +38,56 @@ type bankKey struct {
 type crediting struct {
 	// From the sending to the entry; with credit days, from midnight of the day.
 	took spread
-	// Payouts whose credit was due, and those of them that came later or have
-	// not come. late counts against the day under the terms, slow against the
-	// day that follows from the sending.
-	due, late, slow int
+	// Payouts whose credit was due, counted from the sending, and those of them
+	// that came later, came back or have not come; what is paid within minutes
+	// of the sale goes another way than a day's payout.
+	slow, slowAtOnce share
+}
+
+func (c *crediting) slowOf(immediate bool) *share {
+	if immediate {
+		return &c.slowAtOnce
+	}
+	return &c.slow
+}
+
+// share is how many of how many.
+type share struct{ part, of int }
+
+func (s *share) count(n int, in bool) {
+	s.of += n
+	if in {
+		s.part += n
+	}
+}
+
+func (s *share) add(o share) { s.part, s.of = s.part+o.part, s.of+o.of }
+
+// expect estimates the share of those to come: as in the past, the less of it
+// there is the more as it commonly is, which weighs as much as so many.
+func (s share) expect(common, weight float64) float64 {
+	return (float64(s.part) + weight*common) / (float64(s.of) + weight)
+}
+
+// What is commonly late before anything is known: payouts that go out later
+// than their day, and credits that come later than theirs.
+const (
+	commonlyUnpaid = 0.025
+	commonlySlow   = 0.025
+)
+
+// slowShare estimates how often a payout is credited late by a bank once it is
+// sent.
+func (d *delays) slowShare(b *crediting, immediate bool) float64 {
+	return b.slowOf(immediate).expect(d.all.slowOf(immediate).expect(commonlySlow, 100), 60)
+}
+
+// lateShare estimates how often money that is still to be paid out by a bank
+// comes later than its day.
+func (d *delays) lateShare(b *crediting) float64 {
+	// Payments of one payout share its fate: it is payouts that weigh.
+	lines := float64(d.paid.of) / float64(max(1, d.payouts))
+	return 1 - (1-d.paid.expect(commonlyUnpaid, 100*max(1, lines)))*(1-d.slowShare(b, false))
 }
 
 // spread is a sample of delays, in order.
@@ -44,26 +96,17 @@ type spread []time.Duration
 // enough is of how many delays a spread has to be to say anything.
 const enough = 4
 
-// within gives the stretch in which nearly all lie: a fiftieth of them may be
-// earlier, a fiftieth later. The fewer there are, the wider it is made beyond
-// them: the next may well be the least or the most so far.
+// within gives the stretch in which nearly all lie. The next may well be the
+// least or the most so far: the fewer there are, the wider it is made beyond
+// them, so that of delays spread evenly one of a hundred lies outside on either
+// side.
 func (s spread) within() (least, middle, most time.Duration) {
-	out := len(s) / 50
+	out := len(s) / 200
 	least, middle, most = s[out], s[len(s)/2], s[len(s)-1-out]
-	beyond := (most - least) * 2 / time.Duration(len(s))
+	n := float64(len(s))
+	beyond := time.Duration(float64(most-least) * min(2, max(0, math.Pow(100/(n+1), 1/(n-1))-1)))
 	return max(0, least-beyond), middle, most + beyond
 }
-
-// lateShare estimates how often a payout of a bank is credited late: as often
-// as in the past, the less of it there is the more as all banks, and at first
-// as one of fifty.
-func (d *delays) lateShare(b *crediting, count func(*crediting) int) float64 {
-	common := (float64(count(&d.all)) + 2) / (float64(d.all.due) + 100)
-	return (float64(count(b)) + 60*common) / (float64(b.due) + 60)
-}
-
-func lateCount(c *crediting) int { return c.late }
-func slowCount(c *crediting) int { return c.slow }
 
 // bank gives what is known of a bank; where that is too little, of all of them.
 func (d *delays) bank(name string, days int) *crediting {
@@ -90,9 +133,8 @@ func (e *Engine) Learn(payouts []*match.Payout) {
 	}
 	for k, b := range d.banks {
 		slices.Sort(b.took)
-		d.all.due += b.due
-		d.all.late += b.late
-		d.all.slow += b.slow
+		d.all.slow.add(b.slow)
+		d.all.slowAtOnce.add(b.slowAtOnce)
 		if k.days == 0 {
 			d.all.took = append(d.all.took, b.took...)
 		}
@@ -114,28 +156,46 @@ func (e *Engine) learned() *delays {
 }
 
 func (e *Engine) learn(d *delays, p *match.Payout) {
-	if p.Sent == 0 || p.Replaces != nil || p.Merchant == nil {
+	if p.Replaces != nil || p.Merchant == nil {
 		return
 	}
-	t := e.ctx.Book.At(p.MID, p.Sent, e.view.At(p.Statuses[0]).Offset)
+	t := e.termsOf(p)
 	if t == nil || t.MinimumPayout > 0 { // what waits to be enough says nothing of delays
 		return
 	}
 	seal := t.StartOf(t.LocalDate(e.ctx.AsOf))
-	if p.Sent >= seal {
-		return
+	gone := p.Sent != 0 && p.Sent < seal
+	if p.Lines > 0 && p.Net > 0 && t.Days > 0 && t.StartOf(p.Last) < seal {
+		d.paid.count(p.Lines, !gone || t.LocalDate(p.Sent) > p.Last)
+		d.payouts++
 	}
-	bank := p.Bank
-	if bank == "" {
-		bank = t.Bank
+	if gone {
+		e.learnCredit(d, p, t, seal)
 	}
-	k := bankKey{bank, t.CreditDays}
+}
+
+// termsOf gives what holds for a payout's merchant when it was sent, or is to be.
+func (e *Engine) termsOf(p *match.Payout) *terms.Terms {
+	at, offset := p.Sent, int16(0)
+	if at == 0 {
+		at = evidence.Instant(p.Date.Unix(0) * 1e9)
+	}
+	if len(p.Statuses) > 0 {
+		offset = e.view.At(p.Statuses[0]).Offset
+	}
+	return e.ctx.Book.At(p.MID, at, offset)
+}
+
+// learnCredit takes what a payout that has gone out tells of its merchant's runs
+// and its bank, as known before the seal.
+func (e *Engine) learnCredit(d *delays, p *match.Payout, t *terms.Terms, seal evidence.Instant) {
+	k := bankKey{cmp.Or(p.Bank, t.Bank), t.CreditDays}
 	b := d.banks[k]
 	if b == nil {
 		b = &crediting{}
 		d.banks[k] = b
 	}
-	agreed := t.Calendar.AddBusinessDays(p.Date, t.CreditDays)
+	slow := b.slowOf(t.Days == 0)
 	if from := p.Sent.Sub(t.StartOf(p.Date)); t.Days > 0 && p.Lines > 0 && from >= 0 && from < 24*time.Hour {
 		d.runs[p.MID] = append(d.runs[p.MID], from)
 	}
@@ -144,20 +204,12 @@ func (e *Engine) learn(d *delays, p *match.Payout) {
 	if at == 0 {
 		// Not there proves something only where a statement covers the day.
 		if r, covered := e.ctx.Statement(account(p, t), day); due < seal && covered && e.view.At(r).KnownAt() < seal {
-			b.due++
-			b.late++
-			b.slow++
+			slow.count(1, true)
 		}
 		return
 	}
 	came := t.LocalDate(at)
-	b.due++
-	if p.Lines > 0 && came > agreed && t.Days > 0 {
-		b.late++
-	}
-	if came > day {
-		b.slow++
-	}
+	slow.count(1, came > day)
 	from := p.Sent
 	if t.CreditDays > 0 {
 		from = t.StartOf(day)

@@ -40,8 +40,7 @@ func (e *Engine) expected(j *journey.Journey, best fit, f *findings) Expected {
 	case "next_file", "next_run":
 		return later(j, onDay(j, nextRun(t, j.AsOf)))
 	case "next_day":
-		day := t.Calendar.AddBusinessDays(j.Legs.Day, 1)
-		return later(j, onDay(j, max(day, nextRun(t, j.AsOf))))
+		return later(j, onDay(j, max(runAfter(t, j.Legs.Day), nextRun(t, j.AsOf))))
 	case "credit":
 		day := t.LocalDate(j.AsOf)
 		last := t.EndOf(t.Calendar.AddBusinessDays(day, 1))
@@ -98,36 +97,39 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 		day := x.Earliest
 		x.Earliest, x.Likely, most = day.Add(first-slack(first)), day.Add(middle), day.Add(longest+slack(longest))
 	case t.CreditDays == 0 && len(bank.took) >= enough && len(table.runs[j.Keys.MID]) >= 2:
-		first, middle, longest := bank.took.within()
+		_, middle, longest := bank.took.within()
 		firstRun, run, lastRun := table.runs[j.Keys.MID].within()
 		day := x.Earliest
-		x.Earliest, x.Likely = day.Add(firstRun+first-slack(first)), day.Add(run+middle)
+		// A bank that takes its time may for once take none.
+		x.Earliest, x.Likely = day.Add(firstRun-slack(0)), day.Add(run+middle)
 		most = day.Add(lastRun + longest + slack(longest))
 	}
-	// The longer the way, the more may happen on it.
-	limit := lateOnTheDay
-	switch ahead := j.Legs.Day - t.LocalDate(j.AsOf); {
-	case ahead > 1:
-		limit = lateDaysBefore
-	case ahead > 0 || j.Stage < journey.Cleared:
-		limit = lateTheDayBefore
-	}
-	if table.lateShare(bank, lateCount) > limit {
-		next := t.Calendar.AddBusinessDays(j.Legs.CreditDay, 1)
-		x.Latest = t.StartOf(next).Add(min(most, due).Sub(t.StartOf(j.Legs.CreditDay)))
+	if e.atRisk(j, table, bank) {
+		x.Latest = min(most, due)
+		x = aRunLater(j, x)
 	}
 	return sorted(j.AsOf, x)
 }
 
-// How often a bank's payouts may be late before the day itself is no longer
-// promised: to money that is cleared by the day on which it is due; the day
-// before; and days before. What may befall it until then is more than what
-// befalls payouts.
-const (
-	lateOnTheDay     = 0.06
-	lateTheDayBefore = 0.014
-	lateDaysBefore   = 0.01
-)
+// atRisk reports whether a payment's money comes late more often than a promise
+// may be broken, so that the day itself is not promised. A batch that has yet to
+// be uploaded waits for people.
+func (e *Engine) atRisk(j *journey.Journey, table *delays, bank *crediting) bool {
+	return j.Next == journey.Capture || table.lateShare(bank) > promise
+}
+
+// aRunLater lets a stretch end at the same time of day with the run of payouts
+// after.
+func aRunLater(j *journey.Journey, x Expected) Expected {
+	t := j.Terms
+	day := t.LocalDate(x.Latest)
+	x.Latest = t.StartOf(runAfter(t, day)).Add(x.Latest.Sub(t.StartOf(day)))
+	return x
+}
+
+// promise is how often the money may come later than a stretch that is given for
+// it.
+const promise = 0.04
 
 // slack is added to what was seen: a sample does not hold the longest of all.
 func slack(d time.Duration) time.Duration { return max(5*time.Minute, d/10) }
@@ -142,13 +144,14 @@ func (e *Engine) underWay(j *journey.Journey, table *delays, bank *crediting, du
 		from := j.PaidOutAt
 		if t.CreditDays > 0 {
 			from = t.StartOf(j.CreditDay)
+			x.Earliest = max(j.PaidOutAt, from.Add(first-slack(first)))
 		}
-		x.Earliest, x.Likely = max(j.PaidOutAt, from.Add(first-slack(first))), min(from.Add(middle), due)
+		x.Likely = min(from.Add(middle), due)
 		x.Latest = max(due, from.Add(longest+slack(longest)))
 	} else if t.CreditDays > 0 {
 		x.Earliest = max(j.PaidOutAt, t.StartOf(j.CreditDay))
 	}
-	if table.lateShare(bank, slowCount) > lateOnTheDay {
+	if table.slowShare(bank, j.Legs.Immediate) > promise {
 		next := t.Calendar.AddBusinessDays(j.CreditDay, 1)
 		x.Latest = max(x.Latest, t.StartOf(next).Add(due.Sub(t.StartOf(j.CreditDay))))
 	}
@@ -186,8 +189,17 @@ func fromCycle(j *journey.Journey, at evidence.Instant) Expected {
 // nextRun gives the day of the next run of payouts after a moment.
 func nextRun(t *terms.Terms, at evidence.Instant) calendar.Date {
 	day := t.LocalDate(at)
-	if t.Calendar.IsBusinessDay(day) && at < t.StartOf(day).Add(time.Duration(t.PayoutBy)*time.Minute) {
+	if (t.CalendarDays || t.Calendar.IsBusinessDay(day)) && at < t.StartOf(day).Add(time.Duration(t.PayoutBy)*time.Minute) {
 		return day
+	}
+	return runAfter(t, day)
+}
+
+// runAfter gives the day of the run of payouts that follows a day's: any day
+// where the cycle counts calendar days, else a business day.
+func runAfter(t *terms.Terms, day calendar.Date) calendar.Date {
+	if t.CalendarDays {
+		return day + 1
 	}
 	return t.Calendar.AddBusinessDays(day, 1)
 }
@@ -208,7 +220,7 @@ func onDay(j *journey.Journey, day calendar.Date) Expected {
 func (e *Engine) afterEnd(j *journey.Journey, end evidence.Instant) Expected {
 	t := j.Terms
 	if end <= j.LegDue && j.AsOf <= j.LegDue {
-		return e.underTerms(j)
+		return aRunLater(j, e.underTerms(j)) // if all goes well once it is over
 	}
 	// What a fault held back goes out once it is over, the same day where the
 	// day is not over for the banks too.

@@ -173,8 +173,9 @@ func (e *Engine) readLater(j *journey.Journey, leg journey.Leg, s *Signals, f *f
 	}
 	s.Platform = f.fault(fPlatform, stopping(fl.links["platform"], j, leg), "platform")
 	networks := fl.networkOf(fl.name(j.Keys.Network), "")
-	// What is paid out within minutes does not wait to be cleared.
-	if (leg == journey.Clearing && (s.Due || !j.Legs.Immediate)) || leg == journey.Settlement {
+	// What is paid out within minutes does not wait to be cleared, and what is
+	// cleared has the network behind it.
+	if (leg == journey.Clearing && (s.Due || !j.Legs.Immediate)) || leg == journey.Settlement && j.ClearingLine == 0 {
 		for _, link := range networks {
 			s.NetworkLink = f.fault(fNetworkLink, stopping(fl.links[link], j, leg), link)
 		}
@@ -276,12 +277,14 @@ func stopping(t timeline, j *journey.Journey, leg journey.Leg) *interval {
 }
 
 // lateBefore gives an earlier leg that came late and when it was due; 0 where
-// none did. What is late since then is late because of what delayed that leg.
+// none did. What is late since then is late because of what delayed that leg; what
+// was cleared late and settled in time all the same has made up for it.
 func lateBefore(j *journey.Journey, leg journey.Leg) (journey.Leg, evidence.Instant) {
+	settledLate := j.SettlementLine == 0 || j.SettledAt > j.Legs.Settlement
 	switch {
-	case leg > journey.Clearing && j.ClearedAt > j.Legs.ClearingFile && j.ClearingLine != 0:
+	case leg > journey.Clearing && j.ClearedAt > j.Legs.ClearingFile && j.ClearingLine != 0 && settledLate:
 		return journey.Clearing, j.Legs.ClearingFile
-	case leg > journey.Settlement && j.SettledAt > j.Legs.Settlement && j.SettlementLine != 0:
+	case leg > journey.Settlement && settledLate && j.SettlementLine != 0:
 		return journey.Settlement, j.Legs.Settlement
 	}
 	return journey.NoLeg, 0

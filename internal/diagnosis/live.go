@@ -62,6 +62,10 @@ func (e *Engine) Hear(r evidence.FactRef) {
 		l.notices = true
 	case evidence.TerminalHealth:
 		l.parts[partKey{fact.TID, e.view.Text(r, evidence.Component)}] = true
+	case evidence.TerminalSoftware:
+		if fact.State == evidence.Crashed || fact.State == evidence.Started {
+			l.parts[partKey{fact.TID, softwarePart}] = true
+		}
 	case evidence.GatewayError:
 		if n := len(f.errorTimes); n > errors && f.errorTimes[n-1] != r {
 			l.bursts = -1 // it came late
@@ -360,7 +364,9 @@ type Lesson struct {
 	run, took       time.Duration
 	hasRun, hasTook bool
 	bank            bankKey
-	due, late, slow int
+	slow, atOnce    share
+	paid            share
+	payouts         int
 	mid             evidence.Word
 }
 
@@ -368,11 +374,12 @@ type Lesson struct {
 func (e *Engine) Lesson(p *match.Payout) (l Lesson) {
 	d := &delays{runs: map[evidence.Word]spread{}, banks: map[bankKey]*crediting{}}
 	e.learn(d, p)
+	l.paid, l.payouts = d.paid, d.payouts
 	for mid, run := range d.runs {
 		l.mid, l.run, l.hasRun = mid, run[0], true
 	}
 	for k, b := range d.banks {
-		l.bank, l.due, l.late, l.slow = k, b.due, b.late, b.slow
+		l.bank, l.slow, l.atOnce = k, b.slow, b.slowAtOnce
 		if len(b.took) > 0 {
 			l.took, l.hasTook = b.took[0], true
 		}
@@ -402,7 +409,9 @@ func (e *Engine) Recall(lessons []Lesson) {
 		if l.hasRun {
 			d.runs[l.mid] = append(d.runs[l.mid], l.run)
 		}
-		if l.bank == (bankKey{}) && l.due == 0 && !l.hasTook {
+		d.paid.add(l.paid)
+		d.payouts += l.payouts
+		if l.slow.of+l.atOnce.of == 0 && !l.hasTook {
 			continue
 		}
 		b := d.banks[l.bank]
@@ -410,8 +419,10 @@ func (e *Engine) Recall(lessons []Lesson) {
 			b = &crediting{}
 			d.banks[l.bank] = b
 		}
-		b.due, b.late, b.slow = b.due+l.due, b.late+l.late, b.slow+l.slow
-		d.all.due, d.all.late, d.all.slow = d.all.due+l.due, d.all.late+l.late, d.all.slow+l.slow
+		b.slow.add(l.slow)
+		d.all.slow.add(l.slow)
+		b.slowAtOnce.add(l.atOnce)
+		d.all.slowAtOnce.add(l.atOnce)
 		if l.hasTook {
 			b.took = append(b.took, l.took)
 			if l.bank.days == 0 {

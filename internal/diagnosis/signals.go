@@ -484,22 +484,9 @@ func (f *faults) crashedAt(j *journey.Journey, found *findings, from, to evidenc
 	return found.fault(fCrash, i, f.name(j.Keys.TID)) != ""
 }
 
-// crashes gives the stretches in which a terminal's software was down.
-func (f *faults) crashes(tid evidence.Word) timeline {
-	var t timeline
-	for _, r := range f.software[tid] {
-		fact := f.c.View.At(r)
-		switch fact.State {
-		case evidence.Crashed:
-			t = append(t, interval{from: fact.Time, to: fact.Time.Add(staleAfter), state: "crashed", ref: r})
-		case evidence.Started:
-			if n := len(t); n > 0 && !t[n-1].known {
-				t[n-1].to, t[n-1].known = fact.Time, true
-			}
-		}
-	}
-	return t
-}
+// crashes gives the stretches in which a terminal's software was down: until it
+// was started, or was seen to work.
+func (f *faults) crashes(tid evidence.Word) timeline { return f.health[partKey{tid, softwarePart}] }
 
 // updatedBefore reports whether the terminal got new software in the week
 // before a moment, the last time.

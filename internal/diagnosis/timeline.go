@@ -151,6 +151,10 @@ func (f *faults) hear(r evidence.FactRef) {
 		f.byPart[k] = f.inOrder(f.byPart[k], r)
 	case evidence.TerminalSoftware:
 		f.software[fact.TID] = f.inOrder(f.software[fact.TID], r)
+		if fact.State == evidence.Crashed || fact.State == evidence.Started {
+			k := partKey{fact.TID, softwarePart}
+			f.byPart[k] = f.inOrder(f.byPart[k], r)
+		}
 	case evidence.OperatorAction:
 		if fact.State == evidence.PromptIgnored {
 			f.prompts[fact.TID] = f.inOrder(f.prompts[fact.TID], r)
@@ -310,7 +314,7 @@ func (f *faults) concerned(r evidence.FactRef) map[string]uint8 {
 	return out
 }
 
-// addHealth turns terminal.health into intervals: a fault ends with the next
+// addHealth turns terminal.health, and crashes, into intervals: a fault ends with the next
 // fact of its part, when that very part works again, or after seven days.
 func (f *faults) addHealth(byPart map[partKey][]evidence.FactRef) {
 	if len(byPart) == 0 {
@@ -330,13 +334,16 @@ func (f *faults) judgePart(k partKey, refs []evidence.FactRef, works []evidence.
 	for _, r := range refs {
 		fact := v.At(r)
 		if n := len(t); n > 0 && !t[n-1].known && fact.Time < t[n-1].to {
-			if fact.State != evidence.OK {
+			switch fact.State {
+			case evidence.OK, evidence.Started:
+				t[n-1].to, t[n-1].known = fact.Time, true
+			case evidence.Crashed: // again
+			default:
 				t[n-1].to = fact.Time.Add(staleAfter)
 				continue
 			}
-			t[n-1].to, t[n-1].known = fact.Time, true
 		}
-		if fact.State == evidence.Failed || fact.State == evidence.Degraded {
+		if fact.State == evidence.Failed || fact.State == evidence.Degraded || fact.State == evidence.Crashed {
 			t = append(t, interval{from: fact.Time, to: fact.Time.Add(staleAfter), state: fact.State.String(), ref: r})
 		}
 	}
@@ -392,8 +399,13 @@ func (f *faults) successes(byPart map[partKey][]evidence.FactRef) map[partKey][]
 	return out
 }
 
-// boardParts are those without which a terminal does nothing.
-var boardParts = []string{"mainboard", "battery", "sim"}
+// boardParts are those without which a terminal does nothing; its software, which
+// crashes and starts, is one of them.
+var boardParts = []string{"mainboard", "battery", "sim", softwarePart}
+
+// softwarePart is the name under which a terminal's software stands beside its
+// parts.
+const softwarePart = "software"
 
 // worked tells which parts a terminal's transaction shows to work.
 func worked(fact *evidence.Fact) (printer, reader, board bool) {

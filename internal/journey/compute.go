@@ -13,6 +13,8 @@ import (
 const (
 	// A preauthorization meant as a sale should have been completed a day after.
 	saleMeantWithin = 24 * time.Hour
+	// A sale is authorized within this time after its tender.
+	answerWithin = 60 * time.Second
 	// A reversal queued for longer says nothing of the outcome any more.
 	reversalPatience = 24 * time.Hour
 )
@@ -89,7 +91,7 @@ func (c *Context) amounts(j *Journey) {
 		switch f.Type {
 		case evidence.TerminalTransaction:
 			terminal, terminalFact = amount, r
-		case evidence.GatewayRequest, evidence.GatewayTimeout, evidence.GatewayError:
+		case evidence.GatewayRequest, evidence.GatewayTimeout, evidence.GatewayError, evidence.GatewayReversal:
 			asked = amount
 			if terminalFact == 0 {
 				terminalFact = r
@@ -154,6 +156,10 @@ func (c *Context) dates(j *Journey) {
 	j.BusinessDate = j.Terms.BusinessDate(captured)
 	open := j.needsUpload() && j.BatchFact == 0
 	j.Legs = j.Terms.Due(j.Swipe.Tendered, captured, j.BusinessDate, open)
+	if j.Swipe.ApprovedAt == 0 {
+		// Nothing bounds the time in which an answer is to come.
+		j.Legs.Authorization = max(j.Legs.Authorization, j.Swipe.Tendered.Add(answerWithin))
+	}
 	j.Due, j.CreditDay = j.Legs.Credit, j.Legs.CreditDay
 }
 
@@ -188,6 +194,7 @@ func (c *Context) acts(j *Journey) {
 				continue
 			}
 			completed = true
+			j.Swipe.approvedBy(o.at)
 			if o.hasAmount {
 				j.Amount = o.amount
 			}

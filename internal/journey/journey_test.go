@@ -103,7 +103,7 @@ func TestStageStatusAndDue(t *testing.T) {
 		net        int64
 		arrived    int64
 	}{
-		"asked, not answered": {with(legs, asked), "02 10:30", journey.Tendered, journey.Unknown, journey.CardUnknown, journey.Authorization, "02 10:00", 0, 9940, 0},
+		"asked, not answered": {with(legs, asked), "02 10:30", journey.Tendered, journey.Unknown, journey.CardUnknown, journey.Authorization, "02 10:01", 0, 9940, 0},
 		"declined":            {with(legs, asked, declined), "02 10:30", journey.Tendered, journey.NotCharged, journey.CardNotCharged, journey.Authorization, "", 0, 0, 0},
 		"approved, clearing is next": {
 			with(legs, asked, approved), "02 11:00", journey.Captured, journey.InTransit, journey.Charged, journey.Clearing, "03 12:00", 0, 9940, 0},
@@ -149,10 +149,17 @@ func TestStageStatusAndDue(t *testing.T) {
 			journey.Tendered, journey.NotCharged, journey.CardNotCharged, journey.Authorization, "", 0, 0, 0},
 		"a reversal is on its way for a day": {
 			with(legs, asked, `02 10:01 gateway.reversal `+keys+`,"state":"queued"`), "03 10:01",
-			journey.Tendered, journey.Unknown, journey.Reversing, journey.Authorization, "02 10:00", 0, 9940, 0},
+			journey.Tendered, journey.Unknown, journey.Reversing, journey.Authorization, "02 10:01", 0, 9940, 0},
 		"then nobody knows": {
 			with(legs, asked, `02 10:01 gateway.reversal `+keys+`,"state":"queued"`), "03 10:01:01",
-			journey.Tendered, journey.Unknown, journey.CardUnknown, journey.Authorization, "02 10:00", 0, 9940, 0},
+			journey.Tendered, journey.Unknown, journey.CardUnknown, journey.Authorization, "02 10:01", 0, 9940, 0},
+		"where only the reversal is on record it stands for its payment": {
+			with(legs, `02 10:01 gateway.reversal `+keys+`,"state":"queued"`, `02 10:05 gateway.reversal `+keys+`,"state":"acknowledged"`), "02 11:00",
+			journey.Tendered, journey.NotCharged, journey.CardNotCharged, journey.Authorization, "", 0, 0, 0},
+		"a preauthorization whose answer is lost was approved if it was completed": {
+			with(legs, strings.ReplaceAll(asked, "sale", "preauth"),
+				`02 18:00 gateway.response "mid":"M1","tid":"T1","stan":"000009","rrn":"000000000009","original_rrn":"606110000001","kind":"completion","amount":10000,"currency":"CNY","response_code":"00","auth_code":"A1"`), "02 19:00",
+			journey.Captured, journey.InTransit, journey.Charged, journey.Clearing, "03 12:00", 0, 9940, 0},
 		"where batches capture it waits for its upload": {
 			with(speaks("terminal/T1"), batched, asked, approved), "02 22:00", journey.Authorized, journey.InTransit, journey.Charged, journey.Capture, "02 23:00", 0, 10000, 0},
 		"uploaded it is captured": {

@@ -236,6 +236,18 @@ func (c *Context) readSwipe(j *Journey) {
 	}
 }
 
+// approvedBy takes an accepted completion for the answer of its preauthorization,
+// where that answer is not on record: nothing else can be completed.
+func (s *Swipe) approvedBy(completed evidence.Instant) {
+	switch s.Outcome {
+	case NoOutcome, WasOpen, NeverSent:
+		s.Outcome = WasApproved
+		if s.ApprovedAt == 0 {
+			s.ApprovedAt = min(completed, s.Tendered.Add(answerWithin))
+		}
+	}
+}
+
 // take adds the keys a fact knows.
 func (k *Keys) take(f *evidence.Fact) {
 	fill(&k.MID, f.MID)
@@ -269,6 +281,12 @@ func fill(to *evidence.Word, w evidence.Word) {
 // readReversal gathers the latest word on the reversal of a charge.
 func (c *Context) readReversal(j *Journey) {
 	s := &j.Swipe
+	for _, r := range j.Merchant.Facts(j.Payment) {
+		// Of a payment of which nothing else is on record.
+		if f := c.View.At(r); f.Type == evidence.GatewayReversal {
+			s.heardReversal(r, f.Time, f.State)
+		}
+	}
 	acts := j.Merchant.Acts(j.Payment)
 	for i := range acts {
 		a := &acts[i]
@@ -295,18 +313,23 @@ func (c *Context) readReversal(j *Journey) {
 			case evidence.ClearingLine, evidence.SettlementLine:
 				state = evidence.Acknowledged
 			}
-			if state == evidence.NoState {
-				continue
-			}
-			if s.Reversal == 0 {
-				s.ReversalFirst = f.Time
-			}
-			if s.ReversalState == evidence.Acknowledged && state != evidence.Acknowledged {
-				continue
-			}
-			s.Reversal, s.ReversalState, s.ReversalAt = r, state, f.Time
+			s.heardReversal(r, f.Time, state)
 		}
 	}
+}
+
+// heardReversal takes a word on the reversal; once acknowledged it stays so.
+func (s *Swipe) heardReversal(r evidence.FactRef, at evidence.Instant, state evidence.State) {
+	if state == evidence.NoState {
+		return
+	}
+	if s.Reversal == 0 {
+		s.ReversalFirst = at
+	}
+	if s.ReversalState == evidence.Acknowledged && state != evidence.Acknowledged {
+		return
+	}
+	s.Reversal, s.ReversalState, s.ReversalAt = r, state, at
 }
 
 // actOutcome tells whether an act was accepted, when, for how much, and whether

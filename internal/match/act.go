@@ -287,9 +287,11 @@ func (m *matcher) collect() {
 }
 
 // phantom reports whether a group is no payment: time-outs, errors and reversals
-// that nobody else speaks of and that do not say for how much.
+// that nobody else speaks of and that do not say for how much. A reversal that
+// says what it takes back stands alone where all else of its payment is lost.
 func (m *matcher) phantom(g *group) bool {
-	return g.seen == byGateway && !(g.hasAmount && g.class == charge) || m.doubted(g)
+	alone := g.class == charge || g.class == reversalAct && (g.rrn != 0 || g.stan != 0)
+	return g.seen == byGateway && !(g.hasAmount && alone) || m.doubted(g)
 }
 
 // doubted reports whether a group fits several payments equally, and no file shows

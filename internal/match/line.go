@@ -270,16 +270,14 @@ func (m *matcher) count(r evidence.FactRef) {
 	k := payoutOfLine(m.v, r, m.mid)
 	p := m.out.payouts[k]
 	if p == nil {
-		p = &payoutSum{date: calendar.None, currency: netCurrency(m.v, r, f)}
+		p = &payoutSum{date: calendar.None, last: calendar.None, currency: netCurrency(m.v, r, f)}
 		m.out.payouts[k] = p
 	}
 	p.lines++
 	if sum, ok := money.Add(p.net, net); ok {
 		p.net = sum
 	}
-	if f.Date != 0 && (p.date == calendar.None || f.Date < p.date) {
-		p.date = f.Date
-	}
+	p.dated(f.Date)
 }
 
 // signed gives what a clearing line adds to its file's total.

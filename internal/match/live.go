@@ -113,7 +113,7 @@ func (l *Lines) sum(v *evidence.View, k payoutKey, r evidence.FactRef) {
 	f := v.At(r)
 	p := l.payouts[k]
 	if p == nil {
-		p = &payoutSum{date: calendar.None, first: r, currency: netCurrency(v, r, f)}
+		p = &payoutSum{date: calendar.None, last: calendar.None, first: r, currency: netCurrency(v, r, f)}
 		l.payouts[k] = p
 	} else if p.first != 0 && v.CompareTime(r, p.first) < 0 {
 		p.first, p.currency = r, netCurrency(v, r, f)
@@ -122,9 +122,7 @@ func (l *Lines) sum(v *evidence.View, k payoutKey, r evidence.FactRef) {
 	if sum, ok := money.Add(p.net, LineNet(f)); ok {
 		p.net = sum
 	}
-	if f.Date != 0 && (p.date == calendar.None || f.Date < p.date) {
-		p.date = f.Date
-	}
+	p.dated(f.Date)
 }
 
 // Remove takes a line back that does not count any more.
@@ -193,6 +191,8 @@ func (l *Lines) Restore(k PayoutKey, s PayoutSum) {
 	if p := l.payouts[k]; p != nil {
 		s.sum.lines += p.lines
 		s.sum.net += p.net
+		s.sum.dated(p.date)
+		s.sum.dated(p.last)
 	}
 	l.payouts[k] = s.sum
 }

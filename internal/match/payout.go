@@ -29,6 +29,8 @@ type Payout struct {
 	Statuses []evidence.FactRef // payout.status in order of time
 	// Date is the settlement date of its lines, else the date it was sent.
 	Date calendar.Date
+	// Last is the latest settlement date of its lines, else the same as Date.
+	Last calendar.Date
 	// Sent is when it was first sent or accepted; 0 where nobody says so.
 	Sent evidence.Instant
 	// Replaces is the payout that this one sends again, or a part of it;
@@ -104,9 +106,23 @@ type payoutKey struct {
 type payoutSum struct {
 	lines    int
 	net      int64
-	date     calendar.Date
+	date     calendar.Date // the first of its lines' settlement dates
+	last     calendar.Date
 	currency money.Currency
 	first    evidence.FactRef // of them in time, where lines come and go
+}
+
+// dated takes the settlement date of a line; 0 where it has none.
+func (p *payoutSum) dated(d calendar.Date) {
+	if d == 0 || d == calendar.None {
+		return
+	}
+	if p.date == calendar.None || d < p.date {
+		p.date = d
+	}
+	if p.last == calendar.None || d > p.last {
+		p.last = d
+	}
 }
 
 // joinPayouts makes the payouts from settlement lines and payout.status facts.
@@ -117,7 +133,7 @@ func (res *Result) joinPayouts(statuses []evidence.FactRef) {
 	at := func(k payoutKey, m *Merchant) *Payout {
 		p := byKey[k]
 		if p == nil {
-			p = &Payout{ID: k.id, MID: k.mid, Merchant: m, Currency: k.currency, Date: calendar.None}
+			p = &Payout{ID: k.id, MID: k.mid, Merchant: m, Currency: k.currency, Date: calendar.None, Last: calendar.None}
 			byKey[k] = p
 			byID[k.id] = append(byID[k.id], p)
 			res.Payouts = append(res.Payouts, p)
@@ -131,7 +147,7 @@ func (res *Result) joinPayouts(statuses []evidence.FactRef) {
 	for _, m := range res.Merchants {
 		for k, sum := range m.payouts {
 			p := at(k, m)
-			p.Lines, p.Net, p.Date = sum.lines, sum.net, sum.date
+			p.Lines, p.Net, p.Date, p.Last = sum.lines, sum.net, sum.date, sum.last
 			if p.Currency == (money.Currency{}) {
 				p.Currency = sum.currency
 			}
@@ -178,6 +194,9 @@ func (res *Result) joinPayouts(statuses []evidence.FactRef) {
 			if len(p.Statuses) > 0 {
 				p.Date = t.LocalDate(v.At(p.Statuses[0]).Time)
 			}
+		}
+		if p.Last == calendar.None {
+			p.Last = p.Date
 		}
 	}
 	res.payoutsByKey = byKey

@@ -58,6 +58,10 @@ type Confusion struct {
 type Interval struct {
 	Ratio
 	MedianHours float64 `json:"median_hours"`
+	// MedianDays is the median width in business days: how many begin after the
+	// day of the earliest moment up to the latest one. Saturday and Sunday are
+	// none; of holidays the score knows nothing and takes them for business days.
+	MedianDays int `json:"median_business_days"`
 }
 
 // Calibration compares confidences with how often they were right.
@@ -166,6 +170,8 @@ func (i *interval) sum() Interval {
 	if n := len(i.widths); n > 0 {
 		slices.Sort(i.widths)
 		out.MedianHours = i.widths[n/2]
+		slices.Sort(i.days)
+		out.MedianDays = i.days[n/2]
 	}
 	return out
 }

@@ -143,6 +143,7 @@ func (r Ratio) Share() float64 {
 type interval struct {
 	inside Ratio
 	widths []float64 // hours
+	days   []int     // business days
 }
 
 type bin struct {
@@ -360,10 +361,26 @@ func (s *Scorer) score(m *moment, t *Truth, a *Answer) {
 		ok := !t.Arrival.Before(a.Expected.Earliest) && !t.Arrival.After(a.Expected.Latest)
 		in.inside.count(ok)
 		in.widths = append(in.widths, a.Expected.Latest.Sub(a.Expected.Earliest).Hours())
+		in.days = append(in.days, businessDays(a.Expected.Earliest, a.Expected.Latest))
 		if !ok {
 			miss("expected", t.Arrival.Format(time.RFC3339), a.Expected.Earliest.Format(time.RFC3339)+"…"+a.Expected.Latest.Format(time.RFC3339))
 		}
 	}
+}
+
+// businessDays counts the days from Monday to Friday that begin after one moment
+// and up to another, in the zone in which they are given: money that comes on a
+// day or on the business day after it comes within one business day, whatever
+// nights and weekends lie between.
+func businessDays(from, to time.Time) (n int) {
+	day := func(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC) }
+	last := day(to)
+	for d := day(from).AddDate(0, 0, 1); !d.After(last); d = d.AddDate(0, 0, 1) {
+		if wd := d.Weekday(); wd != time.Saturday && wd != time.Sunday {
+			n++
+		}
+	}
+	return n
 }
 
 func put(m map[string]map[string]int, a, b string) {

@@ -50,6 +50,24 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+func TestWidthInBusinessDays(t *testing.T) {
+	for _, c := range []struct {
+		earliest, latest string
+		want             int
+	}{
+		{"2026-03-04T00:00:00+08:00", "2026-03-04T23:59:59+08:00", 0},
+		{"2026-03-04T14:00:00+08:00", "2026-03-05T17:00:00+08:00", 1},
+		{"2026-03-06T10:00:00+08:00", "2026-03-09T12:00:00+08:00", 1}, // Friday to Monday
+		{"2026-03-07T10:00:00+08:00", "2026-03-08T12:00:00+08:00", 0}, // a weekend
+		{"2026-03-05T10:00:00+08:00", "2026-03-10T12:00:00+08:00", 3},
+	} {
+		r, _ := result(t, `{"mid":"M","rrn":"1","stage":"settled","status":"overdue","cardholder":"charged","expected":{"earliest":"`+c.earliest+`","latest":"`+c.latest+`"}}`)
+		if r.Others.MedianDays != c.want {
+			t.Errorf("%s to %s is %d business days wide, want %d", c.earliest, c.latest, r.Others.MedianDays, c.want)
+		}
+	}
+}
+
 func TestFalseArrivedAndMissedOverdue(t *testing.T) {
 	r, misses := result(t, `{"as_of":"2026-03-03T12:00:00+08:00","payments":[
  {"mid":"M","rrn":"1","stage":"credited","status":"arrived","cardholder":"charged","party":"nobody"},

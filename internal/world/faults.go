@@ -27,7 +27,11 @@ func (s *sim) plan() {
 			do := k.do
 			day := s.rng.IntN(s.cfg.Days)
 			minute := k.from + s.rng.IntN(k.to-k.from)
-			s.at(start+int64(day)*86400+int64(minute)*60, func() { do() })
+			at := start + int64(day)*86400 + int64(minute)*60
+			for noonish(at, s) {
+				at += 60
+			}
+			s.at(at, func() { do() })
 		}
 	}
 }

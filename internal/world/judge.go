@@ -263,11 +263,14 @@ func (s *sim) openQuestion(p *payment, asOf int64, v *verdict) bool {
 		s.root(p, asOf, v)
 		v.ok.status = []string{"not_charged", "in_transit"}
 		v.ok.cardholder = []string{"not_charged"}
-	case !p.approvalSeen(asOf) && !p.clr.seen(asOf) && !p.stl.seen(asOf):
+	case !p.approvalSeen(asOf) && !p.clr.seen(asOf) && !p.stl.seen(asOf) && !(p.kind == "preauth" && p.captured != 0 && p.capRef.seen(asOf)):
 		// The approval was lost on the way to the observer: a request that
-		// nobody answered.
+		// nobody answered. An error that names it tells why.
 		v.status, v.cardholder = "unknown", "unknown"
 		v.cause, v.suffices = "unknown", false
+		if p.gerr.seen(asOf) {
+			s.root(p, asOf, v)
+		}
 	default:
 		return false
 	}

@@ -200,8 +200,9 @@ func (s *sim) sell(m *merchant, t *terminal, at int64) {
 // the message would meet them.
 func (s *sim) blocked(p *payment) bool {
 	t, m := p.t, p.m
-	// Where the terminal was taken, the attempt comes later: the fault may be over.
-	live := func(o *trouble) bool { return o != nil && (o.end == 0 || p.tender < o.end) }
+	// Where the terminal was taken the attempt comes later, around the question
+	// earlier: the fault may be over, or not there yet.
+	live := func(o *trouble) bool { return o != nil && o.from <= p.tender && (o.end == 0 || p.tender < o.end) }
 	defer func() {
 		for _, o := range []*trouble{t.line, m.net, t.fault, s.outage, p.nw.fault, p.is.fault} {
 			if live(o) && o != p.why {
