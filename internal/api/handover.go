@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/url"
@@ -25,14 +26,15 @@ const handedOn = "Daozhang-Handed-On"
 // handovers is the client between servers.
 var handovers = &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-// handOn asks another server what this one was asked, with the caller's key.
-func (c *call) handOn(base string) (*http.Response, error) {
+// handOn asks another server what this one was asked, with the caller's key and
+// the body that was read, nil where there was none.
+func (c *call) handOn(base string, body []byte) (*http.Response, error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return nil, err
 	}
 	u.Path, u.RawPath, u.RawQuery = c.URL.Path, c.URL.RawPath, c.URL.RawQuery
-	req, err := http.NewRequestWithContext(c.Context(), c.Method, u.String(), nil)
+	req, err := http.NewRequestWithContext(c.Context(), c.Method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +61,10 @@ func (c *call) pass(res *http.Response) error {
 	return err
 }
 
-// elsewhere hands a question about a merchant's payment on to the server that
-// answers for the merchant. done is false where that is this one, or where the
+// elsewhere hands a question, or a decision, about a merchant's payment on to the
+// server that answers for the merchant. done is false where that is this one, or where the
 // merchant is not known (mid ""): then it is asked here first.
-func (c *call) elsewhere(mid string) (done bool, err error) {
+func (c *call) elsewhere(mid string, body []byte) (done bool, err error) {
 	nodes := c.server.o.Nodes
 	if nodes == nil || mid == "" {
 		return false, nil
@@ -74,7 +76,7 @@ func (c *call) elsewhere(mid string) (done bool, err error) {
 	if base == "" || c.Header.Get(handedOn) != "" {
 		return true, changing()
 	}
-	res, err := c.handOn(base)
+	res, err := c.handOn(base, body)
 	if err != nil {
 		c.server.o.Log.Warn("question not handed on", "to", base, "error", err)
 		return true, changing()
@@ -90,7 +92,7 @@ func (c *call) others() (done bool, err error) {
 		return false, nil
 	}
 	for _, base := range nodes.Others() {
-		res, callErr := c.handOn(base)
+		res, callErr := c.handOn(base, nil)
 		switch {
 		case callErr != nil:
 			c.server.o.Log.Warn("question not handed on", "to", base, "error", callErr)

@@ -62,6 +62,13 @@ func (s *Server) postRelease(c *call) error {
 	if c.key.MID != "" && c.key.MID != t.MID {
 		return missing // not even that it is there
 	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if done, err := c.elsewhere(t.MID, body); done {
+		return err
+	}
 	if err := s.o.Release(c.Context(), &t, r.Maker, r.Checker); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (s *Server) getWhereabouts(c *call) error {
 			keys = keysOf{ref: t.RRN, mid: t.MID, tid: t.TID, stan: t.STAN}
 		}
 	}
-	if done, err := c.elsewhere(keys.mid); done {
+	if done, err := c.elsewhere(keys.mid, nil); done {
 		return err
 	}
 	text := wantsText(c.Request)
