@@ -4,10 +4,15 @@
 // says, takes reversals any number of times with one effect, and keeps a journal
 // of what it decided, on disk before the answer leaves. It is an independent
 // witness: what it counts as charged is held against what a gateway believes, and
-// its clearing file is what the network would send.
+// its clearing files are what the network would send, with what the network pays for
+// them. Money out to merchants is the other half of a bank: package custody.
+//
+// Answers take real time, business days do not: Tick is told the moment, and writes
+// the files of the days that have ended by then.
 //
 // The parts: Scenario is behaviour as data, Entry one line of the journal, book
-// (in memory) the sum of all entries, Bank the running host.
+// (in memory) the sum of all entries, clearing the files made of them, Bank the
+// running host.
 package bank
 
 import (

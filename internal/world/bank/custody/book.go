@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"daozhang/internal/calendar"
@@ -239,6 +240,11 @@ func (b *Book) check(s *Step) error {
 		}
 		if old := b.payments[p.EndToEnd]; old != nil && p.Debits < old.Debits {
 			return fault.Say("%s would forget a booking", "%s 会丢失记账", p.EndToEnd)
+		}
+	}
+	for i := range s.Documents {
+		if name := s.Documents[i].Name; strings.HasPrefix(name, repliesDir) && b.documents[name] {
+			return fault.Say("%s would take the place of another reply", "%s 会覆盖另一份回执", name)
 		}
 	}
 	for i := range s.Movements {
