@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"math/bits"
@@ -26,6 +27,8 @@ import (
 	"daozhang/internal/world/pos"
 )
 
+var nodesLoad = flag.Duration("nodes.load", 0, "how long TestNodesLoad loads one node and then two, each of three times")
+
 // resumeWithin is how soon every terminal is served again after its node has died.
 const resumeWithin = 5 * time.Second
 
@@ -45,12 +48,12 @@ type nodesRig struct {
 
 const nodesMerchants = 12
 
-func newNodesRig(t *testing.T, scenario *bank.Scenario) *nodesRig {
+func newNodesRig(t *testing.T, cluster func(testing.TB) *storetest.Cluster, scenario *bank.Scenario) *nodesRig {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("it runs two servers under load")
 	}
-	database := storetest.Postgres(t).Database(t)
+	database := cluster(t).Database(t)
 	r := &nodesRig{crashRig: &crashRig{t: t, dir: t.TempDir()}, approved: map[string]time.Time{}, codes: map[string]int{}}
 	db, err := store.Open(t.Context(), store.Options{Database: database, Node: "set-up", Migrate: true})
 	if err != nil {
@@ -303,7 +306,7 @@ func (r *nodesRig) ended(sums []pos.Summary) {
 // held and owed, every terminal is served again in time, and nothing is lost or
 // done twice. Then it comes back and takes its share.
 func TestNodeKilled(t *testing.T) {
-	r := newNodesRig(t, crashScenario())
+	r := newNodesRig(t, storetest.Postgres, crashScenario())
 	a, b := r.nodes[0], r.nodes[1]
 	a.start("")
 	r.awaitHeld(a, payment.Parts)
@@ -339,7 +342,7 @@ func TestNodeKilled(t *testing.T) {
 // TestNodesRestarted restarts both nodes, one after the other, under load: what a
 // node holds goes to the other before it ends, so that nobody is turned away.
 func TestNodesRestarted(t *testing.T) {
-	r := newNodesRig(t, &bank.Scenario{Seed: *crashSeed})
+	r := newNodesRig(t, storetest.Postgres, &bank.Scenario{Seed: *crashSeed})
 	for _, s := range r.nodes {
 		s.start("")
 	}
@@ -371,4 +374,35 @@ func TestNodesRestarted(t *testing.T) {
 		}
 	}
 	r.ended(sums)
+}
+
+// TestNodesLoad measures what two nodes carry against one, on the same machine and
+// database, which syncs: docs/scaling.md says what that means.
+func TestNodesLoad(t *testing.T) {
+	if *nodesLoad == 0 {
+		t.Skip("it measures; ask for it by -nodes.load 20s")
+	}
+	r := newNodesRig(t, storetest.Durable, &bank.Scenario{Seed: *crashSeed})
+	a, b := r.nodes[0], r.nodes[1]
+	a.start("")
+	r.awaitHeld(a, payment.Parts)
+	measure := func() (perSecond float64) {
+		before, begun := r.done.Load(), time.Now()
+		time.Sleep(*nodesLoad)
+		return float64(r.done.Load()-before) / time.Since(begun).Seconds()
+	}
+	stop := r.run()
+	for range 3 {
+		one := measure()
+		b.start("")
+		r.awaitHeld(a, payment.Parts/2)
+		r.awaitHeld(b, payment.Parts/2)
+		two := measure()
+		t.Logf("one node %.0f/s, two %.0f/s: %.2f", one, two, two/one)
+		b.stop()
+		r.awaitHeld(a, payment.Parts)
+	}
+	b.start("")
+	r.awaitHeld(b, payment.Parts/2)
+	r.ended(stop())
 }

@@ -31,13 +31,17 @@ func (m *Main) serve() *cobra.Command {
 				"of card do not apply. --dev sets up one merchant with eight\n" +
 				"terminals and a route to one bank, for trying. SIGTERM drains: what is under way is brought to its end.\n" +
 				"SIGHUP reads the merchants, terminals and routes of the file anew, and no connection is dropped; what is wrong in it\n" +
-				"changes nothing. Changes of the registers by others are noticed within a minute.",
+				"changes nothing. Changes of the registers by others are noticed within a minute.\n\n" +
+				"Several processes can serve one PostgreSQL: give each a name (node) and listen.nodes, where the others pass messages on,\n" +
+				"and keyring.shared to all. Merchants are divided among those that run; where one dies the others take over within seconds.",
 			"终端以 ISO 8583 接入，经链路连接卡组织和银行；账目保存在内嵌数据库或 PostgreSQL 中，每一步都成为持续调查的证据，\n" +
 				"可通过 HTTP 查询：GET /v1/payments/{id}/whereabouts、POST /v1/evidence、/livez、/readyz、/metrics、/version、/v1/openapi.json。\n\n" +
 				"设置的优先级：命令行选项 > 环境变量（DAOZHANG_ 加名称，如 DAOZHANG_LISTEN_HTTP）> 配置文件 > 默认值。商户、终端、链路、\n" +
 				"路由、卡 BIN 区间写在配置文件中。不配置卡 BIN 区间就无法识别信用卡：按卡类型判断的反套现规则不会触发，\n" +
 				"按卡类型设定的费率和限额也不起作用。--dev 会建立一个商户、八台终端和一条到银行的路由，供试用。收到 SIGTERM 后先处理完在途交易再退出。\n" +
-				"收到 SIGHUP 后重新读取配置文件中的商户、终端和路由，不中断任何连接；文件有误则一切照旧。其他进程对登记信息的修改在一分钟内生效。"}),
+				"收到 SIGHUP 后重新读取配置文件中的商户、终端和路由，不中断任何连接；文件有误则一切照旧。其他进程对登记信息的修改在一分钟内生效。\n\n" +
+				"多个进程可共用一个 PostgreSQL：各自设置名称（node）和 listen.nodes（接收其他节点转来的报文），并都设置 keyring.shared。\n" +
+				"商户在运行中的节点之间划分；某个节点故障时，其余节点在数秒内接管。"}),
 		Example: `  daozhang serve --dev --bank 127.0.0.1:9001
   daozhang serve --config /etc/daozhang/serve.yaml --database postgres://daozhang@db.internal/daozhang
 
