@@ -3,10 +3,14 @@ package backoffice
 import (
 	"context"
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
@@ -136,22 +140,41 @@ func (o *Office) reconcileAll(ctx context.Context, c settlement.Clearing, read *
 	var strangers []settlement.NetworkLine
 	house := mids[settlement.House]
 	delete(mids, settlement.House)
+	var ours []string
 	for _, mid := range slices.Sorted(maps.Keys(mids)) {
 		_, err := o.Keeper.MerchantRecord(ctx, mid)
 		switch {
-		case err != nil && fault.KindOf(err) != fault.NotFound:
-			return err
-		case err != nil:
+		case err == nil:
+			ours = append(ours, mid)
+		case fault.KindOf(err) == fault.NotFound:
 			strangers = read.take(strangers, mid)
+		default:
+			return err
+		}
+	}
+	var taken atomic.Int64
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(o.atOnce())
+	for _, mid := range ours {
+		one := func() error {
+			part := c
+			part.Lines = read.take(nil, mid)
+			changed, err := o.reconcile(within, part, mid)
+			taken.Add(changed)
+			return err
+		}
+		if o.Reached != nil { // whoever listens to the points wants them in order
+			if err := one(); err != nil {
+				return err
+			}
 			continue
 		}
-		c.Lines = read.take(nil, mid)
-		changed, err := o.reconcile(ctx, c, mid)
-		if err != nil {
-			return err
-		}
-		filing.Taken += changed
+		group.Go(one)
 	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	filing.Taken += taken.Load()
 	strangers = read.take(strangers, settlement.House)
 	if len(strangers) == 0 && !house {
 		return nil
@@ -161,6 +184,10 @@ func (o *Office) reconcileAll(ctx context.Context, c settlement.Clearing, read *
 	filing.Taken += changed
 	return err
 }
+
+// atOnce is for how many merchants a file is held against the ledger at the same
+// time: while the record writes one merchant's part, others are decided.
+func (o *Office) atOnce() int { return 4 * runtime.GOMAXPROCS(0) }
 
 // reconcile does it for one merchant, or for settlement.House.
 func (o *Office) reconcile(ctx context.Context, c settlement.Clearing, mid string) (changed int64, err error) {

@@ -32,12 +32,17 @@ func (o *Office) again(op fault.Text, subject string, decide func() error) error
 			return err
 		}
 	}
+	if settlement.Violated(err) { // it is so however often it is read
+		return err
+	}
 	return fault.New(fault.Conflict, op, subject, errors.Join(errBusy, err), fault.Say("it is tried again by itself", "系统会自动重试"))
 }
 
-// overtaken reports that a commit was refused because the record has moved on.
+// overtaken reports that the record has moved on under a decision: its commit was
+// refused, or it was made of rows some of which are from before another's step and
+// some from after it.
 func overtaken(err error) bool {
-	return errors.Is(err, payment.ErrRefused) && fault.KindOf(err) == fault.Conflict
+	return errors.Is(err, payment.ErrRefused) && fault.KindOf(err) == fault.Conflict || settlement.Violated(err)
 }
 
 // reach tells whoever listens that a point of the work is passed.

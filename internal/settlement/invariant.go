@@ -1,6 +1,7 @@
 package settlement
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -40,6 +41,14 @@ var payoutFollows = [payoutStates][]PayoutState{
 	Credited: {Credited, Returned},
 	Rejected: {Rejected},
 	Returned: {Returned},
+}
+
+// Violated reports an error of an invariant. Where the rows of a decision were not
+// read at one moment it may only say that others have moved them in between:
+// whoever reads them again finds out.
+func Violated(err error) bool {
+	_, ok := errors.AsType[*violation](err)
+	return ok
 }
 
 // Check holds a step against the invariants; before is the position on record,
