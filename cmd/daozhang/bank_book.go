@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,6 +84,8 @@ func (m *Main) startPayouts(ctx context.Context, c custody.Config, host *bank.Co
 		p.cancel()
 		return nil, err
 	}
+	m.line(fmt.Sprintf(m.say(text{"daozhang: payment orders (pain.001) are taken from %s, answered in %s", "daozhang：从 %s 读取付款指令（pain.001），回执写到 %s"}),
+		filepath.Join(c.Dir, "orders"), filepath.Join(c.Dir, "replies")))
 	p.bank.View(func(b *custody.Book) {
 		if n := len(b.Payments()); n > 0 {
 			m.line(fmt.Sprintf(m.say(text{"daozhang: the book holds %d payouts", "daozhang：账本中已有 %d 笔出款"}), n))

@@ -175,6 +175,9 @@ func read(f *os.File, path string, replay func([]byte) error) (end int64, found 
 				return 0, found, fault.New(fault.Internal, "read journal", fmt.Sprintf("%s:%d", path, found.Records+1),
 					errors.New("the record is damaged"), "restore the file from a copy, or begin with another")
 			}
+			if found.Records == 0 && foreign(rest) {
+				return 0, found, fault.New(fault.Conflict, "read journal", path, errors.New("it holds something else"), "name another file, or a new one")
+			}
 			found.Torn = int64(len(rest))
 			break
 		}
@@ -186,6 +189,13 @@ func read(f *os.File, path string, replay func([]byte) error) (end int64, found 
 		end = int64(len(all) - len(rest))
 	}
 	return end, found, nil
+}
+
+// foreign tells content that no journal begins with: mending it would destroy a
+// file of somebody else. The first record of a journal is one line, of which a
+// power cut leaves a beginning, or zeros.
+func foreign(content []byte) bool {
+	return content[0] != '{' && content[0] != 0 || bytes.IndexByte(content, '\n') >= 0 && bytes.IndexByte(content, 0) < 0
 }
 
 // wholeAfter tells whether a whole record stands behind a broken one. The line

@@ -241,3 +241,31 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+// TestForeignFile: what is no journal is refused and stays as it is; what a power
+// cut leaves of a first record is mended.
+func TestForeignFile(t *testing.T) {
+	nothing := func([]byte) error { return nil }
+	for content, foreign := range map[string]bool{
+		"payouts: {}\n": true, "{\n \"a\": 1\n}\n": true, "\n": true, "text": true,
+		`{"n":1,"te`: false, "\x00\x00\x00": false, "{\"n\":1\x00\x00\n": false,
+	} {
+		path := filepath.Join(t.TempDir(), "f")
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := journal.Read(path, nothing); (fault.KindOf(err) == fault.Conflict && err != nil) != foreign {
+			t.Errorf("%q is read: %v", content, err)
+		}
+		j, found, err := journal.Open(path, journal.Always, nothing)
+		if err == nil {
+			j.Close()
+		}
+		if (err != nil) != foreign || err == nil && found.Torn != int64(len(content)) {
+			t.Errorf("%q is opened: %v, %+v", content, err, found)
+		}
+		if kept, _ := os.ReadFile(path); foreign && string(kept) != content {
+			t.Errorf("%q has become %q", content, kept)
+		}
+	}
+}
