@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
 
 	"daozhang/internal/backoffice"
-	"daozhang/internal/calendar"
 	"daozhang/internal/fault"
-	"daozhang/internal/format/bank"
-	"daozhang/internal/keyring"
-	"daozhang/internal/merchant"
-	"daozhang/internal/settlement"
 	"daozhang/internal/world/bank/custody"
 	"daozhang/internal/world/journal"
 )
@@ -40,7 +36,7 @@ const (
 	again       = 10 * time.Minute // what could not be done is tried again after this
 )
 
-func (s *stage) openMarket() (*market, error) {
+func (s *stage) openMarket(ctx context.Context) (*market, error) {
 	m := &market{s: s}
 	behaviour := s.script.Payer
 	var err error
@@ -48,7 +44,9 @@ func (s *stage) openMarket() (*market, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.office = s.backOffice()
+	if m.office, err = s.openOffice(ctx); err != nil {
+		return nil, errors.Join(err, m.payer.Close())
+	}
 	now := s.clock.now()
 	m.hostNext, m.payerNext, m.officeNext = now, now, now
 	return m, nil
@@ -59,29 +57,27 @@ func (s *stage) folder(parts ...string) string {
 	return filepath.Join(append([]string{s.dir}, parts...)...)
 }
 
-// accountVault opens sealed account numbers.
-type accountVault struct{ keys keyring.Keyring }
-
-func (v accountVault) Open(sealed []byte, context string) (string, error) {
-	return v.keys.Open(sealed, context)
-}
-
-// shopBanks names the banks of the shops together: they pay nobody here, and their
-// statements come from the shops.
-const shopBanks = "SHOPS"
-
-// backOffice is the platform's, with its folders at network and bank.
-func (s *stage) backOffice() *backoffice.Office {
-	zone, own := s.script.Zone, s.script.Safeguarded
-	return &backoffice.Office{Keeper: s.p.db, Vault: accountVault{s.p.keys}, Now: s.clock.now, Policy: settlement.DefaultPolicy(), Merchants: merchant.DefaultPolicy(),
-		Calendars: calendar.Builtin, Zone: zone, Advice: backoffice.Dir(s.folder("advice")),
-		Networks: []backoffice.Network{{Name: "UnionPay", Currency: yuan, Zone: zone, Clearing: backoffice.Dir(s.folder("network", "clearing"))}},
-		Banks: []backoffice.Bank{{Name: own.Bank, Currency: yuan, Zone: zone,
-			Account: bank.Party{Name: own.Holder, Account: own.Number, Agent: bank.AgentOf(own.Agent, own.Bank)},
-			Orders:  backoffice.Dir(s.folder("bank", "orders")), Replies: backoffice.Dir(s.folder("bank", "replies")),
-			Statements: backoffice.Dir(s.folder("bank", "statements"))},
-			{Name: shopBanks, Zone: zone, Orders: backoffice.Dir(s.folder("shops", "orders")), Replies: backoffice.Dir(s.folder("shops", "replies")),
-				Statements: backoffice.Dir(s.folder("bank", "payees"))}}}
+// openOffice makes the platform's back office as `serve` does, and takes the shops
+// on. The market does its work at the story's time, in place of the jobs that
+// `serve` has for it.
+func (s *stage) openOffice(ctx context.Context) (*backoffice.Office, error) {
+	c, own := s.p.c, s.script.Safeguarded
+	c.BackOffice.Advice = s.folder("advice")
+	c.Networks = []networkConfig{{Name: s.script.Network.Network, Currency: yuan.String(), Clearing: s.folder("network", "clearing")}}
+	payer := payerConfig{Name: own.Bank, Currency: yuan.String(), Folder: s.folder("bank"), Payees: s.folder("bank", "payees")}
+	payer.Account.Name, payer.Account.Number, payer.Account.Agent = own.Holder, own.Number, own.Agent
+	c.Banks = []payerConfig{payer}
+	for i := range s.script.Shops {
+		c.Merchants[i].Terms = map[string]any{"valid_from": "2026-01-01", "cycle": "T1", "calendar": "CN",
+			"fees": []map[string]any{{"bps": 50, "cap": 1800, "card_type": "debit"}, {"bps": 60}}}
+		a := &s.script.Shops[i].Account
+		c.Merchants[i].Account = accountConfig{Number: a.Number, Holder: a.Holder, Bank: a.Bank, Agent: a.Agent}
+	}
+	work, err := s.p.backOffice()
+	if err != nil {
+		return nil, err
+	}
+	return work, (&office{p: s.p, work: work}).takeOn(ctx, c)
 }
 
 // pass lets the market work until a moment of the story.

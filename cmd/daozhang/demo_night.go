@@ -38,7 +38,7 @@ func (p *play) night(ctx context.Context, midnight time.Time) error {
 	})
 	p.t.close(now)
 	for _, x := range why {
-		p.t.hangAt("        ", fault.Say("%s: %s of %s. %s.", "%[1]s：%[3]s%[2]s，%[4]s。", fault.Text(report.StatusWord(x.status)), yuans(x.amount),
+		p.t.hangAt("        ", fault.Say("%s: %s (%s). %s.", "%s：%s（属%s），%s。", fault.Text(report.StatusWord(x.status)), yuans(x.amount),
 			p.shopsNamed(x.mids), fault.Text(x.cause.Title)).In(p.t.lang), "")
 	}
 	return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -62,7 +61,7 @@ func (p *play) tellPayouts(at time.Time, to settlement.PayoutState, list []move)
 	switch to {
 	case settlement.Sent:
 		if len(first) > 0 {
-			p.t.event(at, fault.Say("The sales are settled: %s leaves for the account%s of %s.", "结算完成，%[1]s发往%[3]s的账户。", sum(first), plural(shopsIn(first)), p.shops(first)))
+			p.t.event(at, fault.Say("The sales are settled: %s goes out to %s.", "结算完成，%s付给%s。", sum(first), p.shops(first)))
 		}
 		for _, m := range perShop(anew) {
 			p.t.event(at, fault.Say("%s: the %s that came back goes out again, to the new account.", "%s：退回的%s重新出款，付到新账户。", p.shop(m.MID), yuans(m.Amount)))
@@ -154,8 +153,6 @@ func (p *play) shopsNamed(mids []string) fault.Text {
 	return p.shop(mids[0])
 }
 
-func shopsIn(list []move) int { return len(perShop(list)) }
-
 // perShop adds payouts up by shop.
 func perShop(list []move) []move {
 	var out []move
@@ -178,5 +175,3 @@ func sum(list []move) string {
 	}
 	return yuans(n)
 }
-
-func plural(n int) string { return cmp.Or(map[int]string{1: ""}[n], "s") }

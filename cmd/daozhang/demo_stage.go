@@ -88,10 +88,7 @@ func (m *Main) openStage(ctx context.Context, script *demo.Script, dir string) (
 		return nil, err
 	}
 	s.p.lines[0].Address = s.host.Addr()
-	if s.market, err = s.openMarket(); err != nil {
-		return nil, err
-	}
-	if err := s.onboard(ctx); err != nil {
+	if s.market, err = s.openMarket(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.serve(ctx); err != nil {
