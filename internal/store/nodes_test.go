@@ -31,8 +31,8 @@ func node(t *testing.T, address, name string) (*store.Store, *store.Nodes) {
 // TestNodes: a part is written by the node that holds it and by no other; what a
 // node held is free once its connection is gone; what a node loses it is told.
 func TestNodes(t *testing.T) {
-	c := storetest.Postgres(t)
-	address := c.Database(t)
+
+	address := storetest.Database(t)
 	a, atA := node(t, address, "a")
 	b, atB := node(t, address, "b")
 	ctx := t.Context()
@@ -122,7 +122,7 @@ func breakConnections(t *testing.T, address string) {
 
 // TestReserve: no two nodes get the same numbers.
 func TestReserve(t *testing.T) {
-	address := storetest.Postgres(t).Database(t)
+	address := storetest.Database(t)
 	_, a := node(t, address, "a")
 	_, b := node(t, address, "b")
 	var mu sync.Mutex
@@ -155,7 +155,7 @@ func TestReserve(t *testing.T) {
 
 // TestCabinet: nodes that open the shared keyring at the same time have one.
 func TestCabinet(t *testing.T) {
-	address := storetest.Postgres(t).Database(t)
+	address := storetest.Database(t)
 	rings := make([]*keyring.Software, 2)
 	var wg sync.WaitGroup
 	for i, name := range []string{"a", "b"} {
