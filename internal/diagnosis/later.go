@@ -3,7 +3,6 @@ package diagnosis
 import (
 	"strings"
 
-	"daozhang/internal/calendar"
 	"daozhang/internal/evidence"
 	"daozhang/internal/journey"
 	"daozhang/internal/match"
@@ -413,7 +412,7 @@ func (e *Engine) clearingFile(j *journey.Journey, s *Signals, f *findings) {
 		s.File = "whole"
 	case r != 0:
 		s.File = "short"
-	case s.Due && j.AsOf > j.Legs.ClearingFile && !j.Legs.Immediate && (e.ctx.CoveredSpan("clearing/"+network, startOf(j, date), j.Legs.ClearingFile) || e.hasFilesAround(true, j.Keys.Network, date)):
+	case s.Due && j.AsOf > j.Legs.ClearingFile && !j.Legs.Immediate && (e.ctx.CoveredSpan("clearing/"+network, startOf(j, date), j.Legs.ClearingFile) || e.ctx.ClearingFilesAround(j.Keys.Network, date)):
 		s.File = "absent"
 	}
 	subject := "platform-network/" + network
@@ -451,8 +450,8 @@ func (e *Engine) settlementFile(j *journey.Journey, s *Signals, f *findings) {
 		s.File = "whole"
 	case r != 0:
 		s.File = "short"
-	case s.Due && e.ctx.SettledLines(0, date) == 0 && !e.anyFile(date) &&
-		(e.ctx.CoveredSpan("settlement", startOf(j, date), j.LegDue) || e.hasFilesAround(false, j.Keys.MID, date)):
+	case s.Due && e.ctx.SettledLines(0, date) == 0 && !e.ctx.AnySettlementFile(date) &&
+		(e.ctx.CoveredSpan("settlement", startOf(j, date), j.LegDue) || e.ctx.SettlementFilesAround(date)):
 		s.File = "absent"
 	}
 	f[fFile] = finding{refs: refsOf(r), subject: "settlement/" + date.String(), from: startOf(j, date)}
@@ -469,36 +468,11 @@ func (e *Engine) settlementFile(j *journey.Journey, s *Signals, f *findings) {
 // have a payment which its own day's file could not.
 const fileReach = 7
 
-// anyFile reports whether a settlement file of a date is on record for anyone.
-func (e *Engine) anyFile(date calendar.Date) bool {
-	for k := range e.ctx.SettlementFiles {
-		if k.Date == date {
-			return true
-		}
-	}
-	return false
-}
-
 func refsOf(r evidence.FactRef) []evidence.FactRef {
 	if r == 0 {
 		return nil
 	}
 	return []evidence.FactRef{r}
-}
-
-// hasFilesAround reports whether a witness's files of other days are on record
-// within a fortnight: then a file that is not there is missing, not unknown.
-func (e *Engine) hasFilesAround(clearing bool, of evidence.Word, date calendar.Date) bool {
-	files := e.ctx.SettlementFiles
-	if clearing {
-		files = e.ctx.ClearingFiles
-	}
-	for k := range files {
-		if k.Date >= date-14 && k.Date <= date+14 && k.Date != date && (!clearing || of == 0 || k.Of == of) {
-			return true
-		}
-	}
-	return false
 }
 
 // duplicate says whether the payment is the second presentment of a sale: the

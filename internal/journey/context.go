@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -29,6 +30,8 @@ type Context struct {
 	ClearingFiles   map[FileKey]evidence.FactRef
 	SettlementFiles map[FileKey]evidence.FactRef
 	settlementParts map[FileKey][]evidence.FactRef // all files of a key, the latest of each source
+	clearingDates   map[calendar.Date]bool         // of which any network's file is on record
+	settlementDates map[calendar.Date]bool         // of which anybody's file is
 	clearingLines   map[FileKey]lineCount
 	settlementLines map[FileKey]lineCount
 	limits          []evidence.FactRef
@@ -94,6 +97,7 @@ func emptyContext(res *match.Result) *Context {
 		facts: map[evidence.Word]*merchantFacts{}, common: &merchantFacts{},
 		batches: map[batchKey][]evidence.FactRef{}, coverage: map[string][]Span{}, statements: map[string][]statement{},
 		ClearingFiles: map[FileKey]evidence.FactRef{}, SettlementFiles: map[FileKey]evidence.FactRef{}, settlementParts: map[FileKey][]evidence.FactRef{},
+		clearingDates: map[calendar.Date]bool{}, settlementDates: map[calendar.Date]bool{},
 		clearingLines: map[FileKey]lineCount{}, settlementLines: map[FileKey]lineCount{},
 		orders: map[orderKey]orderSum{}, direct: map[directKey]*match.Entry{}, contested: map[directKey]bool{},
 		unpaid: map[moneyKey]int64{}, actions: map[evidence.Word][]evidence.FactRef{},
@@ -142,6 +146,7 @@ func (c *Context) hear(r evidence.FactRef, f *evidence.Fact) {
 	case evidence.ClearingFile:
 		k := FileKey{f.Network, f.Date}
 		c.ClearingFiles[k] = c.later(c.ClearingFiles[k], r)
+		c.clearingDates[k.Date] = true
 		c.legOf(f.MID).legs[Clearing] = true
 	case evidence.SettlementFile:
 		c.addSettlementFile(FileKey{f.MID, f.Date}, r, f)
@@ -156,7 +161,9 @@ func (c *Context) hear(r evidence.FactRef, f *evidence.Fact) {
 		c.statements[account] = slices.Insert(list, at, c.statementOf(r, f))
 	case evidence.Coverage:
 		of := v.Text(r, evidence.Of)
-		c.coverage[of] = append(c.coverage[of], c.span(r, f))
+		span := c.span(r, f)
+		at, _ := slices.BinarySearchFunc(c.coverage[of], span.From, func(s Span, from evidence.Instant) int { return cmp.Compare(s.From, from) })
+		c.coverage[of] = slices.Insert(c.coverage[of], at, span)
 		switch {
 		case strings.HasPrefix(of, "terminal"):
 			c.legOf(f.MID).legs[Capture] = true
@@ -179,6 +186,7 @@ func (c *Context) hear(r evidence.FactRef, f *evidence.Fact) {
 // add up.
 func (c *Context) addSettlementFile(k FileKey, r evidence.FactRef, f *evidence.Fact) {
 	c.SettlementFiles[k] = c.later(c.SettlementFiles[k], r)
+	c.settlementDates[k.Date] = true
 	parts := c.settlementParts[k]
 	for i, other := range parts {
 		if c.View.At(other).Source == f.Source {
@@ -341,12 +349,11 @@ func (c *Context) Covered(of string, at evidence.Instant) bool {
 // CoveredSpan reports whether a witness has declared all its facts of a stretch
 // of time; neighbouring declarations add up.
 func (c *Context) CoveredSpan(of string, from, to evidence.Instant) bool {
-	spans := slices.Clone(c.coverage[of])
-	slices.SortFunc(spans, func(a, b Span) int { return int(min(max(a.From-b.From, -1), 1)) })
-	for _, s := range spans {
-		if s.From <= from && from < s.To {
-			from = s.To
+	for _, s := range c.coverage[of] { // in order of their beginnings
+		if s.From > from || from >= to {
+			break
 		}
+		from = max(from, s.To)
 	}
 	return from >= to
 }
@@ -432,6 +439,37 @@ func (c *Context) SettlementFile(mid evidence.Word, date calendar.Date) (r evide
 	}
 	count, said := c.stated(k, evidence.Count)
 	return r, !said || c.settlementLines[k].n >= int(count)
+}
+
+// AnySettlementFile reports whether a settlement file of a date is on record for
+// anyone.
+func (c *Context) AnySettlementFile(date calendar.Date) bool { return c.settlementDates[date] }
+
+// fortnight is how near the files of other days have to be, in days, to show that
+// one was to be expected.
+const fortnight = 14
+
+// SettlementFilesAround reports whether settlement files of other dates within a
+// fortnight are on record.
+func (c *Context) SettlementFilesAround(date calendar.Date) bool {
+	return around(date, func(d calendar.Date) bool { return c.settlementDates[d] })
+}
+
+// ClearingFilesAround reports whether a network's files of other dates within a
+// fortnight are on record; 0 asks for those of any network.
+func (c *Context) ClearingFilesAround(network evidence.Word, date calendar.Date) bool {
+	return around(date, func(d calendar.Date) bool {
+		return c.clearingDates[d] && (network == 0 || c.ClearingFiles[FileKey{network, d}] != 0)
+	})
+}
+
+func around(date calendar.Date, has func(calendar.Date) bool) bool {
+	for n := calendar.Date(1); n <= fortnight; n++ {
+		if has(date-n) || has(date+n) {
+			return true
+		}
+	}
+	return false
 }
 
 // SettledLines counts the settlement lines of a date, of a merchant or of all.

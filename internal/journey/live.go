@@ -47,6 +47,7 @@ func (c *Context) Reread(circumstances, general []evidence.FactRef) {
 	c.facts, c.common = fresh.facts, fresh.common
 	c.batches, c.coverage, c.statements = fresh.batches, fresh.coverage, fresh.statements
 	c.ClearingFiles, c.SettlementFiles, c.settlementParts = fresh.ClearingFiles, fresh.SettlementFiles, fresh.settlementParts
+	c.clearingDates, c.settlementDates = fresh.clearingDates, fresh.settlementDates
 	c.limits, c.actions = nil, fresh.actions
 	for _, r := range circumstances {
 		c.Hear(r)
