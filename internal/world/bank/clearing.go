@@ -309,7 +309,14 @@ func writeWhole(dir, name string, content []byte) (path string, err error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return path, err
 	}
-	return path, os.Rename(temp, path)
+	if err := os.Rename(temp, path); err != nil {
+		return path, err
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return path, err
+	}
+	return path, errors.Join(folder.Sync(), folder.Close())
 }
 
 // preliminary reports whether a clearing file is that of a day that had not ended.

@@ -215,6 +215,7 @@ type Book struct {
 	steps     int64
 	last      time.Time
 	accounts  map[string]*standing
+	customer  string // the first that was opened
 	payments  map[string]*Payment
 	order     []string // EndToEndIds as they came
 	transfers map[string]*Transfer
@@ -274,6 +275,9 @@ func (b *Book) apply(s *Step) error {
 	}
 	for _, a := range s.Accounts {
 		if b.accounts[a.Number] == nil {
+			if a.Customer && b.customer == "" {
+				b.customer = a.Number
+			}
 			b.accounts[a.Number] = &standing{Account: a, balance: a.Opening, closing: a.Opening, stated: a.Opened.Add(-1)}
 		}
 	}

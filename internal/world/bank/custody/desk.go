@@ -120,7 +120,7 @@ func (t *turn) openCustomer(p *Payment) {
 	if p.Debtor == "" || p.Currency == "" || t.firstCustomer() != "" {
 		return
 	}
-	t.step.Accounts = append(t.step.Accounts, Account{Number: p.Debtor, Currency: p.Currency, Customer: true, Opened: t.s.day(t.at), Opening: DefaultBalance})
+	t.openAccount(Account{Number: p.Debtor, Currency: p.Currency, Customer: true, Opened: t.s.day(t.at), Opening: DefaultBalance})
 }
 
 // refusePayment refuses a payment of which the book keeps nothing.
@@ -161,17 +161,21 @@ func (t *turn) firstCustomer() string {
 	if len(t.s.Customers) > 0 {
 		return t.s.Customers[0].Account
 	}
+	if t.b.book.customer != "" {
+		return t.b.book.customer
+	}
 	for _, a := range t.step.Accounts {
 		if a.Customer {
 			return a.Number
 		}
 	}
-	for _, number := range t.b.book.Accounts() {
-		if t.b.book.accounts[number].Customer {
-			return number
-		}
-	}
 	return ""
+}
+
+// openAccount opens an account with this step.
+func (t *turn) openAccount(a Account) {
+	t.step.Accounts = append(t.step.Accounts, a)
+	t.opened[a.Number] = &standing{Account: a, balance: a.Opening}
 }
 
 // account gives an account as it stands before this step's movements; nil where
@@ -180,12 +184,7 @@ func (t *turn) account(number string) *standing {
 	if a := t.b.book.accounts[number]; a != nil {
 		return a
 	}
-	for _, a := range t.step.Accounts {
-		if a.Number == number {
-			return &standing{Account: a, balance: a.Opening}
-		}
-	}
-	return nil
+	return t.opened[number]
 }
 
 // clean trims a text and cuts it to a length in characters.

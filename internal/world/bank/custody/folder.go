@@ -124,14 +124,20 @@ func scopeOfFile(name string) string {
 func (b *Bank) deliver(now time.Time) error {
 	var failed error
 	slices.SortStableFunc(b.owed, func(a, b *Document) int { return a.Due.Compare(b.Due) })
+	later := map[string][]*Document{} // of each name, in the order in which they are due
+	for _, d := range b.owed {
+		later[d.Name] = append(later[d.Name], d)
+	}
 	keep := b.owed[:0]
 	for _, d := range b.owed {
+		same := later[d.Name]
+		later[d.Name] = same[1:]
 		if d.Due.After(now) || b.scenario.working(scopeOfFile(d.Name), now).After(now) {
 			keep = append(keep, d)
 			continue
 		}
 		path := filepath.Join(b.cfg.Dir, filepath.FromSlash(d.Name))
-		if b.written(path, d) {
+		if written(path, same) {
 			continue
 		}
 		b.point("before " + d.Name)
@@ -148,15 +154,10 @@ func (b *Bank) deliver(now time.Time) error {
 	return failed
 }
 
-// written reports whether a file, or the one that takes its place, is there.
-func (b *Bank) written(path string, d *Document) bool {
+// written reports whether a file, or one that takes its place, is there already.
+func written(path string, docs []*Document) bool {
 	content, err := os.ReadFile(path)
-	if err != nil {
-		return false
-	}
-	return slices.ContainsFunc(b.owed, func(o *Document) bool {
-		return o.Name == d.Name && o.Content == string(content) && !o.Due.Before(d.Due)
-	})
+	return err == nil && slices.ContainsFunc(docs, func(d *Document) bool { return d.Content == string(content) })
 }
 
 // writeFile writes a file whole or not at all, and durably where sure.

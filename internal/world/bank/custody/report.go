@@ -3,6 +3,7 @@ package custody
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -203,11 +204,8 @@ func (t *turn) answer(q *inquiryXML) {
 // notify writes a notification (camt.054) for each customer on whose account the
 // step has booked something that the bank tells of.
 func (t *turn) notify() {
-	for _, number := range t.s.customersOf(&t.step) {
+	for _, number := range t.customers() {
 		a := t.account(number)
-		if a == nil || !a.Customer {
-			continue
-		}
 		var entries []node
 		for i := range t.step.Movements {
 			m := &t.step.Movements[i]
@@ -225,18 +223,17 @@ func (t *turn) notify() {
 	}
 }
 
-// customersOf are the accounts that a step books on, in order.
-func (s *Scenario) customersOf(step *Step) []string {
-	var all []string
-	for i := range step.Movements {
-		for _, number := range []string{step.Movements[i].From, step.Movements[i].To} {
-			if !slices.Contains(all, number) {
-				all = append(all, number)
+// customers are those on whose accounts the step books, in order.
+func (t *turn) customers() []string {
+	found := map[string]bool{}
+	for i := range t.step.Movements {
+		for _, number := range []string{t.step.Movements[i].From, t.step.Movements[i].To} {
+			if a := t.account(number); a != nil && a.Customer {
+				found[number] = true
 			}
 		}
 	}
-	slices.Sort(all)
-	return all
+	return slices.Sorted(maps.Keys(found))
 }
 
 // tells reports whether the bank notifies its customer of a movement.

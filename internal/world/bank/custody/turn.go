@@ -84,17 +84,18 @@ type turn struct {
 	s        *Scenario
 	at       time.Time
 	step     Step
-	payments map[string]*Payment // changed, or read in this step
-	changed  []string            // their ids, in order
-	delta    map[string]int64    // of balances
-	spent    map[string]int64    // by customers in this step
+	payments map[string]*Payment  // changed, or read in this step
+	changed  []string             // their ids, in order
+	opened   map[string]*standing // accounts that the step opens
+	delta    map[string]int64     // of balances
+	spent    map[string]int64     // by customers in this step
 	count    map[string]int
 	told     []status
 	whole    map[string]bool // orders whose first report this is
 }
 
 func (b *Bank) turn(at time.Time) *turn {
-	return &turn{b: b, s: b.scenario, at: at, step: Step{At: at}, payments: map[string]*Payment{}, delta: map[string]int64{},
+	return &turn{b: b, s: b.scenario, at: at, step: Step{At: at}, payments: map[string]*Payment{}, opened: map[string]*standing{}, delta: map[string]int64{},
 		spent: map[string]int64{}, count: map[string]int{}, whole: map[string]bool{}}
 }
 
@@ -305,7 +306,7 @@ func (t *turn) credit(p *Payment) {
 		return
 	}
 	if t.account(p.Account) == nil {
-		t.step.Accounts = append(t.step.Accounts, Account{Number: p.Account, Name: p.Name, Currency: p.Currency, Opened: t.s.day(t.at)})
+		t.openAccount(Account{Number: p.Account, Name: p.Name, Currency: p.Currency, Opened: t.s.day(t.at)})
 	}
 	t.move(Movement{Kind: "credit", From: Transit, To: p.Account, Amount: p.Amount, Currency: p.Currency, EndToEnd: p.EndToEnd, Party: t.account(p.Debtor).Name, Text: p.Text})
 	p.Credits++
@@ -472,8 +473,7 @@ func (b *Bank) open(now time.Time) error {
 	t := b.turn(now)
 	for _, c := range b.scenario.Customers {
 		if b.book.accounts[c.Account] == nil {
-			t.step.Accounts = append(t.step.Accounts, Account{Number: c.Account, Name: c.Name, Currency: c.Currency, Customer: true,
-				Opened: b.scenario.day(now), Opening: c.Balance})
+			t.openAccount(Account{Number: c.Account, Name: c.Name, Currency: c.Currency, Customer: true, Opened: b.scenario.day(now), Opening: c.Balance})
 		}
 	}
 	t.announce()
