@@ -37,6 +37,7 @@ func Payment(w io.Writer, a *investigation.Answer, p *investigation.Payment, o O
 func JSON(w io.Writer, a *investigation.Answer, o Options) error {
 	totals := a.Totals()
 	e := newEncoder(a, o)
+	e.tellApart()
 	out := bufio.NewWriterSize(w, 1<<16)
 	b := append([]byte(nil), `{"as_of":`...)
 	b = appendTime(b, a.AsOf, a.Offset)
@@ -113,16 +114,21 @@ type encoder struct {
 }
 
 func newEncoder(a *investigation.Answer, o Options) *encoder {
-	e := &encoder{a: a, words: a.View.Words, o: o, alike: map[string]bool{}, stands: allStandings()}
+	return &encoder{a: a, words: a.View.Words, o: o, stands: allStandings()}
+}
+
+// tellApart finds the accounts that end alike; payments name none, so that one of
+// them costs nothing by it.
+func (e *encoder) tellApart() {
+	e.alike = map[string]bool{}
 	seen := map[string]string{}
-	for _, entry := range a.Match.Entries {
+	for _, entry := range e.a.Match.Entries {
 		tail := card.AccountTail(entry.Account)
 		if other, ok := seen[tail]; ok && other != entry.Account {
 			e.alike[tail] = true
 		}
 		seen[tail] = entry.Account
 	}
-	return e
 }
 
 func (e *encoder) payment(b []byte, p *investigation.Payment) []byte {
