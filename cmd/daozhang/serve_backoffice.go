@@ -554,11 +554,11 @@ func (o *office) collect(ctx context.Context, gauge, counter func(d *prometheus.
 	}
 }
 
-// payoutCounts counts payouts, at most once in a quarter of a minute: each is read.
+// payoutCounts counts payouts, a few times between two sweeps at most: each is read.
 func (o *office) payoutCounts(ctx context.Context) map[settlement.PayoutState]int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if time.Since(o.counted) < 15*time.Second {
+	if time.Since(o.counted) < o.p.c.BackOffice.Sweep/4 {
 		return o.payouts
 	}
 	counts := map[settlement.PayoutState]int{}

@@ -118,11 +118,12 @@ func NewRunner(q *Queue, o Options) (*Runner, error) {
 		river.AddWorkerArgs[args](workers, args{kind: k}, &worker{r: r, kind: k, work: w})
 	}
 	every := river.PeriodicInterval(o.Every)
+	poll := max(min(o.Every, 500*time.Millisecond), 20*time.Millisecond)
 	config := &river.Config{ID: o.Node, Workers: workers, Logger: slog.New(quiet{o.Log.Handler()}),
 		Queues:       map[string]river.QueueConfig{workQueue: {MaxWorkers: o.Workers}, sweepQueue: {MaxWorkers: 1}},
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(every, periodicSweep, &river.PeriodicJobOpts{ID: string(KindSweep), RunOnStart: true})},
 		RetryPolicy:  backOff{o.Longest}, JobTimeout: 30 * time.Minute, RescueStuckJobsAfter: 24 * time.Hour,
-		SoftStopTimeout: o.Drain, FetchPollInterval: 500 * time.Millisecond,
+		SoftStopTimeout: o.Drain, FetchPollInterval: poll, FetchCooldown: min(poll, river.FetchCooldownDefault),
 		// What failed for good stays until a person has acted.
 		CompletedJobRetentionPeriod: 3 * 24 * time.Hour, CancelledJobRetentionPeriod: 30 * 24 * time.Hour, DiscardedJobRetentionPeriod: -1}
 	var err error
