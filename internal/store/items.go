@@ -16,13 +16,16 @@ import (
 	"daozhang/internal/store/body"
 )
 
-// itemsQuery reads a page of what is due, with the lines that each has: a
-// transaction comes once for every line, once without any.
-var itemsQuery = `SELECT d.payment, p.body, l.kind, l.gross, l.fee FROM
-		(SELECT merchant, payment FROM settlement_due WHERE merchant = $1 AND payment > $2 ORDER BY payment LIMIT ` + strconv.Itoa(pageRows) + `) d
-	JOIN payment p ON p.merchant = d.merchant AND p.id = d.payment AND p.merchant = $1
-	LEFT JOIN settlement_line l ON l.merchant = d.merchant AND l.payment = d.payment AND l.merchant = $1
-	ORDER BY d.payment, l.turn`
+// itemsQuery reads a page of what is due, linesQuery the lines that it has: few,
+// but of what was undone after it was settled.
+var (
+	itemsQuery = `SELECT p.body FROM settlement_due d JOIN payment p ON p.merchant = d.merchant AND p.id = d.payment
+		WHERE d.merchant = $1 AND p.merchant = $1 AND d.payment > $2 ORDER BY d.payment LIMIT ` + strconv.Itoa(pageRows)
+	// A left join, so that SQLite begins with what is due: among what is settled
+	// there may be a month between two that are due.
+	linesQuery = `SELECT d.payment, l.kind, l.gross, l.fee FROM settlement_due d LEFT JOIN settlement_line l ON l.merchant = $1 AND l.payment = d.payment
+		WHERE d.merchant = $1 AND d.payment > $2 AND d.payment <= $3 ORDER BY d.payment, l.turn`
+)
 
 // Items streams what may have to be settled behind a payment, in order of
 // payment: every transaction whose effect differs from what its lines settled. It
@@ -74,26 +77,50 @@ func (r *itemReader) page(ctx context.Context, after payment.ID) (page []due, mo
 	}
 	defer rows.Close()
 	page = r.due[:0]
-	var id, raw sql.RawBytes
+	var raw sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&raw); err != nil {
+			return nil, false, err
+		}
+		t, err := body.DecodeTransaction(raw)
+		if err != nil {
+			return nil, false, err
+		}
+		page = append(page, due{Transaction: t})
+	}
+	r.due = page
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(page) == 0 {
+		return nil, false, err
+	}
+	return page, len(page) == pageRows, r.lines(ctx, after, page)
+}
+
+// lines adds what the lines of a page's transactions have settled.
+func (r *itemReader) lines(ctx context.Context, after payment.ID, page []due) error {
+	rows, err := r.s.read.QueryContext(ctx, linesQuery, r.mid, after[:], page[len(page)-1].ID[:])
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var id sql.RawBytes
+	i := 0
 	for rows.Next() {
 		var kind sql.NullString
 		var gross, fee sql.NullInt64
-		if err := rows.Scan(&id, &raw, &kind, &gross, &fee); err != nil {
-			return nil, false, err
+		if err := rows.Scan(&id, &kind, &gross, &fee); err != nil {
+			return err
 		}
-		if len(page) == 0 || !bytes.Equal(id, page[len(page)-1].ID[:]) {
-			t, err := body.DecodeTransaction(raw)
-			if err != nil {
-				return nil, false, err
-			}
-			page = append(page, due{Transaction: t})
+		if !kind.Valid {
+			continue
 		}
-		if kind.Valid {
-			page[len(page)-1].add(kind.String, gross.Int64, fee.Int64)
+		for i < len(page) && bytes.Compare(page[i].ID[:], id) < 0 {
+			i++
+		}
+		if i < len(page) && bytes.Equal(page[i].ID[:], id) {
+			page[i].add(kind.String, gross.Int64, fee.Int64)
 		}
 	}
-	r.due = page
-	return page, len(page) == pageRows, errors.Join(rows.Err(), rows.Close())
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 // item makes the item of a transaction, with what it needs to know beside it.
