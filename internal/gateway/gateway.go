@@ -134,6 +134,7 @@ type Gateway struct {
 	listener net.Listener
 	nodes    net.Listener  // for other gateways; nil where there are none
 	serves   atomic.Uint64 // a payment.PartSet: what the exchange decides for
+	leaving  atomic.Bool   // the door is closed, and other gateways go on
 	lines    map[string]*wire
 
 	mu      sync.Mutex
@@ -159,7 +160,7 @@ type Gateway struct {
 		all map[*peer]bool
 	}
 	count struct {
-		connections, refused, garbage, slow, unsent, unencoded, frames, relayed, undecided atomic.Uint64
+		connections, refused, garbage, slow, unsent, unencoded, frames, relayed, returned, undecided atomic.Uint64
 	}
 }
 

@@ -39,7 +39,8 @@ type pending struct {
 	message *iso8583.Message // echoed in the answer; it holds card data
 	kind    iso8583.Kind
 	signed  bool
-	frame   []byte // as it came, where it may have to be passed on; it holds card data
+	frame   []byte    // as it came, where it may have to be passed on; it holds card data
+	until   time.Time // when the search for who decides ends; zero before it began
 }
 
 type delivery struct {
@@ -316,6 +317,9 @@ func (p *peer) write() {
 				continue
 			}
 			reached(replyAfter)
+			if g.letsGo(p) {
+				p.shut()
+			}
 		case <-p.closed:
 			for {
 				select {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"daozhang/internal/fault"
@@ -31,14 +32,21 @@ type Neighbours struct {
 	Patience time.Duration
 }
 
-// recheck is how often it is seen whether somebody decides.
-const recheck = 10 * time.Millisecond
+const (
+	// recheck is how often it is seen whether somebody decides.
+	recheck = 10 * time.Millisecond
+	// returnAfter is how long a message that another gateway passed on waits for its
+	// part to come here. Then it goes back as it came: it was passed on by what was
+	// known a moment ago, and nothing was done with it.
+	returnAfter = 100 * time.Millisecond
+)
 
 // relay is a connection to another gateway for the messages of one peer, so that
 // a peer's end and its own are one.
 type relay struct {
-	peer *peer
-	conn net.Conn
+	peer    *peer
+	conn    net.Conn
+	waiting atomic.Int64 // messages without an answer
 }
 
 // NodesAddr gives the address of the door for other gateways, "" where there is
@@ -67,7 +75,13 @@ func (g *Gateway) passes(m *iso8583.Message) (payment.Part, bool) {
 // gateway by now, it takes it. w is not waiting for the exchange.
 func (g *Gateway) pass(w *pending, part payment.Part) {
 	p := w.peer
-	patience := time.NewTimer(g.o.Neighbours.Patience)
+	if w.until.IsZero() {
+		w.until = time.Now().Add(g.o.Neighbours.Patience)
+		if p.passed {
+			w.until = time.Now().Add(returnAfter)
+		}
+	}
+	patience := time.NewTimer(time.Until(w.until))
 	defer patience.Stop()
 	tick := time.NewTicker(recheck)
 	defer tick.Stop()
@@ -95,6 +109,12 @@ func (g *Gateway) pass(w *pending, part payment.Part) {
 			w.drop()
 			return
 		case <-patience.C:
+			if p.passed {
+				p.unwritten.Add(1)
+				p.send(delivery{frame: bytes.Clone(w.frame)})
+				w.drop()
+				return
+			}
 			w.drop()
 			g.count.undecided.Add(1)
 			p.shut() // 96 would end it for a terminal that may find another door
@@ -144,6 +164,7 @@ func (p *peer) relayTo(address string, frame []byte) bool {
 		p.relays[address] = r
 		g.doors.Go(func() { r.read(address) })
 	}
+	r.waiting.Add(1)
 	_ = r.conn.SetWriteDeadline(time.Now().Add(p.gateway.o.Door.WriteWithin))
 	if err := iso8583.WriteFrame(r.conn, p.gateway.o.Door.Dialect.Framing, frame); err != nil {
 		// Part of it may have arrived: the terminal is to find out.
@@ -166,25 +187,58 @@ func (r *relay) read(address string) {
 			p.relaying.Lock()
 			delete(p.relays, address)
 			p.relaying.Unlock()
-			if p.waiting.Load() > 0 {
+			if r.waiting.Load() > 0 {
 				p.shut()
 			}
 			return
 		}
+		r.waiting.Add(-1)
+		if g.returned(p, frame) {
+			continue
+		}
 		p.unwritten.Add(1)
 		p.waiting.Add(-1)
-		select {
-		case p.out <- delivery{frame: bytes.Clone(frame)}:
-		case <-p.closed:
-			p.unwritten.Add(-1)
-			return
-		default:
-			p.unwritten.Add(-1)
-			g.count.slow.Add(1)
-			p.shut()
+		if !p.send(delivery{frame: bytes.Clone(frame)}) {
 			return
 		}
 	}
+}
+
+// returned takes back a message that the other gateway does not decide; false for
+// an answer.
+func (g *Gateway) returned(p *peer, frame []byte) bool {
+	m, err := g.o.Door.Dialect.Decode(frame)
+	if err != nil {
+		return false
+	}
+	kind, _ := m.Validate("")
+	profile := g.o.Directory.Terminal(m.Get(iso8583.TID))
+	if kind.Response || profile == nil {
+		m.Wipe()
+		return false
+	}
+	g.count.returned.Add(1)
+	w := &pending{peer: p, ticket: Conn(g.tickets.Add(1)), message: m, kind: kind, frame: bytes.Clone(frame), until: time.Now().Add(g.o.Neighbours.Patience)}
+	g.doors.Go(func() {
+		time.Sleep(recheck) // what is known of the holder is old
+		g.pass(w, payment.PartOf(profile.MID))
+	})
+	return true
+}
+
+// send hands a frame, counted as unwritten, to the writer; false where the peer is
+// gone.
+func (p *peer) send(d delivery) bool {
+	select {
+	case p.out <- d:
+		return true
+	case <-p.closed:
+	default:
+		p.gateway.count.slow.Add(1)
+		p.shut()
+	}
+	p.unwritten.Add(-1)
+	return false
 }
 
 // hangUp ends the relays of a peer.
@@ -241,9 +295,25 @@ func (g *Gateway) Abandon(ctx context.Context, parts payment.PartSet) error {
 	})
 }
 
-// Close the door for terminals: those that come go elsewhere. Those that are there
-// stay, and their messages are passed on.
-func (g *Gateway) CloseDoor() { g.listener.Close() }
+// CloseDoor closes the door for terminals: those that come go elsewhere. Those that
+// are there are let go when they have their answers.
+func (g *Gateway) CloseDoor() {
+	g.listener.Close()
+	g.leaving.Store(true)
+	g.peers.Lock()
+	defer g.peers.Unlock()
+	for p := range g.peers.all {
+		if g.letsGo(p) {
+			p.shut()
+		}
+	}
+}
+
+// letsGo reports whether a terminal that waits for nothing is to look for another
+// door. It sees the end of its connection before it sends the next message.
+func (g *Gateway) letsGo(p *peer) bool {
+	return g.leaving.Load() && !p.passed && p.waiting.Load() == 0 && p.unwritten.Load() == 0
+}
 
 // show lets the readers of connections see what the exchange decides for.
 func (g *Gateway) show(x *Exchange) { g.serves.Store(uint64(x.held &^ x.leaving)) }
