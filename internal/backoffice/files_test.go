@@ -197,7 +197,7 @@ func TestBadInput(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, p := paidOut(t)
-			before, after := w.balances(), map[string]int64{}
+			before := w.balances()
 			w.write(c.folder, c.file(w, p))
 			w.now = w.now.Add(time.Minute)
 			w.work()
@@ -211,7 +211,8 @@ func TestBadInput(t *testing.T) {
 			if err != nil || q.State != c.payout {
 				t.Errorf("the payout is %s, want %s (%v)", q.State, c.payout, err)
 			}
-			if after = w.balances(); c.state == backoffice.Refused && !maps.Equal(before, after) {
+			after := w.balances()
+			if c.state == backoffice.Refused && !maps.Equal(before, after) {
 				t.Errorf("a refused file has moved money:\n%v\n%v", before, after)
 			}
 			// The same again, under another name: no further effect.

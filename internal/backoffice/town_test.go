@@ -103,7 +103,6 @@ type sold struct {
 	amount               int64
 	at                   time.Time
 	date                 calendar.Date
-	undone               bool
 	uncleared, different bool // slips of the network
 }
 
@@ -297,6 +296,7 @@ func (w *town) take(mid string, op payment.Operation, amount int64, of *sold) *s
 	t := w.book.FindKey(r.Key)
 	if t == nil {
 		w.Fatal("no transaction")
+		return nil
 	}
 	id := t.ID
 	w.keep(w.book.Respond(w.now, id, &payment.Response{Kind: payment.Ask, Payment: id, STAN: t.STAN, Code: evidence.Code{'0', '0'}, AuthCode: fmt.Sprintf("A%05d", w.env.n)}))
@@ -469,7 +469,7 @@ func (w *town) until(at time.Time) {
 		}
 		w.work()
 		if !w.now.Before(at) {
-			if next, err = w.bank.Tick(w.now); err != nil {
+			if _, err = w.bank.Tick(w.now); err != nil {
 				w.Fatal(err)
 			}
 			return
