@@ -124,6 +124,13 @@ func (f *facts) payout(p *Payout, state evidence.State, at time.Time, by, ref st
 	f.str("replaces", p.Replaces).end()
 }
 
+// kept tells that a payout is not made as long as there is no account that the bank
+// would take, by the reason for which it refused the last one.
+func (f *facts) kept(b *Batch, amount int64, at time.Time, reason string) {
+	f.begin(evidence.PayoutStatus, "payouts/platform", b.Payout+"/"+evidence.Held.String()+"/"+b.ID, at).str("payout", b.Payout).num("amount", amount)
+	f.str("currency", b.Currency.String()).str("by", "platform").str("state", evidence.Held.String()).str("reason", reason).end()
+}
+
 // Declare says that all settlement lines and payouts of a stretch of time are
 // written as evidence. Only inside what was declared does absence prove
 // something: without it nobody can tell a payout that was not made from one of

@@ -46,6 +46,8 @@ func TestEvidenceAnswers(t *testing.T) {
 		{"returned", begin + "at 2026-03-03T09:00\nsettle 2026-03-03\ndispatch P1\nbank P1 credited\nwait 1h\nbank P1 returned reason=AC04\nat 2026-03-04T09:00", "credited", "overdue", "payout.returned", ""},
 		{"returned and sent again", begin + "at 2026-03-03T09:00\nsettle 2026-03-03\ndispatch P1\nbank P1 returned reason=AC04\nblock reason=AC04\naccount 6217001299998888\nverify\nat 2026-03-04T12:00\nresend P1\ndispatch P2\nbank P2 credited\nentry P2 9940",
 			"credited", "arrived", "", "arrived=9940"},
+		{"kept while the account is refused", begin + "at 2026-03-03T09:00\nsettle 2026-03-03\ndispatch P1\nbank P1 rejected reason=AC04\nblock reason=AC04\nsale 5000\nat 2026-03-04T09:00\nsettle 2026-03-04\nat 2026-03-04T19:00\nwhere 2",
+			"settled", "held", "payout.returned", "party=merchant"},
 		{"charged back after it arrived", begin + "at 2026-03-03T09:00\nsettle 2026-03-03\ndispatch P1\nbank P1 credited\nentry P1 9940\nat 2026-03-04T08:00\nclearing 2026-03-03 lines=cb1\nsettle 2026-03-04\nat 2026-03-05T08:00", "credited", "short", "deduction.chargeback", ""},
 		{"unknown at the bank", begin + "at 2026-03-03T09:00\nsettle 2026-03-03\ndispatch P1\nwait 1h\nask P1\nat 2026-03-04T09:00", "paid_out", "unproven", "record.statement_missing", ""},
 		{"paid late after a crash, once", begin + "at 2026-03-03T09:00\nsettle 2026-03-03 dies=0\nat 2026-03-03T10:00\nsettle 2026-03-03\nsettle 2026-03-03\ndispatch P1\nbank P1 credited", "credited", "confirmed", "", "net=9940"},

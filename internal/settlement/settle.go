@@ -433,12 +433,29 @@ func (r *run) close() bool {
 	f := s.facts(r.now.computed.Zone)
 	if r.in.Final {
 		f.file(&r.pos, s.At)
+		if reason := r.refused(why); reason != "" {
+			f.kept(&r.batch, r.pos.Open.Net, s.At, reason)
+		}
 	}
 	if created != nil {
 		f.payout(created, evidence.Created, s.At, "platform", "")
 		s.Payouts = append(s.Payouts, *created)
 	}
 	return true
+}
+
+// refused is the ISO 20022 reason for which a bank refused the account, where that
+// is why nothing can be paid out; "" otherwise.
+func (r *run) refused(why WhyNot) string {
+	if _, obstacle := r.in.Merchant.PayoutAccount(r.in.Now); why == PaidOut || why != WhyNot(obstacle) {
+		return ""
+	}
+	for i := len(r.in.Merchant.Accounts) - 1; i >= 0; i-- {
+		if a := &r.in.Merchant.Accounts[i]; a.Blocked != "" {
+			return a.Blocked
+		}
+	}
+	return ""
 }
 
 func (r *run) stopped() bool {
