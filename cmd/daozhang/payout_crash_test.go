@@ -31,7 +31,7 @@ import (
 	"daozhang/internal/world/pos"
 )
 
-var payoutKills = flag.Int("crash.payouts", 200, "how often the crash test of payouts kills the server, shared by both databases")
+var payoutKills = flag.Int("crash.payouts", 24, "how often the crash test of payouts kills the server, shared by both databases")
 
 // payoutPoints are the places at which the server is killed while it leads money to
 // the merchant; "" is any moment, from outside.

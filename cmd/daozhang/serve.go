@@ -57,7 +57,13 @@ func (m *Main) serve() *cobra.Command {
   routes:
     - {from: "62", to: "62", links: [unionpay-1]}
   ranges:
-    - {from: "625", to: "625", type: credit}`,
+    - {from: "625", to: "625", type: credit}
+  networks:     # whose clearing files come
+    - {name: UnionPay, currency: CNY, cutoff: "23:00", clearing: /var/lib/daozhang/unionpay}
+  banks:        # who pays merchants, by files in orders/, replies/ and statements/
+    - {name: ICBC, currency: CNY, folder: /var/lib/daozhang/icbc,
+       account: {name: Example Acquiring, number: "110900000000001234", agent: ICBKCNBJ}}
+  backoffice: {advice: /var/lib/daozhang/advice, settle_at: "09:00"}`,
 		Args: need(0, 0, text{"serve takes no arguments", "serve 不带参数"})(m),
 	}
 	f := cmd.Flags()

@@ -273,7 +273,7 @@ func (o *office) onboard(ctx context.Context, x *merchantConfig) error {
 	now := o.work.Now()
 	d := merchant.Details{MID: x.MID, Name: x.Name, MCC: x.MCC, Currency: currency, Onboarded: calendar.DateIn(now, o.work.Zone)}
 	if len(x.Terms) > 0 {
-		t, err := x.agreed()
+		t, err := x.agreedFrom(d.Onboarded)
 		if err != nil {
 			return err
 		}
@@ -316,7 +316,7 @@ func (o *office) propose(ctx context.Context, mid string, subject merchant.Subje
 }
 
 func (o *office) firstTerms(ctx context.Context, x *merchantConfig) error {
-	t, err := x.agreed()
+	t, err := x.agreedFrom(calendar.DateIn(o.work.Now(), o.work.Zone))
 	if err != nil {
 		return err
 	}
@@ -356,6 +356,15 @@ func (o *office) firstAccount(ctx context.Context, x *merchantConfig) error {
 	return err
 }
 
+// agreedFrom is agreed for terms that hold from a day on where they do not say.
+func (x *merchantConfig) agreedFrom(day calendar.Date) (merchant.Terms, error) {
+	t, err := x.agreed()
+	if t.ValidFrom == calendar.None {
+		t.ValidFrom = day
+	}
+	return t, err
+}
+
 // agreed reads the terms of a configured merchant, whose names are those of the
 // contract, as merchant.Terms has them.
 func (x *merchantConfig) agreed() (merchant.Terms, error) {
@@ -381,6 +390,7 @@ func (x *merchantConfig) agreed() (merchant.Terms, error) {
 		MinimumPayout int64          `json:"minimum_payout"`
 		PreauthDays   int            `json:"preauth_days"`
 	}
+	t.ValidFrom = calendar.None
 	b, err := json.Marshal(given)
 	if err == nil {
 		err = json.Unmarshal(b, &t)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -152,14 +153,33 @@ func (b backOff) NextRetry(r *rivertype.JobRow) time.Time {
 	return time.Now().Add(wait)
 }
 
-// quiet keeps what River tells of its daily life out of the log.
+// quiet keeps what River tells of its daily life out of the log, and that it was
+// interrupted where it was told to end.
 type quiet struct{ slog.Handler }
 
+// Handle implements slog.Handler.
+func (q quiet) Handle(ctx context.Context, r slog.Record) error {
+	ended := false
+	r.Attrs(func(a slog.Attr) bool {
+		ended = strings.Contains(a.Value.String(), context.Canceled.Error())
+		return !ended
+	})
+	if ended {
+		return nil
+	}
+	return q.Handler.Handle(ctx, r)
+}
+
+// Enabled implements slog.Handler.
 func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && q.Handler.Enabled(ctx, l)
 }
+
+// WithAttrs implements slog.Handler.
 func (q quiet) WithAttrs(a []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(a)} }
-func (q quiet) WithGroup(g string) slog.Handler      { return quiet{q.Handler.WithGroup(g)} }
+
+// WithGroup implements slog.Handler.
+func (q quiet) WithGroup(g string) slog.Handler { return quiet{q.Handler.WithGroup(g)} }
 
 // What is done with jobs, as errors name it.
 var (
