@@ -55,6 +55,9 @@ var (
 // of the few that are named above. The statements that write are those that
 // PostgreSQL is sent, too, once its tables lie on several machines.
 func TestStatementsRoute(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the suite runs once in the short form")
+	}
 	var mu sync.Mutex
 	statements := map[string]bool{}
 	stop := store.Observe(func(s string) {
