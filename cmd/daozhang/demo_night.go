@@ -22,6 +22,9 @@ func (p *play) night(ctx context.Context, midnight time.Time) error {
 	if err := p.s.handIn(ctx); err != nil {
 		return err
 	}
+	if err := p.quiet(ctx); err != nil {
+		return err
+	}
 	if err := p.at(ctx, midnight.Add(nightfall)); err != nil {
 		return err
 	}

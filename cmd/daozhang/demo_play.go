@@ -43,6 +43,9 @@ type sold struct {
 
 // do carries out one event.
 func (p *play) do(ctx context.Context, e *demo.Event) error {
+	if err := p.quiet(ctx); err != nil {
+		return err
+	}
 	if err := p.at(ctx, e.At); err != nil {
 		return err
 	}
@@ -51,6 +54,15 @@ func (p *play) do(ctx context.Context, e *demo.Event) error {
 		err = fmt.Errorf("%s %s: %w", e.At.Format("2 January 15:04:05"), e.Deed, err)
 	}
 	return err
+}
+
+// quiet waits until the platform has done what the last event brought about, what
+// it owes to the network included: the clock is set on only then.
+func (p *play) quiet(ctx context.Context) error {
+	return p.s.until(ctx, "the last event is over", func() bool {
+		n, ok := p.s.snapshot(ctx)
+		return ok && n.Requests+n.Flights+n.Commits == 0 && (n.Owed == 0 || p.muted != "")
+	})
 }
 
 // at brings the story to a moment: the clock is set, and what was waiting for it
@@ -166,6 +178,7 @@ func (p *play) transaction(ctx context.Context, t *till, e *demo.Event) error {
 		}
 		q.Original = pos.Ref{Batch: of.Batch, STAN: of.STAN, RRN: of.RRN, AuthCode: of.AuthCode, Date: of.Time.Format("0102")}
 	}
+	before := s.host.Stats().Approved
 	do := func() (pos.Outcome, error) { return t.t.Do(ctx, q) }
 	var o pos.Outcome
 	var err error
@@ -176,8 +189,16 @@ func (p *play) transaction(ctx context.Context, t *till, e *demo.Event) error {
 	}
 	if errors.Is(err, pos.ErrDead) {
 		all := t.t.Journal()
-		o.Transaction, err = all[len(all)-1], nil
+		o.Transaction = all[len(all)-1]
 		o.Result = demo.Unended
+		// What it sent goes on without it, and has to be done before the clock is set on.
+		err = s.until(ctx, "the dead till's sale is decided", func() bool {
+			if s.host.Stats().Approved == before {
+				return false
+			}
+			n, ok := s.snapshot(ctx)
+			return ok && n.Requests+n.Flights+n.Commits == 0
+		})
 	}
 	if err != nil {
 		return err
@@ -215,7 +236,15 @@ func (p *play) unheard(ctx context.Context, do func() (pos.Outcome, error)) (pos
 		}
 	}
 	over := false
-	if err := s.until(ctx, "the issuer has decided", func() bool { over = ended(); return over || s.host.Stats().Unanswered > before }); err != nil || over {
+	heard := func() bool {
+		if over = ended(); over {
+			return true
+		}
+		// Repeated reversals stay unanswered too: the sale has to be under way itself.
+		n, ok := s.snapshot(ctx)
+		return ok && n.Flights > 0 && s.host.Stats().Unanswered > before
+	}
+	if err := s.until(ctx, "the issuer has decided", heard); err != nil || over {
 		return r.o, errors.Join(err, r.err)
 	}
 	if err := p.at(ctx, s.clock.now().Add(s.p.c.Payment.AnswerWithin+time.Second)); err != nil {
