@@ -66,6 +66,10 @@ func (e *Engine) Hear(r evidence.FactRef) {
 		if fact.State == evidence.Crashed || fact.State == evidence.Started {
 			l.parts[partKey{fact.TID, softwarePart}] = true
 		}
+	case evidence.OperatorAction:
+		if k := (partKey{fact.TID, keysPart}); f.byPart[k] != nil {
+			l.parts[k] = true
+		}
 	case evidence.GatewayError:
 		if n := len(f.errorTimes); n > errors && f.errorTimes[n-1] != r {
 			l.bursts = -1 // it came late
@@ -105,6 +109,9 @@ func (e *Engine) Worked(m *match.Merchant, sign int) {
 			}
 			if ok {
 				e.note(partKey{fact.TID, board}, fact.Time, sign)
+			}
+			if fact.Result == evidence.Approved {
+				e.note(partKey{fact.TID, keysPart}, fact.Time, sign)
 			}
 			if isUnprinted(fact) {
 				e.noteSlip(batchKey{m.MID, fact.TID, fact.Batch}, slip{p.Time, r}, sign)

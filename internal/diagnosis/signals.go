@@ -503,25 +503,29 @@ func (f *faults) updatedBefore(j *journey.Journey, found *findings, at evidence.
 }
 
 // promptBefore gives the prompt that was ignored at the terminal before an
-// attempt: to sign on, within a day; to update, at any time in the week before;
-// to ask for a result, after it.
+// attempt: to sign on, within a day and with nothing approved since; to update, at
+// any time in the week before; to ask for a result, after it.
 func (f *faults) promptBefore(j *journey.Journey, found *findings, at evidence.Instant) string {
 	v := f.c.View
 	prompt := ""
+	take := func(p string, r evidence.FactRef) {
+		prompt = p
+		found[fPrompt] = finding{refs: []evidence.FactRef{r}, from: v.At(r).Time, subject: f.name(j.Keys.TID)}
+	}
 	for _, r := range f.prompts[j.Keys.TID] {
 		fact := v.At(r)
 		gap := at.Sub(fact.Time)
 		switch p := v.Text(r, evidence.Prompt); {
-		case p == "sign_on" && gap >= -attemptSlack && gap <= promptReach,
-			p == "update_required" && gap >= -attemptSlack && gap <= staleAfter,
+		case p == "update_required" && gap >= -attemptSlack && gap <= staleAfter,
 			p == "query_result" && gap <= attemptSlack && -gap <= promptReach && (fact.STAN == 0 || fact.STAN == j.Keys.STAN) && (fact.RRN == 0 || fact.RRN == j.Keys.RRN):
-			prompt = p
-			found[fPrompt] = finding{refs: []evidence.FactRef{r}, from: fact.Time, subject: f.name(j.Keys.TID)}
+			take(p, r)
 		}
 	}
+	if i := f.health[partKey{j.Keys.TID, keysPart}].at(at, at.Add(attemptSlack), journey.Authorization); i != nil {
+		take("sign_on", i.ref)
+	}
 	if r := j.Swipe.PromptIgnored; r != 0 {
-		prompt = v.Text(r, evidence.Prompt)
-		found[fPrompt] = finding{refs: []evidence.FactRef{r}, from: v.At(r).Time, subject: f.name(j.Keys.TID)}
+		take(v.Text(r, evidence.Prompt), r)
 	}
 	return prompt
 }

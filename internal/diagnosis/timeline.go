@@ -158,6 +158,10 @@ func (f *faults) hear(r evidence.FactRef) {
 	case evidence.OperatorAction:
 		if fact.State == evidence.PromptIgnored {
 			f.prompts[fact.TID] = f.inOrder(f.prompts[fact.TID], r)
+			if v.Text(r, evidence.Prompt) == "sign_on" {
+				k := partKey{fact.TID, keysPart}
+				f.byPart[k] = f.inOrder(f.byPart[k], r)
+			}
 		}
 	case evidence.GatewayError:
 		if d := v.Text(r, evidence.Detail); d == "5xx" || d == "connection" {
@@ -338,13 +342,18 @@ func (f *faults) judgePart(k partKey, refs []evidence.FactRef, works []evidence.
 			case evidence.OK, evidence.Started:
 				t[n-1].to, t[n-1].known = fact.Time, true
 			case evidence.Crashed: // again
+			case evidence.PromptIgnored: // again: it is the later one that tells
+				t[n-1].to, t[n-1].known = fact.Time, true
 			default:
 				t[n-1].to = fact.Time.Add(staleAfter)
 				continue
 			}
 		}
-		if fact.State == evidence.Failed || fact.State == evidence.Degraded || fact.State == evidence.Crashed {
+		switch fact.State {
+		case evidence.Failed, evidence.Degraded, evidence.Crashed:
 			t = append(t, interval{from: fact.Time, to: fact.Time.Add(staleAfter), state: fact.State.String(), ref: r})
+		case evidence.PromptIgnored: // to sign on: the keys stay out of step until it is done
+			t = append(t, interval{from: fact.Time, to: fact.Time.Add(promptReach), state: fact.State.String(), ref: r})
 		}
 	}
 	f.reported[k] = slices.Clone(t)
@@ -390,6 +399,9 @@ func (f *faults) successes(byPart map[partKey][]evidence.FactRef) map[partKey][]
 						note(fact.TID, part, fact.Time)
 					}
 				}
+				if fact.Result == evidence.Approved {
+					note(fact.TID, keysPart, fact.Time)
+				}
 			}
 		}
 	}
@@ -406,6 +418,11 @@ var boardParts = []string{"mainboard", "battery", "sim", softwarePart}
 // softwarePart is the name under which a terminal's software stands beside its
 // parts.
 const softwarePart = "software"
+
+// keysPart is the name under which a terminal's keys stand beside its parts: a
+// prompt to sign on that was ignored leaves them out of step, and an approval,
+// whose messages both sides could verify, shows that it was done since.
+const keysPart = "keys"
 
 // worked tells which parts a terminal's transaction shows to work.
 func worked(fact *evidence.Fact) (printer, reader, board bool) {
