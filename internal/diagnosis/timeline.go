@@ -358,7 +358,11 @@ func (f *faults) judgePart(k partKey, refs []evidence.FactRef, works []evidence.
 	}
 	f.reported[k] = slices.Clone(t)
 	for i := range t {
-		at, _ := slices.BinarySearch(works, t[i].from+1)
+		after := t[i].from + 1
+		if t[i].state == evidence.Crashed.String() {
+			after = t[i].from.Add(attemptSlack) // the sale that it broke off may still have been answered
+		}
+		at, _ := slices.BinarySearch(works, after)
 		if at < len(works) && works[at] < t[i].to {
 			t[i].to, t[i].known = works[at], true
 		}
