@@ -61,11 +61,6 @@ func (m *Main) person(f *pflag.FlagSet) *string {
 	return f.String("by", "", m.say(text{"your `NAME`, for the record", "操作人姓名 `NAME`，留作记录"}))
 }
 
-// checker is the flag of who agrees.
-func (m *Main) checker(f *pflag.FlagSet) *string {
-	return f.String("check", "", m.say(text{"`NAME` of who agrees", "复核人姓名 `NAME`"}))
-}
-
 // paged is how many transactions are looked at at once.
 const paged = 1000
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -190,6 +192,9 @@ func (m *Main) proposeAccount() *cobra.Command {
 			return err
 		}
 		line, err := bufio.NewReader(m.Stdin).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fault.New(fault.Internal, fault.Say("read the account number from", "读取账号"), fault.Say("standard input", "标准输入").In(m.lang), err, "")
+		}
 		number := strings.Join(strings.Fields(line), "")
 		if number == "" {
 			return usage(cmd, fault.Say("give the account number on standard input", "请从标准输入提供账号"))
