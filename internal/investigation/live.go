@@ -173,7 +173,7 @@ func NewLive(o LiveOptions) (*Live, error) {
 
 func (l *Live) begin() {
 	l.set = evidence.NewSet()
-	l.file = l.set.AddFile("live")
+	l.file = l.set.AddFile("") // facts come from no file; their source and id name them
 	l.writer = l.set.Writer(l.file)
 	l.view = l.set.Follow(l.asOf)
 	l.arrivals = newArrivals()
