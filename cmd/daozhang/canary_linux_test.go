@@ -101,15 +101,22 @@ func (r *canaryRig) begin() {
 	if err := r.terminal.SignOn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for name, key := range map[string]struct {
-		ring  *keyring.Software
-		owner keyring.Owner
-	}{"the terminal's key": {r.ring, r.owner}, "the link's key": {r.vault, keyring.Link(crashLink)}} {
-		block, err := key.ring.EncryptPIN(key.owner, canaryPIN, canary)
+	learn := func(name string, ring *keyring.Software, owner keyring.Owner) {
+		block, err := ring.EncryptPIN(owner, canaryPIN, canary)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.secrets.add(fmt.Sprintf("the PIN block under %s, %d", name, len(r.secrets)), block[:])
+	}
+	learn("the terminal's key", r.ring, r.owner)
+	known := len(r.secrets)
+	for n := range 64 { // the bank keeps the keys of each sign-on for itself
+		if owner := keyring.Link(fmt.Sprintf("%s/%d", crashLink, n)); r.vault.HasWorking(owner) {
+			learn("a key of the link", r.vault, owner)
+		}
+	}
+	if len(r.secrets) == known {
+		t.Fatal("no key of the link is known")
 	}
 }
 
