@@ -181,6 +181,9 @@ func (w *town) rest() {
 // TestTwoWeeks plays two weeks while the process ends at points of its work, with
 // what it knew. Nothing is paid twice, nothing is lost.
 func TestTwoWeeks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it plays weeks; two offices at once are raced in their own test")
+	}
 	for seed := range uint64(*weeks) {
 		for _, form := range []string{"camt.053", "mt940"} {
 			t.Run(fmt.Sprintf("seed=%d/%s", seed, form), func(t *testing.T) {
