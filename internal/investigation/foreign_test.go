@@ -167,6 +167,9 @@ func (w *foreignWorld) pay(f foreigner, sums []int64, local func(day, hour, minu
 }
 
 func TestForeignWorld(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it asks about several worlds")
+	}
 	places := []foreigner{
 		{zone: "America/New_York", calendar: "WEEKEND", currency: "USD"}, {zone: "Asia/Tokyo", calendar: "WEEKEND", currency: "JPY"},
 		{zone: "Europe/Berlin", calendar: "TARGET2", currency: "EUR"}, {zone: "Asia/Hong_Kong", calendar: "CN", currency: "HKD"},
