@@ -269,32 +269,22 @@ func TestLockOut(t *testing.T) {
 	}
 }
 
-func TestSession(t *testing.T) {
+// TestAdmits: sessions end with what they rest on.
+func TestAdmits(t *testing.T) {
 	u, _, _ := person(t, User{Name: "wangfang", Role: Auditor})
-	s := Session{User: u.Name, Epoch: u.Epoch, Begun: start, Used: start}
-	if !s.Lives(start.Add(Idle-time.Second), &u) || s.Lives(start.Add(Idle), &u) {
-		t.Error("idle time")
+	if !u.Admits(u.Epoch) || u.Admits(u.Epoch-1) {
+		t.Error("a session of this epoch, and one of the epoch before")
 	}
-	s.Used = start.Add(Lifetime - time.Second)
-	if !s.Lives(start.Add(Lifetime-time.Second), &u) || s.Lives(start.Add(Lifetime), &u) {
-		t.Error("life time")
-	}
-	s.Used = start
 	for name, over := range map[string]func() (Change, error){
-		"password":  func() (Change, error) { return u.ChangePassword(start, good, "eight lanterns and a boat") },
-		"disabled":  func() (Change, error) { return u.Disable(start, "li", "left") },
-		"invited":   func() (Change, error) { c, _, err := u.InviteAgain(start, "li"); return c, err },
-		"not there": nil,
+		"password": func() (Change, error) { return u.ChangePassword(start, good, "eight lanterns and a boat") },
+		"disabled": func() (Change, error) { return u.Disable(start, "li", "left") },
+		"invited":  func() (Change, error) { c, _, err := u.InviteAgain(start, "li"); return c, err },
 	} {
-		next := (*User)(nil)
-		if over != nil {
-			c, err := over()
-			if err != nil {
-				t.Fatal(name, err)
-			}
-			next = &c.User
+		c, err := over()
+		if err != nil {
+			t.Fatal(name, err)
 		}
-		if s.Lives(start, next) {
+		if c.User.Admits(u.Epoch) {
 			t.Errorf("%s: the session lives on", name)
 		}
 	}

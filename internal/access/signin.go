@@ -118,17 +118,8 @@ func wrong(op fault.Text) error {
 		fault.Say("look at the code again; after five wrong tries wait some minutes", "请核对验证码；输错五次后请等几分钟"))
 }
 
-// Session is what a browser's session says of its person.
-type Session struct {
-	User  string
-	Epoch uint32
-	Begun time.Time
-	Used  time.Time
-}
-
-// Lives reports whether a session is still good for its person.
-func (s *Session) Lives(now time.Time, u *User) bool {
-	return u != nil && u.Standing == Active && s.User == u.Name && s.Epoch == u.Epoch && now.Before(s.Begun.Add(Lifetime)) && now.Before(s.Used.Add(Idle))
-}
+// Admits reports whether a session that began in an epoch of the person is still
+// good: nothing it rests on has changed since. Idle and Lifetime bound it besides.
+func (u *User) Admits(epoch uint32) bool { return u.Standing == Active && u.Epoch == epoch }
 
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -32,11 +32,7 @@ import (
 // while the merchant is frozen, fault.Invalid where no order can be made of it.
 func (o *Office) Dispatch(ctx context.Context, mid, payout string) error {
 	return o.again(fault.Say("send payout", "发出出款"), payout, func() error {
-		p, err := o.Keeper.Payout(ctx, mid, payout)
-		if err != nil {
-			return err
-		}
-		b, err := o.payer(p.Currency)
+		p, b, err := o.ordered(ctx, mid, payout)
 		if err != nil {
 			return err
 		}
@@ -144,15 +140,21 @@ func (o *Office) put(ctx context.Context, k Kind, f Folder, name string, text []
 	return err
 }
 
+// ordered gives a payout and the bank that pays it.
+func (o *Office) ordered(ctx context.Context, mid, payout string) (settlement.Payout, *Bank, error) {
+	p, err := o.Keeper.Payout(ctx, mid, payout)
+	if err != nil {
+		return p, nil, err
+	}
+	b, err := o.payer(p.Currency)
+	return p, b, err
+}
+
 // Inquire asks the bank what became of a payout on which its word is missing. An
 // order that did not leave leaves first. Nothing happens before an answer is due.
 func (o *Office) Inquire(ctx context.Context, mid, payout string) error {
 	return o.again(fault.Say("ask about payout", "查询出款"), payout, func() error {
-		p, err := o.Keeper.Payout(ctx, mid, payout)
-		if err != nil {
-			return err
-		}
-		b, err := o.payer(p.Currency)
+		p, b, err := o.ordered(ctx, mid, payout)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -93,67 +94,43 @@ func badFilter(name, value string) error {
 	return fault.New(fault.Invalid, fault.Say("filter payments", "筛选交易"), name+"="+value, nil, fault.Say("take the filters away one by one", "请逐个去掉筛选条件"))
 }
 
-// filterOf reads the filters of an address: merchant, terminal, tail, from, to
-// (days), status, stage, party, cause, incident, payout, needs.
+// filterOf reads the filters of an address: merchant, terminal, tail, day,
+// status, stage, party, cause, incident, payout, needs.
 func filterOf(q url.Values) (*investigation.Filter, error) {
 	f := &investigation.Filter{MID: q.Get("merchant"), TID: q.Get("terminal"), Tail: q.Get("tail"), Incident: q.Get("incident"), Payout: q.Get("payout"),
 		Needs: q.Get("needs") == "1"}
+	var errs [4]error
 	if d := q.Get("day"); d != "" {
-		day, err := calendar.ParseDate(d)
-		if err != nil {
-			return nil, badFilter("day", d)
-		}
-		f.Day = day
-	}
-	for _, s := range q["status"] {
-		status, ok := named(journey.Statuses(), s)
-		if !ok && s != "" {
-			return nil, badFilter("status", s)
-		}
-		if s != "" {
-			f.Statuses = append(f.Statuses, status)
+		if f.Day, errs[0] = calendar.ParseDate(d); errs[0] != nil {
+			errs[0] = badFilter("day", d)
 		}
 	}
-	for _, s := range q["stage"] {
-		stage, ok := named(stages, s)
-		if !ok && s != "" {
-			return nil, badFilter("stage", s)
+	f.Statuses, errs[1] = chosen(q, "status", journey.Statuses())
+	f.Stages, errs[2] = chosen(q, "stage", stages)
+	f.Parties, errs[3] = chosen(q, "party", parties)
+	f.Causes = slices.DeleteFunc(slices.Clone(q["cause"]), func(s string) bool { return s == "" })
+	return f, errors.Join(errs[:]...)
+}
+
+// chosen gives those of a list that an address names; an empty name is no choice.
+func chosen[T fmt.Stringer](q url.Values, name string, list []T) (out []T, err error) {
+	for _, s := range q[name] {
+		if s == "" {
+			continue
 		}
-		if s != "" {
-			f.Stages = append(f.Stages, stage)
+		i := slices.IndexFunc(list, func(x T) bool { return x.String() == s })
+		if i < 0 {
+			return nil, badFilter(name, s)
 		}
+		out = append(out, list[i])
 	}
-	for _, s := range q["party"] {
-		party, ok := named(parties, s)
-		if !ok && s != "" {
-			return nil, badFilter("party", s)
-		}
-		if s != "" {
-			f.Parties = append(f.Parties, party)
-		}
-	}
-	for _, s := range q["cause"] {
-		if s != "" {
-			f.Causes = append(f.Causes, s)
-		}
-	}
-	return f, nil
+	return out, nil
 }
 
 var (
 	stages  = []journey.Stage{journey.Tendered, journey.Authorized, journey.Captured, journey.Cleared, journey.Settled, journey.PaidOut, journey.Credited}
 	parties = []diagnosis.Party{diagnosis.Nobody, diagnosis.Cardholder, diagnosis.Merchant, diagnosis.Operator, diagnosis.Platform, diagnosis.Issuer, diagnosis.Network, diagnosis.Bank}
 )
-
-// named gives the one of a list that has a name.
-func named[T fmt.Stringer](list []T, name string) (v T, ok bool) {
-	for _, x := range list {
-		if x.String() == name {
-			return x, true
-		}
-	}
-	return v, false
-}
 
 // Marks travel in addresses as base64 of value, time and id.
 func formatMark(m investigation.Mark) string {

@@ -82,7 +82,7 @@ func (e *entrance) who(r *http.Request) (Person, bool, error) {
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return Person{}, false, err
 	}
-	if err != nil || u.Standing != access.Active || int64(u.Epoch) != e.sessions.GetInt64(r.Context(), sessionEpoch) {
+	if err != nil || !u.Admits(uint32(e.sessions.GetInt64(r.Context(), sessionEpoch))) {
 		return Person{}, false, e.sessions.Destroy(r.Context())
 	}
 	return Person{Name: u.Shown, Role: u.Role, MID: u.MID, Login: u.Name}, true, nil

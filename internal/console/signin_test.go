@@ -247,3 +247,17 @@ func TestOwnPath(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionLength: sessions are as long as package access says, and their cookie
+// goes nowhere else.
+func TestSessionLength(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		m := newEntrance(SignIn{Sessions: memstore.NewWithCleanupInterval(0), Secure: secure}, nil).sessions
+		if m.IdleTimeout != access.Idle || m.Lifetime != access.Lifetime || !m.HashTokenInStore {
+			t.Errorf("idle %v, life %v, token hashed %v", m.IdleTimeout, m.Lifetime, m.HashTokenInStore)
+		}
+		if c := m.Cookie; !c.HttpOnly || c.Secure != secure || c.SameSite != http.SameSiteLaxMode || c.Persist || strings.HasPrefix(c.Name, "__Host-") != secure {
+			t.Errorf("%+v", c)
+		}
+	}
+}
