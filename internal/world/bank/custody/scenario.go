@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -255,21 +254,6 @@ type StatementFault struct {
 
 // Wrongs are the words that a fault's Wrong may have.
 var Wrongs = []string{"drop", "amount", "truncate", "balance"}
-
-// ReadScenario reads a scenario file, YAML or JSON.
-func ReadScenario(path string) (*Scenario, error) {
-	op := fault.Say("read the scenario of the payout bank", "读取出款银行场景")
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fault.New(fault.NotFound, op, path, errors.Unwrap(err), "")
-	}
-	defer f.Close()
-	s, err := ParseScenario(f)
-	if err != nil {
-		return nil, fault.New(fault.KindOf(err), op, path, err, fault.HintText(err))
-	}
-	return s, nil
-}
 
 // ParseScenario reads a scenario, YAML or JSON. Unknown names are errors, so that
 // a misspelt rule is not silently none.
