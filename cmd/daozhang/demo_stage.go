@@ -12,7 +12,6 @@ import (
 	"daozhang/internal/access"
 	"daozhang/internal/api"
 	"daozhang/internal/console"
-	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/gateway"
@@ -112,7 +111,7 @@ func (m *Main) openStage(ctx context.Context, script *demo.Script, dir string) (
 // config is what `serve` would be told for this story.
 func (s *stage) config() (*serveConfig, error) {
 	c, err := s.m.readServeConfig("", map[string]any{"database": filepath.Join(s.dir, "data"), "listen.terminals": "127.0.0.1:0",
-		"listen.http": "127.0.0.1:0", "acquirer": "48270000", "http.rate": 1000})
+		"listen.http": "127.0.0.1:0", "acquirer": "48270000", "http.rate": 1000, "console.title": s.m.say(text{"demo", "演示"})})
 	if err != nil {
 		return nil, err
 	}
@@ -182,12 +181,12 @@ func (s *stage) serve(ctx context.Context) error {
 
 // open gives the platform its pages, for whoever sits at this machine.
 func (s *stage) open() error {
-	catalogue, err := diagnosis.Load()
+	o, err := s.p.consoleOptions()
 	if err != nil {
 		return err
 	}
-	s.p.pages = console.New(console.Options{Live: &s.p.live, Catalogue: catalogue, Title: s.m.say(text{"demo", "演示"}), Now: s.clock.now, Log: s.p.log,
-		Who: console.OnLoopback(console.Person{Name: s.m.say(text{"demo", "演示"}), Role: access.Institution})})
+	o.Who = console.OnLoopback(console.Person{Name: s.m.say(text{"demo", "演示"}), Role: access.Institution})
+	s.p.pages = console.New(o)
 	return nil
 }
 

@@ -77,6 +77,7 @@ type serveConfig struct {
 		Burst   int     `koanf:"burst"`
 		MaxBody int64   `koanf:"max_body"`
 	} `koanf:"http"`
+	Console   consoleConfig    `koanf:"console"`
 	Merchants []merchantConfig `koanf:"merchants"`
 	Terminals []terminalConfig `koanf:"terminals"`
 	Links     []linkConfig     `koanf:"links"`
@@ -214,7 +215,7 @@ func (m *Main) readServeConfig(file string, flags map[string]any) (*serveConfig,
 	const op = "read the configuration"
 	k := koanf.New(".")
 	defaults, environment := layer{}, layer{}
-	for _, s := range slices.Concat(settings, officeSettings) {
+	for _, s := range slices.Concat(settings, officeSettings, consoleSettings) {
 		defaults[s.key] = s.value
 		if v := m.Getenv(envName(s.key)); v != "" {
 			environment[s.key] = v
