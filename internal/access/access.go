@@ -1,11 +1,15 @@
 // Package access says who may do what: roles and the one table of what each may
 // see and change, people with their passwords and second factors, and how long a
-// session lasts.
+// session lasts; who asks too often (Limiter); and what stands in the audit log
+// (Event) of what anybody changed.
 //
 // It is pure: the moment is an argument, and it keeps nothing. Commands are
 // functions and methods of User; each returns a Change, which the caller commits
 // or drops. Where people sign in is the business of package console, where keys
 // are sent that of package api; both ask Allowed.
+//
+// Whoever changes something for a person or a program records it: the Actor is made
+// where the request comes in, Actor.Did begins the Event, and a Log keeps it.
 package access
 
 import (

@@ -39,13 +39,20 @@ func turn(b []byte) []byte {
 	return out
 }
 
+var (
+	li     = Actor{Name: "li", Role: Institution}
+	here   = Origin{Request: "request-1", From: "192.0.2.1"}
+	strict = Policy{Sealer: plainSealer{}}
+	broken = Policy{Sealer: plainSealer{broken: true}}
+)
+
 const good = "seven lanterns over the quay"
 
 // person gives somebody who is set up, with the secret of the second factor and
 // the recovery codes.
 func person(t *testing.T, u User) (User, string, []string) {
 	t.Helper()
-	c, link, err := Invite(start, "li", u)
+	c, link, err := Invite(start, li, u)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +60,7 @@ func person(t *testing.T, u User) (User, string, []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, codes, err := c.User.SetUp(start, link, good, e, code(t, e.Secret, start), plainSealer{})
+	c, codes, err := c.User.SetUp(start, here, link, good, e, code(t, e.Secret, start), strict)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,11 +126,11 @@ func TestInvite(t *testing.T) {
 		{"merchant of nowhere", User{Name: "wang", Role: Merchant}},
 		{"auditor of a merchant", User{Name: "wang", Role: Auditor, MID: "M1"}},
 	} {
-		if _, _, err := Invite(start, "li", c.u); fault.KindOf(err) != fault.Invalid {
+		if _, _, err := Invite(start, li, c.u); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	c, link, err := Invite(start, "li", User{Name: "wang", Role: Merchant, MID: "M1", Password: "x", Version: 7, Standing: Active})
+	c, link, err := Invite(start, li, User{Name: "wang", Role: Merchant, MID: "M1", Password: "x", Version: 7, Standing: Active})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +144,7 @@ func TestInvite(t *testing.T) {
 }
 
 func TestSetUp(t *testing.T) {
-	c, link, _ := Invite(start, "li", User{Name: "wangfang", Shown: "Wang Fang", Role: Institution})
+	c, link, _ := Invite(start, li, User{Name: "wangfang", Shown: "Wang Fang", Role: Institution})
 	u := c.User
 	e, _ := NewEnrolment("daozhang", u.Name)
 	now := start.Add(time.Hour)
@@ -158,14 +165,14 @@ func TestSetUp(t *testing.T) {
 		if x.code == "000000" && right == "000000" {
 			continue
 		}
-		if _, _, err := u.SetUp(now, x.link, x.password, e, x.code, plainSealer{}); fault.KindOf(err) != x.kind {
+		if _, _, err := u.SetUp(now, here, x.link, x.password, e, x.code, strict); fault.KindOf(err) != x.kind {
 			t.Errorf("%s: %v", x.name, err)
 		}
 	}
-	if _, _, err := u.SetUp(now, link, good, e, right, plainSealer{broken: true}); fault.KindOf(err) != fault.Internal {
+	if _, _, err := u.SetUp(now, here, link, good, e, right, broken); fault.KindOf(err) != fault.Internal {
 		t.Errorf("without keyring: %v", err)
 	}
-	c, codes, err := u.SetUp(now, link, good, e, right, plainSealer{})
+	c, codes, err := u.SetUp(now, here, link, good, e, right, strict)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +181,7 @@ func TestSetUp(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 	// The code that showed the app works does not sign in as well.
-	if _, err := SignIn(now, &u, Attempt{Password: good, Code: right}, plainSealer{}); fault.KindOf(err) != fault.NotAllowed {
+	if _, err := SignIn(now, &u, Attempt{Password: good, Code: right}, strict); fault.KindOf(err) != fault.NotAllowed {
 		t.Errorf("the same code again: %v", err)
 	}
 }
@@ -184,9 +191,9 @@ func TestSignIn(t *testing.T) {
 	now := start.Add(time.Hour)
 	try := func(password, code string) error {
 		t.Helper()
-		c, err := SignIn(now, &u, Attempt{Password: password, Code: code, From: "192.0.2.1"}, plainSealer{})
+		c, err := SignIn(now, &u, Attempt{Password: password, Code: code, Origin: here}, strict)
 		if c != nil {
-			if c.User.Version != u.Version+1 || c.Event.Version != c.User.Version || c.Event.Detail != "192.0.2.1" {
+			if c.User.Version != u.Version+1 || c.Event.Version != c.User.Version || c.Event.Origin != here || c.Event.Name != u.Name || c.Event.Subject != "user/"+u.Name {
 				t.Errorf("%+v", c.Event)
 			}
 			u = c.User
@@ -200,7 +207,7 @@ func TestSignIn(t *testing.T) {
 	if err := try(good, "123"); err == nil || err.Error() != first.Error() {
 		t.Errorf("a wrong code says %v, a wrong password %v", err, first)
 	}
-	if _, err := SignIn(now, nil, Attempt{Password: good}, plainSealer{}); err == nil || err.Error() != first.Error() {
+	if _, err := SignIn(now, nil, Attempt{Password: good}, strict); err == nil || err.Error() != first.Error() {
 		t.Errorf("nobody: %v", err)
 	}
 	if err := try(good, code(t, secret, now)); err != nil || u.Failures != 0 || !u.Seen.Equal(now) {
@@ -227,7 +234,7 @@ func TestSignIn(t *testing.T) {
 	if err := try(good, codes[3]); err == nil {
 		t.Error("a recovery code was good twice")
 	}
-	if _, err := SignIn(now, &u, Attempt{Password: good, Code: code(t, secret, now)}, plainSealer{broken: true}); fault.KindOf(err) != fault.Internal {
+	if _, err := SignIn(now, &u, Attempt{Password: good, Code: code(t, secret, now)}, broken); fault.KindOf(err) != fault.Internal {
 		t.Errorf("without keyring: %v", err)
 	}
 }
@@ -237,7 +244,7 @@ func TestLockOut(t *testing.T) {
 	now := start.Add(time.Hour)
 	fail := func() {
 		t.Helper()
-		c, err := SignIn(now, &u, Attempt{Password: "not this one either"}, plainSealer{})
+		c, err := SignIn(now, &u, Attempt{Password: "not this one either"}, strict)
 		if fault.KindOf(err) != fault.NotAllowed || c == nil {
 			t.Fatal(err)
 		}
@@ -255,7 +262,7 @@ func TestLockOut(t *testing.T) {
 			t.Fatalf("lock %d: %v, want %v", i, got, want)
 		}
 		// The right password does not help while it waits, and is not counted.
-		if _, err := SignIn(now, &u, Attempt{Password: good, Code: code(t, secret, now)}, plainSealer{}); err == nil {
+		if _, err := SignIn(now, &u, Attempt{Password: good, Code: code(t, secret, now)}, strict); err == nil {
 			t.Fatal("signed in while locked")
 		}
 		now = u.LockedUntil
@@ -263,7 +270,7 @@ func TestLockOut(t *testing.T) {
 			fail()
 		}
 	}
-	c, err := SignIn(now, &u, Attempt{Password: good, Code: code(t, secret, now)}, plainSealer{})
+	c, err := SignIn(now, &u, Attempt{Password: good, Code: code(t, secret, now)}, strict)
 	if err != nil || c.User.Failures != 0 || !c.User.LockedUntil.IsZero() {
 		t.Errorf("after the wait: %v", err)
 	}
@@ -276,9 +283,10 @@ func TestAdmits(t *testing.T) {
 		t.Error("a session of this epoch, and one of the epoch before")
 	}
 	for name, over := range map[string]func() (Change, error){
-		"password": func() (Change, error) { return u.ChangePassword(start, good, "eight lanterns and a boat") },
-		"disabled": func() (Change, error) { return u.Disable(start, "li", "left") },
-		"invited":  func() (Change, error) { c, _, err := u.InviteAgain(start, "li"); return c, err },
+		"password": func() (Change, error) { return u.ChangePassword(start, here, good, "eight lanterns and a boat") },
+		"disabled": func() (Change, error) { return u.Disable(start, li, "left") },
+		"invited":  func() (Change, error) { c, _, err := u.InviteAgain(start, li); return c, err },
+		"ended":    func() (Change, error) { return u.EndSessions(start, here), nil },
 	} {
 		c, err := over()
 		if err != nil {
@@ -292,20 +300,21 @@ func TestAdmits(t *testing.T) {
 
 func TestNobodyActsOnThemselves(t *testing.T) {
 	u, _, _ := person(t, User{Name: "wangfang", Role: Institution})
-	if _, err := u.Disable(start, u.Name, ""); fault.KindOf(err) != fault.NotAllowed {
+	self := u.self(here)
+	if _, err := u.Disable(start, self, ""); fault.KindOf(err) != fault.NotAllowed {
 		t.Error(err)
 	}
-	if _, _, err := u.InviteAgain(start, u.Name); fault.KindOf(err) != fault.NotAllowed {
+	if _, _, err := u.InviteAgain(start, self); fault.KindOf(err) != fault.NotAllowed {
 		t.Error(err)
 	}
-	if _, _, err := u.Enable(start, "li"); fault.KindOf(err) != fault.NotAllowed {
+	if _, _, err := u.Enable(start, li); fault.KindOf(err) != fault.Conflict {
 		t.Error(err)
 	}
-	c, _ := u.Disable(start, "li", "left")
-	if _, _, err := c.User.InviteAgain(start, "li"); fault.KindOf(err) != fault.NotAllowed {
+	c, _ := u.Disable(start, li, "left")
+	if _, _, err := c.User.InviteAgain(start, li); fault.KindOf(err) != fault.NotAllowed {
 		t.Error(err)
 	}
-	again, link, err := c.User.Enable(start, "li")
+	again, link, err := c.User.Enable(start, li)
 	if err != nil || !again.User.Invites(start, link) || again.User.Password != "" {
 		t.Errorf("%v %+v", err, again.User)
 	}
@@ -321,16 +330,99 @@ func TestChangePassword(t *testing.T) {
 		{"the same", good, good, fault.Invalid},
 		{"weak", good, "123456789012", fault.Invalid},
 	} {
-		if _, err := u.ChangePassword(start, x.old, x.new); fault.KindOf(err) != x.kind {
+		if _, err := u.ChangePassword(start, here, x.old, x.new); fault.KindOf(err) != x.kind {
 			t.Errorf("%s: %v", x.name, err)
 		}
 	}
-	c, err := u.ChangePassword(start, good, "eight lanterns and a boat")
+	c, err := u.ChangePassword(start, here, good, "eight lanterns and a boat")
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := start.Add(time.Hour)
-	if _, err := SignIn(now, &c.User, Attempt{Password: "eight lanterns and a boat", Code: code(t, secret, now)}, plainSealer{}); err != nil {
+	if _, err := SignIn(now, &c.User, Attempt{Password: "eight lanterns and a boat", Code: code(t, secret, now)}, strict); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWithoutFactor: only a merchant's person goes without a second factor, only
+// where the policy says so, and only as long as it does.
+func TestWithoutFactor(t *testing.T) {
+	spared := Policy{Sealer: plainSealer{}, MerchantsSpared: true}
+	now := start.Add(time.Hour)
+	for _, role := range []Role{Merchant, Auditor, Institution} {
+		u := User{Name: "wangfang", Role: role}
+		if role == Merchant {
+			u.MID = "M1"
+		}
+		c, link, err := Invite(start, li, u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []Policy{strict, spared} {
+			done, codes, err := c.User.SetUp(now, here, link, good, Enrolment{}, "", p)
+			if ok := p.Spares(role); (err == nil) != ok || ok != (role == Merchant && p.MerchantsSpared) || len(codes) > 0 {
+				t.Errorf("%s without a second factor, spared %v: %v", role, p.MerchantsSpared, err)
+			}
+			if err != nil {
+				continue
+			}
+			in, err := SignIn(now, &done.User, Attempt{Password: good}, spared)
+			if err != nil || in.Event.What != "signed_in_by_password_alone" {
+				t.Errorf("by the password alone: %v", err)
+			}
+			if _, err := SignIn(now, &done.User, Attempt{Password: "not this one either"}, spared); fault.KindOf(err) != fault.NotAllowed {
+				t.Errorf("a wrong password: %v", err)
+			}
+			if _, err := SignIn(now, &done.User, Attempt{Password: good}, strict); fault.KindOf(err) != fault.NotAllowed {
+				t.Errorf("the policy was made strict: %v", err)
+			}
+		}
+	}
+	// Who has a second factor is asked for it, spared or not.
+	u, secret, _ := person(t, User{Name: "zhao", Role: Merchant, MID: "M1"})
+	if _, err := SignIn(now, &u, Attempt{Password: good}, spared); fault.KindOf(err) != fault.NotAllowed {
+		t.Errorf("without the code: %v", err)
+	}
+	if _, err := SignIn(now, &u, Attempt{Password: good, Code: code(t, secret, now)}, spared); err != nil {
+		t.Errorf("with the code: %v", err)
+	}
+}
+
+func TestChangeFactor(t *testing.T) {
+	u, before, codes := person(t, User{Name: "wangfang", Role: Auditor})
+	now := start.Add(time.Hour)
+	e, err := NewEnrolment("daozhang", u.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := u.ChangeFactor(now, here, "not it at all", e, code(t, e.Secret, now), strict); fault.KindOf(err) != fault.NotAllowed {
+		t.Errorf("wrong password: %v", err)
+	}
+	if _, _, err := u.ChangeFactor(now, here, good, e, "12", strict); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("wrong code: %v", err)
+	}
+	c, fresh, err := u.ChangeFactor(now, here, good, e, code(t, e.Secret, now), strict)
+	if err != nil || len(fresh) != recoveries || c.User.Admits(u.Epoch) {
+		t.Fatalf("%v, %d codes", err, len(fresh))
+	}
+	now = now.Add(time.Minute)
+	for name, x := range map[string]struct {
+		code string
+		in   bool
+	}{"the old phone": {code(t, before, now), false}, "an old recovery code": {codes[0], false}, "the new phone": {code(t, e.Secret, now), true}, "a new recovery code": {fresh[0], true}} {
+		if _, err := SignIn(now, &c.User, Attempt{Password: good, Code: x.code}, strict); (err == nil) != x.in {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSpeak(t *testing.T) {
+	u, _, _ := person(t, User{Name: "wangfang", Role: Auditor})
+	if _, err := u.Speak(start, here, "fr"); fault.KindOf(err) != fault.Invalid {
+		t.Error(err)
+	}
+	c, err := u.Speak(start, here, "zh")
+	if err != nil || c.User.Lang != "zh" || c.Event.After != "zh" || !c.User.Admits(u.Epoch) {
+		t.Errorf("%v %+v", err, c)
 	}
 }

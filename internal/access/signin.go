@@ -29,14 +29,26 @@ type Attempt struct {
 	Password string
 	// Code is a one-time code or a recovery code.
 	Code string
-	// From is where it comes from, for the audit trail: an address.
-	From string
+	Origin
 }
+
+// Policy is how an installation lets people in.
+type Policy struct {
+	// Sealer keeps the secrets of second factors.
+	Sealer Sealer
+	// MerchantsSpared lets people of role Merchant sign in by their password alone.
+	// Who has a second factor needs it all the same.
+	MerchantsSpared bool
+}
+
+// Spares reports whether people of a role may go without a second factor. Those of
+// the institution and its auditors never may.
+func (p Policy) Spares(r Role) bool { return p.MerchantsSpared && r == Merchant }
 
 // SignIn judges an attempt. u is nil where nobody has the name: it takes the same
 // time and says the same. Where the error is of kind fault.NotAllowed there is a
 // Change too, unless u is nil: the failure counts and has to be committed.
-func SignIn(now time.Time, u *User, a Attempt, open Sealer) (*Change, error) {
+func SignIn(now time.Time, u *User, a Attempt, p Policy) (*Change, error) {
 	op := fault.Say("sign in", "登录")
 	if u == nil {
 		_, _, err := matches(a.Password, "")
@@ -50,7 +62,7 @@ func SignIn(now time.Time, u *User, a Attempt, open Sealer) (*Change, error) {
 		if _, _, err := matches(a.Password, ""); err != nil {
 			return nil, fault.New(fault.Internal, op, "", err, "")
 		}
-		c := u.change(now, "refused_locked", u.Name, a.From)
+		c := u.change(now, "refused_locked", u.self(a.Origin), "")
 		return &c, wrong(op)
 	}
 	hash := u.Password
@@ -65,11 +77,14 @@ func SignIn(now time.Time, u *User, a Attempt, open Sealer) (*Change, error) {
 	what := "signed_in"
 	if ok {
 		var by string
-		if by, ok, err = next.useCode(now, a.Code, open); err != nil {
+		if by, ok, err = next.useCode(now, a.Code, p); err != nil {
 			return nil, fault.New(fault.Internal, op, u.Name, err, "")
 		}
-		if by == "recovery" {
+		switch by {
+		case "recovery":
 			what = "signed_in_by_recovery_code"
+		case "password":
+			what = "signed_in_by_password_alone"
 		}
 	}
 	if !ok {
@@ -80,7 +95,7 @@ func SignIn(now time.Time, u *User, a Attempt, open Sealer) (*Change, error) {
 			next.LockedUntil = now.Add(min(firstLock<<min(next.Failures-patience, 10), mostLock))
 			what = "locked"
 		}
-		c := next.change(now, what, u.Name, a.From)
+		c := next.change(now, what, u.self(a.Origin), "")
 		return &c, wrong(op)
 	}
 	if stale {
@@ -89,15 +104,18 @@ func SignIn(now time.Time, u *User, a Attempt, open Sealer) (*Change, error) {
 		}
 	}
 	next.Failures, next.LockedUntil, next.Seen = 0, time.Time{}, now
-	c := next.change(now, what, u.Name, a.From)
+	c := next.change(now, what, u.self(a.Origin), "")
 	return &c, nil
 }
 
-// useCode takes a one-time code or a recovery code, which is good once. The
-// second factor is not optional.
-func (u *User) useCode(now time.Time, code string, open Sealer) (by string, ok bool, err error) {
+// useCode takes a one-time code or a recovery code, which is good once. Only who
+// has no second factor and is spared one comes in without.
+func (u *User) useCode(now time.Time, code string, p Policy) (by string, ok bool, err error) {
+	if u.Factor == nil && p.Spares(u.Role) {
+		return "password", true, nil
+	}
 	if u.Factor != nil {
-		secret, err := open.Open(u.Factor)
+		secret, err := p.Sealer.Open(u.Factor)
 		if err != nil {
 			return "", false, err
 		}

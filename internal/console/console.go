@@ -30,6 +30,7 @@ type Person struct {
 	MID  string // the only merchant of a person of role Merchant
 	// Login is the sign-in name; "" for one that has not signed in by it.
 	Login string
+	Lang  string // zh or en; "" as the browser says
 }
 
 // Answers gives what is known at the present moment, as investigation.Live does.
@@ -44,9 +45,14 @@ type Options struct {
 	Catalogue *diagnosis.Catalogue
 	// SignIn is how people sign in; nil: nobody can.
 	SignIn *SignIn
-	// Who says who sends a request where there is no SignIn; ok is false for
+	// Who says who sends a request where nobody has signed in by it; ok is false for
 	// somebody who is Public. nil: everybody is.
 	Who func(*http.Request) (p Person, ok bool)
+	// Audit keeps what people change here; nil: nothing does.
+	Audit access.Log
+	// Origin is how browsers reach the pages where something in between answers for
+	// them, as https://pay.example; "" where nothing does.
+	Origin string
 	// Title names the installation in the page's head; "" for none.
 	Title string
 	Now   func() time.Time // default time.Now
@@ -58,7 +64,7 @@ type Console struct {
 	o     Options
 	mux   *http.ServeMux
 	guard http.Handler
-	slips *attempts // of receipt look-ups
+	slips *access.Limiter // of receipt look-ups, by address
 	// entrance is nil where nobody can sign in.
 	entrance *entrance
 }
@@ -71,10 +77,10 @@ func New(o Options) *Console {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Console{o: o, mux: http.NewServeMux(), slips: newAttempts(20, time.Minute)}
+	c := &Console{o: o, mux: http.NewServeMux(), slips: access.PerMinute(20)}
 	if o.SignIn != nil {
 		c.entrance = newEntrance(*o.SignIn, func(w http.ResponseWriter, r *http.Request, err error) {
-			(&visit{Request: r, w: w, console: c, lang: language(r), who: Person{Role: access.Public}}).fail(err)
+			(&visit{Request: r, w: w, console: c, lang: language(r, ""), who: Person{Role: access.Public}}).fail(err)
 		})
 	}
 	for _, p := range c.routes() {
@@ -86,7 +92,13 @@ func New(o Options) *Console {
 	if c.entrance != nil {
 		inner = c.entrance.sessions.LoadAndSave(inner)
 	}
-	c.guard = http.NewCrossOriginProtection().Handler(inner)
+	origins := http.NewCrossOriginProtection()
+	if o.Origin != "" {
+		if err := origins.AddTrustedOrigin(o.Origin); err != nil {
+			o.Log.Error("the address of the pages is none", "origin", o.Origin, "error", err)
+		}
+	}
+	c.guard = origins.Handler(inner)
 	return c
 }
 

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"daozhang/internal/calendar"
@@ -46,7 +45,7 @@ func (c *Console) receipt(v *visit) error {
 func (c *Console) lookUp(v *visit) error {
 	v.Body = http.MaxBytesReader(v.w, v.Body, 4096)
 	p := receiptPage{Amount: v.PostFormValue("amount"), Date: v.PostFormValue("date"), Tail: v.PostFormValue("tail"), Number: strings.TrimSpace(v.PostFormValue("number")), Asked: true}
-	if p.Wait = c.slips.take(addressOf(v.Request), c.o.Now()); p.Wait > 0 {
+	if p.Wait = c.slips.Take(addressOf(v.Request), c.o.Now()); p.Wait > 0 {
 		v.w.Header().Set("Retry-After", strconv.Itoa(int(p.Wait/time.Second)+1))
 		return v.render(http.StatusTooManyRequests, receiptView(v, &p))
 	}
@@ -115,32 +114,4 @@ func addressOf(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	return host
-}
-
-// attempts counts tries by address within a stretch of time.
-type attempts struct {
-	most  int
-	every time.Duration
-	mu    sync.Mutex
-	since time.Time
-	tries map[string]int
-}
-
-func newAttempts(most int, every time.Duration) *attempts {
-	return &attempts{most: most, every: every, tries: map[string]int{}}
-}
-
-// take counts a try and says how long to wait where there were too many.
-func (a *attempts) take(address string, now time.Time) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if now.Sub(a.since) >= a.every || now.Before(a.since) {
-		a.since = now
-		clear(a.tries)
-	}
-	if a.tries[address] >= a.most {
-		return a.every - now.Sub(a.since)
-	}
-	a.tries[address]++
-	return 0
 }

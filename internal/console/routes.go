@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/a-h/templ"
+	"github.com/google/uuid"
 
 	"daozhang/internal/access"
 	"daozhang/internal/fault"
@@ -54,6 +55,7 @@ type visit struct {
 	console *Console
 	lang    string
 	who     Person
+	id      string // of the request, as the audit log has it
 	// only is the merchant whose rows the person may see; "" for those of all.
 	only string
 }
@@ -78,8 +80,10 @@ func (c *Console) page(p route) http.Handler {
 		if chooseLanguage(w, r) {
 			return
 		}
-		v := &visit{Request: r, w: w, console: c, lang: language(r), who: Person{Role: access.Public}}
+		v := &visit{Request: r, w: w, console: c, who: Person{Role: access.Public}, id: uuid.Must(uuid.NewV7()).String()}
+		h.Set("X-Request-Id", v.id)
 		err := v.recognise()
+		v.lang = language(r, v.who.Lang)
 		only, ok := access.Allowed(v.who.Role, p.Action).Narrow(v.who.MID)
 		switch {
 		case err != nil:
@@ -101,19 +105,50 @@ func (c *Console) page(p route) http.Handler {
 // recognise finds out who the reader is.
 func (v *visit) recognise() error {
 	c := v.console
-	switch {
-	case c.entrance != nil:
+	if c.entrance != nil {
 		who, ok, err := c.entrance.who(v.Request)
 		if ok {
 			v.who = who
 		}
-		return err
-	case c.o.Who != nil:
+		if ok || err != nil {
+			return err
+		}
+	}
+	if c.o.Who != nil {
 		if who, ok := c.o.Who(v.Request); ok {
 			v.who = who
 		}
 	}
 	return nil
+}
+
+// origin is where the request comes from, for the audit log.
+func (v *visit) origin() access.Origin {
+	return access.Origin{Request: v.id, From: addressOf(v.Request)}
+}
+
+// actor is the reader as the one who changes something.
+func (v *visit) actor() access.Actor {
+	name := v.who.Login
+	if name == "" {
+		name = v.who.Name
+	}
+	return access.Actor{Name: name, Role: v.who.Role, Origin: v.origin()}
+}
+
+// record puts what the reader changed into the audit log; more fills in the rest of
+// the event, and may be nil. What is committed with an event of its own is not
+// recorded here again.
+func (v *visit) record(what, subject string, more func(*access.Event)) error {
+	log := v.console.o.Audit
+	if log == nil {
+		return nil
+	}
+	e := v.actor().Did(v.console.o.Now(), what, subject)
+	if more != nil {
+		more(&e)
+	}
+	return log.Record(v.Context(), e)
 }
 
 // messageOf gives an error's reason and hint for people.
@@ -213,10 +248,14 @@ func chooseLanguage(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// language is that of the cookie, else the first of the browser's that there is.
-func language(r *http.Request) string {
+// language is that of the cookie, else the person's own, else the first of the
+// browser's that there is.
+func language(r *http.Request, own string) string {
 	if c, err := r.Cookie(languageCookie); err == nil && (c.Value == "zh" || c.Value == "en") {
 		return c.Value
+	}
+	if own == "zh" || own == "en" {
+		return own
 	}
 	for _, part := range strings.Split(r.Header.Get("Accept-Language"), ",") {
 		switch t := strings.TrimSpace(part); {

@@ -34,8 +34,9 @@ type SignIn struct {
 	People People
 	// Sessions keeps sessions, see scs.Store.
 	Sessions scs.Store
-	// Sealer keeps the secrets of second factors.
-	Sealer access.Sealer
+	// Policy says who may come in without a second factor, and keeps the secrets of
+	// the others'.
+	Policy access.Policy
 	// Issuer names the installation in authenticator apps.
 	Issuer string
 	// Secure marks the session's cookie for encrypted connections only: true wherever
@@ -56,7 +57,7 @@ const (
 type entrance struct {
 	SignIn
 	sessions *scs.SessionManager
-	tries    *attempts // by address
+	tries    *access.Limiter // by address
 }
 
 func newEntrance(s SignIn, fail func(http.ResponseWriter, *http.Request, error)) *entrance {
@@ -68,7 +69,7 @@ func newEntrance(s SignIn, fail func(http.ResponseWriter, *http.Request, error))
 		m.Cookie.Name = "__Host-daozhang_session"
 	}
 	m.ErrorFunc = fail
-	return &entrance{SignIn: s, sessions: m, tries: newAttempts(30, time.Minute)}
+	return &entrance{SignIn: s, sessions: m, tries: access.PerMinute(30)}
 }
 
 // who gives the person of a request's session. The person's row is read each time:
@@ -85,7 +86,7 @@ func (e *entrance) who(r *http.Request) (Person, bool, error) {
 	if err != nil || !u.Admits(uint32(e.sessions.GetInt64(r.Context(), sessionEpoch))) {
 		return Person{}, false, e.sessions.Destroy(r.Context())
 	}
-	return Person{Name: u.Shown, Role: u.Role, MID: u.MID, Login: u.Name}, true, nil
+	return Person{Name: u.Shown, Role: u.Role, MID: u.MID, Login: u.Name, Lang: u.Lang}, true, nil
 }
 
 // signInPage is the form.
@@ -109,12 +110,12 @@ func ownPath(s string) string {
 func (c *Console) enter(v *visit) error {
 	v.Body = http.MaxBytesReader(v.w, v.Body, 4096)
 	p := signInPage{Name: strings.TrimSpace(v.PostFormValue("name")), Next: ownPath(v.PostFormValue("next"))}
-	if wait := c.entrance.tries.take(addressOf(v.Request), c.o.Now()); wait > 0 {
+	if wait := c.entrance.tries.Take(addressOf(v.Request), c.o.Now()); wait > 0 {
 		v.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 		p.Wrong = v.say("Too many tries from here. Please wait a minute.", "尝试次数过多，请等一分钟。")
 		return v.render(http.StatusTooManyRequests, signInView(v, &p))
 	}
-	u, err := c.attempt(v, p.Name, access.Attempt{Password: v.PostFormValue("password"), Code: v.PostFormValue("code"), From: addressOf(v.Request)})
+	u, err := c.attempt(v, p.Name, access.Attempt{Password: v.PostFormValue("password"), Code: v.PostFormValue("code"), Origin: v.origin()})
 	if err != nil {
 		if fault.KindOf(err) != fault.NotAllowed {
 			return err
@@ -142,7 +143,7 @@ func (c *Console) attempt(v *visit, name string, a access.Attempt) (*access.User
 		case fault.KindOf(err) != fault.NotFound:
 			return nil, err
 		}
-		change, refused := access.SignIn(c.o.Now(), user, a, c.entrance.Sealer)
+		change, refused := access.SignIn(c.o.Now(), user, a, c.entrance.Policy)
 		if change == nil {
 			return nil, refused
 		}
@@ -264,7 +265,7 @@ func (c *Console) finishSetUp(v *visit) error {
 		p.Wrong = v.say("The two passwords are not the same.", "两次输入的密码不一致。")
 		return v.render(http.StatusBadRequest, setUpView(v, p))
 	}
-	change, codes, err := u.SetUp(c.o.Now(), secret, password, p.Factor, v.PostFormValue("code"), c.entrance.Sealer)
+	change, codes, err := u.SetUp(c.o.Now(), v.origin(), secret, password, p.Factor, v.PostFormValue("code"), c.entrance.Policy)
 	if err != nil {
 		if k := fault.KindOf(err); k != fault.Invalid && k != fault.NotAllowed {
 			return err
@@ -305,7 +306,7 @@ func (c *Console) changePassword(v *visit) error {
 	if err != nil {
 		return err
 	}
-	change, err := u.ChangePassword(c.o.Now(), v.PostFormValue("old"), v.PostFormValue("password"))
+	change, err := u.ChangePassword(c.o.Now(), v.origin(), v.PostFormValue("old"), v.PostFormValue("password"))
 	if err != nil {
 		if k := fault.KindOf(err); k != fault.Invalid && k != fault.NotAllowed {
 			return err

@@ -72,7 +72,7 @@ func newHouse(t *testing.T) *house {
 	h.site = newSiteWith(t, func(o *Options) {
 		o.Who = nil
 		o.Now = func() time.Time { return h.now }
-		o.SignIn = &SignIn{People: h.people, Sessions: memstore.NewWithCleanupInterval(0), Sealer: turned{}, Issuer: "daozhang"}
+		o.SignIn = &SignIn{People: h.people, Sessions: memstore.NewWithCleanupInterval(0), Policy: access.Policy{Sealer: turned{}}, Issuer: "daozhang"}
 	})
 	h.jar, _ = cookiejar.New(nil)
 	h.server.Client().Jar = h.jar
@@ -119,7 +119,7 @@ const words = "seven lanterns over the quay"
 // the second factor. The person is signed in after it.
 func (h *house) admit(u access.User) string {
 	h.t.Helper()
-	c, link, err := access.Invite(h.now, "li", u)
+	c, link, err := access.Invite(h.now, access.System, u)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestSignIn(t *testing.T) {
 	}
 	// What is changed about a person holds from the next page on.
 	u, _ := h.people.User(t.Context(), "wangfang")
-	c, err := u.Disable(h.now, "li", "left")
+	c, err := u.Disable(h.now, access.System, "left")
 	if err != nil {
 		t.Fatal(err)
 	}
