@@ -15,9 +15,9 @@ import (
 
 // Filter narrows a list of payments. What is zero does not narrow.
 type Filter struct {
-	// MID and TID are numbers of a merchant and a terminal, Tail the last four
-	// digits of the card.
-	MID, TID, Tail string
+	// MID, TID and RRN are numbers of a merchant, a terminal and a payment, Head the
+	// first six and Tail the last four digits of the card.
+	MID, TID, RRN, Head, Tail string
 	// From and To bound the payment's own time, half open; Day is its business date.
 	From, To evidence.Instant
 	Day      calendar.Date
@@ -26,6 +26,8 @@ type Filter struct {
 	// Amounts is set.
 	Amounts     bool
 	Least, Most int64
+	// Fee and Net bound the fee, agreed or charged, and what is to arrive.
+	Fee, Net Bounds
 	// Statuses, Stages, Parties and Causes are any of.
 	Statuses []journey.Status
 	Stages   []journey.Stage
@@ -36,9 +38,20 @@ type Filter struct {
 	Payout string
 	// ExpectedFrom and ExpectedTo bound the likely arrival, half open.
 	ExpectedFrom, ExpectedTo evidence.Instant
+	// DueFrom and DueTo bound, half open, when the leg that is judged was or is due.
+	// What has no due time passes no such bound.
+	DueFrom, DueTo evidence.Instant
 	// Needs keeps what somebody has to do something about.
 	Needs bool
 }
+
+// Bounds are a least and a greatest amount in minor units, both included, where Set.
+type Bounds struct {
+	Set         bool
+	Least, Most int64
+}
+
+func (b *Bounds) exclude(n int64) bool { return b.Set && (n < b.Least || n > b.Most) }
 
 // Order is the order of a list.
 type Order uint8
@@ -84,13 +97,15 @@ type listed struct {
 	due      evidence.Instant // of the leg that is judged, 0 for none
 	id       evidence.Word
 	tid, pan evidence.Word
+	rrn      evidence.Word
 	payout   evidence.Word
+	fee      int64 // agreed, else charged
 	party    diagnosis.Party
 	acts     bool // somebody has to
 }
 
 func listedOf(j *journey.Journey, v *diagnosis.Verdict) listed {
-	l := listed{time: j.Time, due: j.LegDue, id: j.Payment.ID, tid: j.Keys.TID, pan: j.Keys.PAN, party: v.Party, acts: NeedsSomeone(j, v)}
+	l := listed{time: j.Time, due: j.LegDue, id: j.Payment.ID, tid: j.Keys.TID, pan: j.Keys.PAN, rrn: j.Keys.RRN, fee: j.Fee, party: v.Party, acts: NeedsSomeone(j, v)}
 	if j.Payout != nil {
 		l.payout = j.Payout.ID
 	}
@@ -162,12 +177,13 @@ type scan struct {
 	order Order
 	after Mark
 	most  int
+	all   bool // all that pass are kept, in no order, and nothing is summed
 	sums  map[money.Currency]Sum
 
-	mid, tid, payout evidence.Word
-	kept             []found
-	seen             map[evidence.Word]bool // whether a card ends in Tail
-	one              Payment
+	mid, tid, rrn, payout evidence.Word
+	kept                  []found
+	seen                  map[evidence.Word]bool // whether a card is one of those asked for
+	one                   Payment
 }
 
 type found struct {
@@ -183,7 +199,7 @@ func (s *scan) prepare() bool {
 	for _, w := range []struct {
 		text string
 		word *evidence.Word
-	}{{s.f.MID, &s.mid}, {s.f.TID, &s.tid}, {s.f.Payout, &s.payout}} {
+	}{{s.f.MID, &s.mid}, {s.f.TID, &s.tid}, {s.f.RRN, &s.rrn}, {s.f.Payout, &s.payout}} {
 		if w.text == "" {
 			continue
 		}
@@ -203,11 +219,15 @@ func (s *scan) cell(id cellID, c *cell) {
 		if !s.passes(t) || !s.expected(t, id, i) {
 			continue
 		}
+		x := found{value: s.value(t), time: t.list.time, id: t.list.id, place: place{merchant: uint32(id), payment: uint32(i)}}
+		if s.all {
+			s.kept = append(s.kept, x)
+			continue
+		}
 		sum := s.sums[t.row.currency]
 		sum.Count++
 		sum.Amount += t.amount
 		s.sums[t.row.currency] = sum
-		x := found{value: s.value(t), time: t.list.time, id: t.list.id, place: place{merchant: uint32(id), payment: uint32(i)}}
 		if s.after != (Mark{}) && s.compareMark(&x) <= 0 {
 			continue
 		}
@@ -252,19 +272,24 @@ func (s *scan) passes(t *tally) bool {
 	switch {
 	case s.mid != 0 && t.row.mid != s.mid,
 		s.tid != 0 && x.tid != s.tid,
+		s.rrn != 0 && x.rrn != s.rrn,
 		s.payout != 0 && x.payout != s.payout,
 		f.From != 0 && x.time < f.From,
 		f.To != 0 && x.time >= f.To,
 		f.Day != 0 && t.row.date != f.Day,
 		f.Currency != money.Currency{} && t.row.currency != f.Currency,
 		f.Amounts && (t.amount < f.Least || t.amount > f.Most),
+		f.Fee.exclude(x.fee),
+		f.Net.exclude(t.net),
+		f.DueFrom != 0 && x.due < f.DueFrom,
+		f.DueTo != 0 && (x.due == 0 || x.due >= f.DueTo),
 		f.Needs && !x.acts,
 		f.Incident != "" && t.incident != f.Incident,
 		len(f.Statuses) > 0 && !slices.Contains(f.Statuses, t.status),
 		len(f.Stages) > 0 && !slices.Contains(f.Stages, t.stage),
 		len(f.Parties) > 0 && !slices.Contains(f.Parties, x.party),
 		len(f.Causes) > 0 && (t.cause == nil || !slices.Contains(f.Causes, t.cause.Code)),
-		f.Tail != "" && !s.endsIn(x.pan):
+		(f.Head != "" || f.Tail != "") && !s.ofCard(x.pan):
 		return false
 	}
 	return true
@@ -284,18 +309,19 @@ func (s *scan) expected(t *tally, id cellID, i int) bool {
 	return at != 0 && at >= s.f.ExpectedFrom && (s.f.ExpectedTo == 0 || at < s.f.ExpectedTo)
 }
 
-// endsIn reports whether a card ends in the digits asked for. Few different cards
-// have the same payments, so each is looked at once.
-func (s *scan) endsIn(pan evidence.Word) bool {
+// ofCard reports whether a card begins and ends in the digits asked for. Few
+// different cards have the same payments, so each is looked at once.
+func (s *scan) ofCard(pan evidence.Word) bool {
 	if pan == 0 {
 		return false
 	}
-	ends, ok := s.seen[pan]
+	is, ok := s.seen[pan]
 	if !ok {
-		ends = strings.HasSuffix(s.l.view.Words.Text(pan), s.f.Tail)
-		s.seen[pan] = ends
+		text := s.l.view.Words.Text(pan)
+		is = strings.HasPrefix(text, s.f.Head) && strings.HasSuffix(text, s.f.Tail)
+		s.seen[pan] = is
 	}
-	return ends
+	return is
 }
 
 func (s *scan) page(n int) *Page {

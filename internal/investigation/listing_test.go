@@ -29,7 +29,15 @@ func sameLists(t failer, c *investigation.Current, whole *investigation.Answer) 
 		filters = append(filters, investigation.Filter{MID: text(p.Keys.MID), From: p.Time}, investigation.Filter{Day: p.BusinessDate, To: p.Time + 1, Needs: true},
 			investigation.Filter{Currency: p.Currency, Amounts: true, Least: p.Amount, Most: p.Amount}, investigation.Filter{TID: text(p.Keys.TID), Incident: p.Incident})
 		if pan := text(p.Keys.PAN); len(pan) > 4 {
-			filters = append(filters, investigation.Filter{Tail: pan[len(pan)-4:]})
+			filters = append(filters, investigation.Filter{Tail: pan[len(pan)-4:]}, investigation.Filter{Head: pan[:4], Tail: pan[len(pan)-2:]})
+		}
+		if rrn := text(p.Keys.RRN); rrn != "" {
+			filters = append(filters, investigation.Filter{RRN: rrn})
+		}
+		filters = append(filters, investigation.Filter{Fee: investigation.Bounds{Set: true, Least: p.Fee, Most: p.Fee + 100}},
+			investigation.Filter{Net: investigation.Bounds{Set: true, Least: p.Net, Most: p.Net}})
+		if p.LegDue != 0 {
+			filters = append(filters, investigation.Filter{DueFrom: p.LegDue}, investigation.Filter{DueTo: p.LegDue, Statuses: []journey.Status{p.Status}})
 		}
 		if v := p.Verdict.Cause; v != nil {
 			filters = append(filters, investigation.Filter{Causes: []string{v.Code}})
@@ -94,6 +102,14 @@ func sameList(t failer, c *investigation.Current, whole *investigation.Answer, a
 			break
 		}
 	}
+	chosen := c.Select(f, order)
+	var selected []string
+	for at := 0; at < chosen.Len(); {
+		at = c.Chosen(chosen, at, 3, func(p *investigation.Payment) { selected = append(selected, text(p.ID)) })
+	}
+	if !slices.Equal(selected, ids) {
+		t.Fatal(fmt.Sprintf("%+v in order %d:\nselected %v\n    want %v", *f, order, selected, ids))
+	}
 	if !slices.Equal(got, ids) {
 		t.Fatal(fmt.Sprintf("%+v in order %d:\n got %v\nwant %v", *f, order, got, ids))
 	}
@@ -117,8 +133,12 @@ func passes(text func(evidence.Word) string, f *investigation.Filter, p *investi
 		(len(f.Parties) == 0 || slices.Contains(f.Parties, p.Verdict.Party)) && (len(f.Causes) == 0 || slices.Contains(f.Causes, code)) &&
 		(f.Incident == "" || p.Incident == f.Incident) && (f.Payout == "" || payout == f.Payout) &&
 		(f.ExpectedFrom == 0 || e != 0 && e >= f.ExpectedFrom && !over) && (f.ExpectedTo == 0 || e != 0 && e < f.ExpectedTo && !over) &&
+		(f.RRN == "" || text(p.Keys.RRN) == f.RRN) && (f.Head == "" || strings.HasPrefix(text(p.Keys.PAN), f.Head)) &&
+		within(f.Fee, p.Fee) && within(f.Net, p.Net) && (f.DueFrom == 0 || p.LegDue >= f.DueFrom) && (f.DueTo == 0 || p.LegDue != 0 && p.LegDue < f.DueTo) &&
 		(!f.Needs || investigation.NeedsSomeone(&p.Journey, &p.Verdict))
 }
+
+func within(b investigation.Bounds, n int64) bool { return !b.Set || n >= b.Least && n <= b.Most }
 
 // What a list costs with 500,000 payments in memory.
 func BenchmarkList(b *testing.B) {

@@ -495,16 +495,11 @@ func (c *Current) Payment(id string) (*Payment, bool) {
 	if !ok {
 		return nil, false
 	}
-	at := c.l.byID[w]
-	if at == 0 {
+	p := new(Payment)
+	if !c.payment(w, p) {
 		return nil, false
 	}
-	for i := range c.l.res.Merchants[at].Payments {
-		if c.l.res.Merchants[at].Payments[i].ID == w {
-			return c.l.compute(at, i), true
-		}
-	}
-	return nil, false
+	return p, true
 }
 
 func (l *Live) compute(id cellID, i int) *Payment {
