@@ -53,6 +53,7 @@ var order = []struct{ name, reason string }{
 	{"world", "a simulated world with its truth; an edge"},
 	{"world/*", "the simulators on the wire, terminal and bank host"},
 	{"api", "HTTP JSON; an edge"},
+	{"api/*", "the client of that surface, for the command line"},
 	{"console", "web pages; an edge"},
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"daozhang/internal/access"
 	"daozhang/internal/api"
+	"daozhang/internal/api/client"
 	"daozhang/internal/console"
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
@@ -282,7 +283,7 @@ func (s *stage) bring(ctx context.Context, witness string, lines []byte) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	c := api.Client{URL: "http://" + s.web, Key: s.witnesses[witness], Lang: s.m.lang}
+	c := client.Client{URL: "http://" + s.web, Key: s.witnesses[witness], Lang: s.m.lang}
 	return c.Bring(ctx, lines)
 }
 

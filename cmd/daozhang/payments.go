@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"daozhang/internal/api"
+	"daozhang/internal/api/client"
 	"daozhang/internal/fault"
 )
 
@@ -44,8 +44,8 @@ func (m *Main) paymentsRelease() *cobra.Command {
 	f.StringVar(&by, "by", "", m.say(text{"`NAME` of who asks for it", "经办人 `NAME`"}))
 	f.StringVar(&check, "check", "", m.say(text{"`NAME` of who agrees", "复核人 `NAME`"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client := &api.Client{URL: server, Key: m.Getenv(apiKeyVariable), Lang: m.lang}
-		if err := client.Release(cmd.Context(), strings.TrimSpace(args[0]), by, check); err != nil {
+		asked := &client.Client{URL: server, Key: m.Getenv(apiKeyVariable), Lang: m.lang}
+		if err := asked.Release(cmd.Context(), strings.TrimSpace(args[0]), by, check); err != nil {
 			return err
 		}
 		m.line(m.say(text{"daozhang: released", "daozhang：已解除冻结"}))

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"daozhang/internal/api"
+	"daozhang/internal/api/client"
 )
 
 // apiKeyVariable holds the key with which a server is asked, so that it stands in
@@ -14,8 +14,8 @@ const apiKeyVariable = "DAOZHANG_API_KEY"
 
 // traceServer prints one payment's answer card as a server gives it.
 func (m *Main) traceServer(ctx context.Context, server, ref, out, form string) error {
-	client := &api.Client{URL: server, Key: m.Getenv(apiKeyVariable), Lang: m.lang}
-	body, err := client.Whereabouts(ctx, strings.TrimSpace(ref), form != "ndjson")
+	asked := &client.Client{URL: server, Key: m.Getenv(apiKeyVariable), Lang: m.lang}
+	body, err := asked.Whereabouts(ctx, strings.TrimSpace(ref), form != "ndjson")
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"math"
 	"net"
 	"net/http"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"daozhang/internal/access"
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 )
@@ -32,7 +32,9 @@ const (
 
 // right is what a role may do.
 type right struct {
-	reads bool
+	// as is the role of a person who may do what the key may, by the table of package
+	// access; "" for keys that bring facts and do nothing else.
+	as    access.Role
 	types []evidence.Type
 	// covers are beginnings of what its coverage facts may speak of.
 	covers []string
@@ -42,8 +44,8 @@ type right struct {
 }
 
 var rights = map[Role]right{
-	RoleInstitution: {reads: true, types: []evidence.Type{evidence.MerchantTerms, evidence.CalendarHoliday, evidence.CaseOpened, evidence.CaseClosed}},
-	RolePlatform: {reads: true, types: []evidence.Type{evidence.GatewayRequest, evidence.GatewayResponse, evidence.GatewayTimeout, evidence.GatewayReversal,
+	RoleInstitution: {as: access.Institution, types: []evidence.Type{evidence.MerchantTerms, evidence.CalendarHoliday, evidence.CaseOpened, evidence.CaseClosed}},
+	RolePlatform: {as: access.Auditor, types: []evidence.Type{evidence.GatewayRequest, evidence.GatewayResponse, evidence.GatewayTimeout, evidence.GatewayReversal,
 		evidence.GatewayError, evidence.SettlementLine, evidence.SettlementFile, evidence.PayoutStatus, evidence.LinkStatus, evidence.AccountStatus,
 		evidence.RiskDecision, evidence.Coverage, evidence.Notice, evidence.LimitPolicy},
 		covers: []string{"gateway", "settlement", "payouts", "risk"}, speaks: "platform", scopes: []string{"mid/", "tid/"}},
@@ -52,11 +54,21 @@ var rights = map[Role]right{
 	RoleNetwork: {types: []evidence.Type{evidence.ClearingLine, evidence.ClearingFile, evidence.Coverage, evidence.Notice},
 		covers: []string{"clearing/"}, speaks: "network/"},
 	RoleIssuer:   {types: []evidence.Type{evidence.Notice, evidence.LimitPolicy}, speaks: "bank/", scopes: []string{"issuer/"}},
-	RoleMerchant: {reads: true, types: []evidence.Type{evidence.SaleOrder, evidence.Coverage}, covers: []string{"orders"}},
+	RoleMerchant: {as: access.Merchant, types: []evidence.Type{evidence.SaleOrder, evidence.Coverage}, covers: []string{"orders"}},
 	RoleTerminal: {types: []evidence.Type{evidence.TerminalTransaction, evidence.TerminalHealth, evidence.TerminalSoftware, evidence.TerminalBatch,
 		evidence.OperatorAction, evidence.Coverage}, covers: []string{"terminal/"}},
 	RoleVendor:  {types: []evidence.Type{evidence.Notice}, speaks: "vendor/"},
-	RoleAuditor: {reads: true},
+	RoleAuditor: {as: access.Auditor},
+}
+
+// Allowed gives how far a key of this role may do something; for keys of a single
+// merchant it ends there.
+func (r Role) Allowed(a access.Action) access.Scope {
+	as := rights[r].as
+	if as == "" {
+		return access.None
+	}
+	return access.Allowed(as, a)
 }
 
 // Roles lists the roles in order of their names.
@@ -79,27 +91,27 @@ func ParseRole(s string) (Role, bool) {
 // and no key may.
 const own = "gateway/"
 
-// may says why a key may not bring a fact; "" where it may.
-func (k *Key) may(set *evidence.Set, ref evidence.FactRef) string {
+// may says why a key may not bring a fact; none where it may.
+func (k *Key) may(set *evidence.Set, ref evidence.FactRef) fault.Text {
 	f := set.At(ref)
 	source := set.Words.Text(f.Source)
 	r := rights[k.Role]
 	switch {
 	case strings.HasPrefix(source, own):
-		return "the source belongs to the gateway itself"
+		return fault.Say("the source belongs to the gateway itself", "该来源只属于网关自身")
 	case !slices.ContainsFunc(k.Sources, func(p string) bool {
 		if head, ok := strings.CutSuffix(p, "*"); ok {
 			return strings.HasPrefix(source, head)
 		}
 		return source == p
 	}):
-		return "the key does not speak for this source"
+		return fault.Say("the key does not speak for this source", "密钥不能代表该来源")
 	case f.Type == evidence.UnknownType:
-		return "only types of the contract are taken"
+		return fault.Say("only types of the contract are taken", "只接受约定中的类型")
 	case !slices.Contains(r.types, f.Type):
-		return "a " + string(k.Role) + " is no witness of " + f.Type.String()
+		return fault.Say("a %s is no witness of %s", "%s 不能作为 %s 的见证方", k.Role, f.Type)
 	case k.MID != "" && set.Text(ref, evidence.MID) != k.MID:
-		return "the key speaks for one merchant, and the fact does not name it"
+		return fault.Say("the key speaks for one merchant, and the fact does not name it", "密钥只代表一家商户，而该事实未写明这家商户")
 	}
 	begins := func(field evidence.Field, heads ...string) bool {
 		v := set.Text(ref, field)
@@ -109,58 +121,57 @@ func (k *Key) may(set *evidence.Set, ref evidence.FactRef) string {
 	case evidence.PayoutStatus:
 		// Without `by` it is the bank's word.
 		if platform := set.Text(ref, evidence.By) == "platform"; platform != (k.Role == RolePlatform) {
-			return "`by` says another witness than the key's role"
+			return fault.Say("`by` says another witness than the key's role", "`by` 所写的见证方与密钥角色不符")
 		}
 	case evidence.Coverage:
 		if !begins(evidence.Of, r.covers...) {
-			return "a " + string(k.Role) + " does not declare that coverage"
+			return fault.Say("a %s does not declare that coverage", "%s 不能声明该覆盖范围", k.Role)
 		}
 	case evidence.Notice:
 		if !begins(evidence.NoticeIssuer, r.speaks) {
-			return "a " + string(k.Role) + " does not issue notices for another"
+			return fault.Say("a %s does not issue notices for another", "%s 不能代他人发布通知", k.Role)
 		}
 	case evidence.LimitPolicy:
 		if !begins(evidence.Scope, r.scopes...) {
-			return "a " + string(k.Role) + " does not set that limit"
+			return fault.Say("a %s does not set that limit", "%s 不能设定该限额", k.Role)
 		}
 	}
-	return ""
+	return fault.Text{}
 }
 
-// admit checks the key of a request, and that it does not ask too often.
-func (s *Server) admit(c *call, r *route) error {
+// admit checks the key of a request, that it does not ask too often, and that it
+// may do the operation.
+func (s *Server) admit(c *call, o *operation) error {
 	secret := bearer(c.Request)
 	address, _, err := net.SplitHostPort(c.RemoteAddr)
 	if err != nil {
 		address = c.RemoteAddr
 	}
-	unknown := func(why string) error {
+	unknown := func(why fault.Text) error {
 		// Guessing keys is slow work.
 		if wait := s.strange.take(address, s.o.Now()); wait > 0 {
 			return tooMany(wait)
 		}
-		return &problem{Status: http.StatusUnauthorized, Detail: why, Hint: "send Authorization: Bearer KEY; `daozhang keys add` makes one"}
+		return &failure{status: http.StatusUnauthorized, detail: why,
+			hint: fault.Say("send Authorization: Bearer KEY; `daozhang keys add` makes one", "请发送 Authorization: Bearer KEY；密钥由 `daozhang keys add` 生成")}
 	}
 	if secret == "" {
-		return unknown("the request has no API key")
+		return unknown(fault.Say("the request has no API key", "请求没有 API 密钥"))
 	}
 	key, err := s.o.Keeper.KeyOf(c.Context(), secret)
 	switch {
 	case err != nil && fault.KindOf(err) == fault.NotFound:
-		return unknown("the API key is not known")
+		return unknown(fault.Say("the API key is not known", "API 密钥不存在"))
 	case err != nil:
 		return err
 	case key.Revoked:
-		return unknown("the API key has been revoked")
+		return unknown(fault.Say("the API key has been revoked", "API 密钥已吊销"))
 	}
 	if wait := s.limits.take(key.ID, s.o.Now()); wait > 0 {
 		return tooMany(wait)
 	}
-	if r.Reads && !rights[key.Role].reads {
-		return fault.New(fault.NotAllowed, "read", "payments", nil, "a key of role "+string(key.Role)+" brings facts only")
-	}
 	c.key = key
-	return nil
+	return c.permit(o)
 }
 
 func bearer(r *http.Request) string {
@@ -171,8 +182,8 @@ func bearer(r *http.Request) string {
 }
 
 func tooMany(wait time.Duration) error {
-	return &problem{Status: http.StatusTooManyRequests, Detail: "too many requests", Hint: "wait as long as Retry-After says",
-		retryAfter: int(math.Ceil(wait.Seconds()))}
+	return &failure{status: http.StatusTooManyRequests, detail: fault.Say("too many requests", "请求过于频繁"),
+		hint: fault.Say("wait as long as Retry-After says", "请按 Retry-After 等待后重试"), retryAfter: wait}
 }
 
 // limits are token buckets by name.

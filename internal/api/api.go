@@ -9,14 +9,19 @@
 package api
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -75,6 +80,9 @@ type Options struct {
 	Ready func(ctx context.Context) error
 	// Release ends a risk hold; nil where no payments are taken.
 	Release ReleaseFunc
+	// Requests keeps what was asked under an Idempotency-Key; nil: such requests are
+	// refused.
+	Requests Requests
 	// Version is what GET /version tells.
 	Version map[string]string
 	// Metrics are gathered for GET /metrics; nil for none.
@@ -91,11 +99,21 @@ type Options struct {
 	Log   *slog.Logger     // nil: nobody is told
 }
 
+var notReady = fault.Say("Not ready", "尚未就绪")
+
 // Server answers requests. It is an http.Handler; NewHTTP gives it the limits of
 // a public socket.
 type Server struct {
-	o       Options
-	mux     *http.ServeMux
+	o   Options
+	mux *http.ServeMux
+	// huma checks and describes requests; operations are by the mux's patterns.
+	huma       huma.API
+	schemas    huma.Registry
+	operations map[string]*operation
+	document   func() []byte // the OpenAPI document
+	run        string        // this run of the server, as a holder of requests
+	expired    atomic.Int64  // when old requests were removed, in seconds of Unix time
+
 	limits  *limits
 	strange *limits // of addresses that come without a valid key
 	counts  *prometheus.CounterVec
@@ -123,7 +141,7 @@ func New(o Options, register prometheus.Registerer) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, mux: http.NewServeMux(), limits: newLimits(o.Rate, o.Burst), strange: newLimits(1, 20),
+	s := &Server{o: o, mux: http.NewServeMux(), operations: map[string]*operation{}, run: uuid.NewString(), limits: newLimits(o.Rate, o.Burst), strange: newLimits(1, 20),
 		counts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "daozhang_http_requests_total", Help: "Requests by route and status."},
 			[]string{"route", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "daozhang_http_request_seconds", Help: "Time to answer, by route.",
@@ -131,12 +149,10 @@ func New(o Options, register prometheus.Registerer) *Server {
 	if register != nil {
 		register.MustRegister(s.counts, s.seconds)
 	}
-	for _, r := range s.routes() {
-		s.mux.Handle(r.pattern(), s.handle(r))
-	}
-	s.mux.Handle("/", s.handle(route{Path: "/", run: func(*call) error {
-		return fault.New(fault.NotFound, "find", "resource", nil, "GET /v1/openapi.json lists what there is")
-	}}))
+	s.huma, s.schemas = s.newHuma()
+	s.describe()
+	s.document = sync.OnceValue(s.openapi)
+	s.mux.HandleFunc("/", s.elsewhere)
 	return s
 }
 
@@ -150,39 +166,26 @@ func NewHTTP(address string, h http.Handler) *http.Server {
 		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
 }
 
-// route is one operation. The OpenAPI document is made from the same table.
-type route struct {
-	Method, Path string
-	ID, Summary  string
-	// Open needs no key.
-	Open      bool
-	Reads     bool // of payments: the key's role must be allowed to
-	operation map[string]any
-	run       func(*call) error
+// describe puts every operation on the surface, in the order of the document.
+func (s *Server) describe() {
+	s.machineOperations()
+	s.evidenceOperations()
+	s.whereaboutsOperations()
+	s.releaseOperations()
 }
 
-func (r *route) pattern() string {
-	if r.Method == "" {
-		return r.Path
+// machineOperations are what machines ask about the service itself.
+func (s *Server) machineOperations() {
+	open := func(path, id, summary, media string) operation {
+		return operation{Method: "GET", Path: path, ID: id, Tag: "service", Summary: summary, Open: true, Lenient: true,
+			Answer: map[string]*huma.MediaType{media: {Schema: &huma.Schema{Type: "string"}}}}
 	}
-	return r.Method + " " + r.Path
-}
-
-func (s *Server) routes() []route {
-	return []route{
-		{Method: "GET", Path: "/livez", ID: "livez", Summary: "The process runs.", Open: true, run: func(c *call) error { return c.text("ok\n") }},
-		{Method: "GET", Path: "/readyz", ID: "readyz", Summary: "It can take payments and evidence.", Open: true, run: s.readyz},
-		{Method: "GET", Path: "/metrics", ID: "metrics", Summary: "Metrics in Prometheus' text form.", Open: true, run: s.metrics},
-		{Method: "GET", Path: "/version", ID: "version", Summary: "What runs.", Open: true, run: func(c *call) error { return c.json(http.StatusOK, s.o.Version) }},
-		{Method: "GET", Path: "/v1/openapi.json", ID: "openapi", Summary: "This description.", Open: true, run: func(c *call) error {
-			return c.json(http.StatusOK, s.openapi())
-		}},
-		{Method: "POST", Path: "/v1/evidence", ID: "postEvidence", Summary: "Bring facts: one CloudEvent, an array, or NDJSON.", run: s.postEvidence, operation: evidenceOperation},
-		{Method: "GET", Path: "/v1/payments/{id}/whereabouts", ID: "getWhereabouts", Summary: "Where a payment's money is, why, who acts, when it arrives.",
-			Reads: true, run: s.getWhereabouts, operation: whereaboutsOperation},
-		{Method: "POST", Path: "/v1/payments/{id}/release", ID: "postRelease", Summary: "End the risk hold of a payment.",
-			Reads: true, run: s.postRelease, operation: releaseOperation},
-	}
+	stream(s, open("/livez", "livez", "The process runs.", "text/plain"), func(c *call, _ *nothing) error { return c.text("ok\n") })
+	stream(s, open("/readyz", "readyz", "It can take payments and evidence.", "text/plain"), func(c *call, _ *nothing) error { return s.readyz(c) })
+	stream(s, open("/metrics", "metrics", "Metrics in Prometheus' text form.", "text/plain"), func(c *call, _ *nothing) error { return s.metrics(c) })
+	register(s, operation{Method: "GET", Path: "/version", ID: "version", Tag: "service", Summary: "What runs.", Open: true, Lenient: true},
+		func(*call, *nothing) (*map[string]string, error) { return &s.o.Version, nil })
+	stream(s, open("/v1/openapi.json", "openapi", "This description.", "application/json"), func(c *call, _ *nothing) error { return c.raw("application/json", s.document()) })
 }
 
 func (s *Server) readyz(c *call) error {
@@ -190,18 +193,41 @@ func (s *Server) readyz(c *call) error {
 		return c.text("ok\n")
 	}
 	if err := s.o.Ready(c.Context()); err != nil {
-		return &problem{Status: http.StatusServiceUnavailable, Title: "Not ready", Detail: err.Error()}
+		return &failure{status: http.StatusServiceUnavailable, title: notReady, detail: fault.TextOf(err)}
 	}
 	return c.text("ok\n")
 }
 
 func (s *Server) metrics(c *call) error {
 	if s.o.Metrics == nil {
-		return fault.New(fault.NotFound, "find", "metrics", nil, "")
+		return errNothing
 	}
 	promhttp.HandlerFor(s.o.Metrics, promhttp.HandlerOpts{DisableCompression: true}).ServeHTTP(c.w, c.Request)
 	return nil
 }
+
+// elsewhere answers what no operation does.
+func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, m := range methods {
+		if _, pattern := s.mux.Handler(&http.Request{Method: m, URL: r.URL, Host: r.Host}); strings.HasPrefix(pattern, m+" ") {
+			allowed = append(allowed, m)
+		}
+	}
+	s.handle(&operation{Path: "/", Open: true}, func(w http.ResponseWriter, r *http.Request) {
+		c := callOf(r.Context())
+		if len(allowed) == 0 {
+			s.fail(c, errNothing)
+			return
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		s.fail(c, &failure{status: http.StatusMethodNotAllowed, detail: fault.Say("only %s is answered here", "此处只支持 %s", strings.Join(allowed, ", "))})
+	}).ServeHTTP(w, r)
+}
+
+var errPanicked = fault.Same("panic")
+
+var errNothing = fault.New(fault.NotFound, fault.Say("find", "查找"), "resource", nil, fault.Say("GET /v1/openapi.json lists what there is", "GET /v1/openapi.json 列出全部接口"))
 
 // call is one request being answered.
 type call struct {
@@ -209,13 +235,26 @@ type call struct {
 	w      *recorder
 	server *Server
 	id     string
+	lang   string // "en" or "zh"
 	key    Key
+	// only is the merchant whose rows the caller may see; "" for those of all.
+	only string
+	ran  bool // the operation itself began
+	// effect is what a request under an Idempotency-Key may call what it makes, so
+	// that it makes it once; the zero UUID without.
+	effect uuid.UUID
 }
+
+type callInContext struct{}
+
+// callOf gives the call that a context belongs to.
+func callOf(ctx context.Context) *call { return ctx.Value(callInContext{}).(*call) }
 
 // recorder remembers the status for metrics.
 type recorder struct {
 	http.ResponseWriter
 	status int
+	copy   *bytes.Buffer // of the body; nil where nobody wants it
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -229,15 +268,20 @@ func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
+	if r.copy != nil && r.copy.Len() <= longestReplay {
+		r.copy.Write(b)
+	}
 	return r.ResponseWriter.Write(b)
 }
 
 // Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-func (c *call) text(s string) error {
-	c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, err := c.w.Write([]byte(s))
+func (c *call) text(s string) error { return c.raw("text/plain; charset=utf-8", []byte(s)) }
+
+func (c *call) raw(media string, b []byte) error {
+	c.w.Header().Set("Content-Type", media)
+	_, err := c.w.Write(b)
 	return err
 }
 
@@ -255,10 +299,11 @@ func (c *call) json(status int, v any) error {
 
 // handle wraps an operation with what all have: request id, limits, the key, the
 // problem where it fails, metrics, and a log line for what went wrong inside.
-func (s *Server) handle(r route) http.Handler {
+func (s *Server) handle(o *operation, run http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		begun := s.o.Now()
-		c := &call{Request: req, w: &recorder{ResponseWriter: w}, server: s, id: requestID(req)}
+		c := &call{w: &recorder{ResponseWriter: w}, server: s, id: requestID(req), lang: language(req)}
+		c.Request = req.WithContext(context.WithValue(req.Context(), callInContext{}, c))
 		h := w.Header()
 		h.Set("X-Request-Id", c.id)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -268,26 +313,40 @@ func (s *Server) handle(r route) http.Handler {
 				if p == http.ErrAbortHandler {
 					panic(p)
 				}
-				s.o.Log.Error("request panicked", "route", r.Path, "request", c.id, "panic", p)
+				s.o.Log.Error("request panicked", "route", o.Path, "request", c.id, "panic", p)
 				if c.w.status == 0 {
-					s.fail(c, errors.New("panic"))
+					s.fail(c, errPanicked)
 				}
 			}
-			s.counts.WithLabelValues(r.Path, strconv.Itoa(c.w.status)).Inc()
-			s.seconds.WithLabelValues(r.Path).Observe(s.o.Now().Sub(begun).Seconds())
+			s.counts.WithLabelValues(o.Path, strconv.Itoa(c.w.status)).Inc()
+			s.seconds.WithLabelValues(o.Path).Observe(s.o.Now().Sub(begun).Seconds())
 		}()
-		req.Body = http.MaxBytesReader(c.w, req.Body, s.o.MaxBody)
-		err := error(nil)
-		if !r.Open && r.ID != "" {
-			err = s.admit(c, &r)
-		}
-		if err == nil {
-			err = r.run(c)
-		}
-		if err != nil {
+		if err := s.answer(c, o, run); err != nil {
 			s.fail(c, err)
 		}
 	})
+}
+
+// answer runs an operation once it is known who asks, and that they may.
+func (s *Server) answer(c *call, o *operation, run http.HandlerFunc) error {
+	c.Body = http.MaxBytesReader(c.w, c.Body, cmp.Or(o.MaxBody, s.o.MaxBody))
+	if !o.Open {
+		if err := s.admit(c, o); err != nil {
+			return err
+		}
+	}
+	if o.Absent {
+		return errNothing
+	}
+	name, err := c.requested(o)
+	if err != nil {
+		return err
+	}
+	if name != "" {
+		return c.once(o, name, func() { run(c.w, c.Request) })
+	}
+	run(c.w, c.Request)
+	return nil
 }
 
 // requestID takes the caller's id where it is a sane one.

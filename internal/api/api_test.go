@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"daozhang/internal/api"
+	"daozhang/internal/api/client"
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/investigation"
@@ -358,7 +359,7 @@ func TestClient(t *testing.T) {
 	w.add(t, sold(mid, "000107", "606212000001")...)
 	s := httptest.NewServer(w.server)
 	defer s.Close()
-	c := &api.Client{URL: s.URL, Key: "institution-key", Lang: "en"}
+	c := &client.Client{URL: s.URL, Key: "institution-key", Lang: "en"}
 	card, err := c.Whereabouts(t.Context(), "606212000001", true)
 	if err != nil || !strings.Contains(string(card), "128.00") {
 		t.Fatal(err, string(card))

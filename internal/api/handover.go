@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"daozhang/internal/fault"
 )
 
 // Nodes are the other servers that answer for merchants that are not this one's.
@@ -61,10 +63,10 @@ func (c *call) pass(res *http.Response) error {
 	return err
 }
 
-// elsewhere hands a question, or a decision, about a merchant's payment on to the
+// handedTo hands a question, or a decision, about a merchant's payment on to the
 // server that answers for the merchant. done is false where that is this one, or where the
 // merchant is not known (mid ""): then it is asked here first.
-func (c *call) elsewhere(mid string, body []byte) (done bool, err error) {
+func (c *call) handedTo(mid string, body []byte) (done bool, err error) {
 	nodes := c.server.o.Nodes
 	if nodes == nil || mid == "" {
 		return false, nil
@@ -108,6 +110,6 @@ func (c *call) others() (done bool, err error) {
 
 // changing is the answer while another server takes merchants over.
 func changing() error {
-	return &problem{Status: http.StatusServiceUnavailable, Title: "Not ready", Detail: "another node is taking over the merchant",
-		Hint: "ask again in a few seconds", retryAfter: 2}
+	return &failure{status: http.StatusServiceUnavailable, title: notReady, detail: fault.Say("another node is taking over the merchant", "另一节点正在接管该商户"),
+		hint: fault.Say("ask again in a few seconds", "请几秒后重试"), retryAfter: 2 * time.Second}
 }

@@ -1,93 +1,118 @@
 package api
 
-import "strings"
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
 
-// openapi describes the surface in OpenAPI 3.1, from the table of routes.
-func (s *Server) openapi() map[string]any {
-	paths := map[string]any{}
-	for _, r := range s.routes() {
-		op := map[string]any{"operationId": r.ID, "summary": r.Summary}
-		for k, v := range r.operation {
-			op[k] = v
-		}
-		responses := map[string]any{"default": ref("responses", "Problem")}
-		if own, ok := op["responses"].(map[string]any); ok {
-			for k, v := range own {
-				responses[k] = v
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Version is that of the surface, which clients rely on: its first number changes
+// where one of them could break.
+const Version = "1.0.0"
+
+// newHuma gives what checks requests and makes the OpenAPI document. It serves
+// nothing by itself.
+func (s *Server) newHuma() (huma.API, huma.Registry) {
+	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{OpenAPI: "3.1.0",
+			Info: &huma.Info{Title: "daozhang", Version: Version, Description: description},
+			Components: &huma.Components{Schemas: schemas, SecuritySchemes: map[string]*huma.SecurityScheme{
+				"key": {Type: "http", Scheme: "bearer", Description: "an API key, made by `daozhang keys add`"}}},
+			Tags: tags},
+		Formats: map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}, DefaultFormat: "application/json",
+	}
+	return humago.New(framed{s}, config), schemas
+}
+
+const description = "Where the money of card payments is, why, who acts, and when it arrives. Amounts are integers in minor units beside an ISO 4217 currency, " +
+	"moments RFC 3339. Errors are RFC 9457 problems in the language of Accept-Language (en, zh). Lists come in pages: next_cursor of one is cursor of the next."
+
+var tags = []*huma.Tag{
+	{Name: "evidence", Description: "facts come in"},
+	{Name: "payments", Description: "where the money is"},
+	{Name: "payouts", Description: "orders to banks to pay merchants"},
+	{Name: "overview", Description: "all money, by place and by fault"},
+	{Name: "register", Description: "merchants and terminals"},
+	{Name: "calendar", Description: "business days, and when money arrives"},
+	{Name: "service", Description: "what machines ask about the service itself"},
+}
+
+var jsonFormat = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: json.Unmarshal}
+
+// framed is a mux on which operations stand in the frame that all have.
+type framed struct{ s *Server }
+
+func (f framed) HandleFunc(pattern string, run func(http.ResponseWriter, *http.Request)) {
+	f.s.mux.Handle(pattern, f.s.handle(f.s.operations[pattern], run))
+}
+
+func (f framed) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.s.ServeHTTP(w, r) }
+
+// openapi is the document, the same for every installation.
+func (s *Server) openapi() []byte {
+	doc := s.huma.OpenAPI()
+	incoming := map[string]bool{}
+	for _, item := range doc.Paths {
+		for _, m := range methods {
+			if o := operationOf(item, m); o != nil && o.RequestBody != nil {
+				for _, media := range o.RequestBody.Content {
+					s.mark(incoming, media.Schema)
+				}
 			}
-		} else {
-			responses["200"] = map[string]any{"description": "as asked"}
 		}
-		op["responses"] = responses
-		if !r.Open {
-			op["security"] = []any{map[string]any{"key": []any{}}}
+	}
+	for name, schema := range s.schemas.Map() {
+		if !incoming[name] && schema.AdditionalProperties == false {
+			schema.AdditionalProperties = nil // answers may come to have more
 		}
-		item, _ := paths[r.Path].(map[string]any)
-		if item == nil {
-			item = map[string]any{}
-			paths[r.Path] = item
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(doc); err != nil {
+		panic(err) // it is made of literals
+	}
+	return b.Bytes()
+}
+
+// mark notes the named schemas that one reaches.
+func (s *Server) mark(seen map[string]bool, schema *huma.Schema) {
+	if schema == nil {
+		return
+	}
+	if name, ok := strings.CutPrefix(schema.Ref, "#/components/schemas/"); ok {
+		if !seen[name] {
+			seen[name] = true
+			s.mark(seen, s.schemas.Map()[name])
 		}
-		item[strings.ToLower(r.Method)] = op
+		return
 	}
-	version := s.o.Version["version"]
-	if version == "" {
-		version = "0"
+	s.mark(seen, schema.Items)
+	for _, p := range schema.Properties {
+		s.mark(seen, p)
 	}
-	return map[string]any{
-		"openapi": "3.1.0",
-		"info":    map[string]any{"title": "daozhang", "version": version, "summary": "Where the money of card payments is, why, who acts, and when it arrives."},
-		"paths":   paths,
-		"components": map[string]any{
-			"securitySchemes": map[string]any{"key": map[string]any{"type": "http", "scheme": "bearer", "description": "an API key, made by `daozhang keys add`"}},
-			"responses": map[string]any{"Problem": map[string]any{"description": "an RFC 9457 problem",
-				"content": map[string]any{"application/problem+json": map[string]any{"schema": ref("schemas", "Problem")}}}},
-			"schemas": schemas,
-		},
+	if more, ok := schema.AdditionalProperties.(*huma.Schema); ok {
+		s.mark(seen, more)
 	}
 }
 
-func ref(kind, name string) map[string]any {
-	return map[string]any{"$ref": "#/components/" + kind + "/" + name}
-}
-
-type object = map[string]any
-
-func typed(t, description string) object { return object{"type": t, "description": description} }
-
-var rejection = object{"type": "object", "properties": object{
-	"line": typed("integer", "of the body, from 1"), "evidence": typed("string", "source#id"), "why": typed("string", "the reason; it repeats no value")}}
-
-var schemas = object{
-	"Problem": object{"type": "object", "required": []any{"type", "title", "status"}, "properties": object{
-		"type": typed("string", "a URI"), "title": typed("string", ""), "status": typed("integer", ""), "detail": typed("string", ""),
-		"instance": typed("string", "the request's id, as X-Request-Id"), "hint": typed("string", "what the caller can do"),
-		"errors":     object{"type": "array", "items": rejection},
-		"candidates": object{"type": "array", "items": object{"type": "string"}, "description": "ids among which to choose"}}},
-	"CloudEvent": object{"type": "object", "required": []any{"specversion", "id", "source", "type", "time", "data"}, "properties": object{
-		"specversion": object{"const": "1.0"}, "id": typed("string", "with source the identity of the fact"), "source": typed("string", "the witness"),
-		"type": typed("string", "daozhang. and a type of the contract"), "time": object{"type": "string", "format": "date-time"},
-		"recordedtime": object{"type": "string", "format": "date-time"}, "data": object{"type": "object"}}},
-	"Received": object{"type": "object", "required": []any{"added", "repeated"}, "properties": object{
-		"added": typed("integer", "new facts"), "repeated": typed("integer", "facts that were there already"),
-		"contradicts": object{"type": "array", "items": object{"type": "string"}, "description": "source#id of facts that were there with other content"},
-		"rejected":    object{"type": "array", "items": rejection}}},
-}
-
-var evidenceOperation = object{
-	"description": "Idempotent by the facts' own identity (source and id). What a key may bring follows from its role and its sources.",
-	"requestBody": object{"required": true, "content": object{
-		"application/cloudevents+json":       object{"schema": ref("schemas", "CloudEvent")},
-		"application/cloudevents-batch+json": object{"schema": object{"type": "array", "items": ref("schemas", "CloudEvent")}},
-		"application/x-ndjson":               object{"schema": typed("string", "one CloudEvent per line")}}},
-	"responses": object{"200": object{"description": "kept; what was not taken is listed",
-		"content": object{"application/json": object{"schema": ref("schemas", "Received")}}}},
-}
-
-var whereaboutsOperation = object{
-	"parameters": []any{
-		object{"name": "id", "in": "path", "required": true, "schema": object{"type": "string"},
-			"description": "the payment's id, its RRN (ISO 8583 field 37), another of its keys, or the UUID of our transaction"},
-		object{"name": "lang", "in": "query", "schema": object{"enum": []any{"en", "zh"}}, "description": "of the card; else Accept-Language"}},
-	"responses": object{"200": object{"description": "one payment of the answer, as the evidence contract has it, with advice",
-		"content": object{"application/json": object{"schema": object{"type": "object"}}, "text/plain": object{"schema": typed("string", "the card that people read")}}}},
+// operationOf gives the operation of a path by its method; nil where there is none.
+func operationOf(item *huma.PathItem, method string) *huma.Operation {
+	switch method {
+	case http.MethodGet:
+		return item.Get
+	case http.MethodPost:
+		return item.Post
+	case http.MethodPut:
+		return item.Put
+	case http.MethodPatch:
+		return item.Patch
+	}
+	return item.Delete
 }

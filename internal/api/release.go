@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
+	"reflect"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"daozhang/internal/access"
 	"daozhang/internal/fault"
 	"daozhang/internal/payment"
 )
@@ -16,9 +18,24 @@ import (
 // release is what two people decide about a payment that risk holds.
 type release struct {
 	// Maker asks for it, Checker agrees.
+	Maker   string `json:"maker" doc:"who asks for it, up to 64 letters"`
+	Checker string `json:"checker" doc:"who agrees, another person"`
+}
+
+// releaseAsked names the payment; the body is read by the handler.
+type releaseAsked struct {
+	ID string `path:"id" doc:"the UUID of our transaction"`
+}
+
+// Released is the answer to it.
+type Released struct {
+	Payment string `json:"payment" format:"uuid" doc:"the UUID of our transaction"`
 	Maker   string `json:"maker"`
 	Checker string `json:"checker"`
 }
+
+// CheckRelease says what is wrong with such a decision, before it is sent.
+func CheckRelease(id, maker, checker string) error { return (&release{maker, checker}).check(id) }
 
 // check says what is wrong with a decision.
 func (r *release) check(id string) error {
@@ -35,16 +52,21 @@ func (r *release) check(id string) error {
 	return nil
 }
 
+func (s *Server) releaseOperations() {
+	stream(s, operation{Method: "POST", Path: "/v1/payments/{id}/release", ID: "postRelease", Tag: "payments", Summary: "End the risk hold of a payment.",
+		Description: "Two people decide: the maker asks for it, the checker agrees. The money goes on with the next settlement.",
+		Action:      access.ReadPayments, Roles: []Role{RolePlatform}, Narrows: true, Lenient: true,
+		Body:   &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: s.schemas.Schema(reflect.TypeFor[release](), true, "Release")}}},
+		Answer: map[string]*huma.MediaType{"application/json": {Schema: s.schemas.Schema(reflect.TypeFor[Released](), true, "Released")}},
+	}, s.postRelease)
+}
+
 // postRelease ends the risk hold of a payment, by decision of two people.
-func (s *Server) postRelease(c *call) error {
-	id, err := uuid.Parse(c.PathValue("id"))
+func (s *Server) postRelease(c *call, in *releaseAsked) error {
+	id, err := uuid.Parse(in.ID)
 	missing := fault.New(fault.NotFound, fault.Say("find payment", "查找支付"), id.String(), nil, fault.Say("name it by the UUID of our transaction", "请用平台交易的 UUID 指定"))
 	if err != nil || s.o.Release == nil {
 		return missing
-	}
-	if c.key.Role != RolePlatform {
-		return fault.New(fault.NotAllowed, fault.Say("release payment", "解除支付冻结"), id.String(), nil,
-			fault.Say("it takes a key of role platform", "需要 platform 角色的密钥"))
 	}
 	var r release
 	dec := json.NewDecoder(http.MaxBytesReader(c.w, c.Body, 4096))
@@ -59,51 +81,23 @@ func (s *Server) postRelease(c *call) error {
 	if err != nil {
 		return err
 	}
-	if c.key.MID != "" && c.key.MID != t.MID {
+	if c.only != "" && c.only != t.MID {
 		return missing // not even that it is there
 	}
 	body, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	if done, err := c.elsewhere(t.MID, body); done {
+	if done, err := c.handedTo(t.MID, body); done {
 		return err
 	}
 	if err := s.o.Release(c.Context(), &t, r.Maker, r.Checker); err != nil {
 		return err
 	}
 	s.o.Log.Info("payment released", "payment", id, "merchant", t.MID, "maker", r.Maker, "checker", r.Checker, "key", c.key.ID)
-	return c.json(http.StatusOK, map[string]string{"payment": id.String(), "maker": r.Maker, "checker": r.Checker})
+	return c.json(http.StatusOK, Released{id.String(), r.Maker, r.Checker})
 }
 
 // ReleaseFunc ends the risk hold of a transaction durably before it returns.
 // fault.Conflict where risk does not hold it.
 type ReleaseFunc func(ctx context.Context, t *payment.Transaction, maker, checker string) error
-
-// Release asks the server to end the risk hold of the payment with a UUID.
-func (c *Client) Release(ctx context.Context, id, maker, checker string) error {
-	r := release{maker, checker}
-	if err := r.check(id); err != nil {
-		return err
-	}
-	const op = "release payment"
-	base, err := c.base(op)
-	if err != nil {
-		return err
-	}
-	body, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	_, err = c.call(ctx, op, http.MethodPost, base.JoinPath("v1", "payments", url.PathEscape(id), "release"), "application/json", body)
-	return err
-}
-
-var releaseOperation = object{
-	"description": "Two people decide: the maker asks for it, the checker agrees. The money goes on with the next settlement.",
-	"parameters": []any{object{"name": "id", "in": "path", "required": true, "schema": object{"type": "string", "format": "uuid"},
-		"description": "the UUID of our transaction"}},
-	"requestBody": object{"required": true, "content": object{"application/json": object{"schema": object{"type": "object",
-		"required": []any{"maker", "checker"}, "properties": object{"maker": typed("string", ""), "checker": typed("string", "another person")}}}}},
-	"responses": object{"200": object{"description": "released, durably", "content": object{"application/json": object{"schema": object{"type": "object"}}}}},
-}

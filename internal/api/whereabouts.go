@@ -3,46 +3,66 @@ package api
 import (
 	"bytes"
 	"net/http"
+	"reflect"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"daozhang/internal/access"
 	"daozhang/internal/card"
 	"daozhang/internal/fault"
 	"daozhang/internal/investigation"
 	"daozhang/internal/report"
 )
 
+// whereaboutsAsked is a question for a payment's whereabouts.
+type whereaboutsAsked struct {
+	ID   string `path:"id" doc:"the payment's id, its RRN (ISO 8583 field 37), another of its keys, or the UUID of our transaction"`
+	Lang string `query:"lang" doc:"en or zh, of the card; else Accept-Language"`
+}
+
+func (s *Server) whereaboutsOperations() {
+	stream(s, operation{Method: "GET", Path: "/v1/payments/{id}/whereabouts", ID: "getWhereabouts", Tag: "payments",
+		Summary:     "Where a payment's money is, why, who acts, when it arrives.",
+		Description: "One payment of the answer, as the evidence contract has it, with advice; or the card that people read (Accept: text/plain).",
+		Action:      access.ReadPayments, Narrows: true, Lenient: true,
+		Answer: map[string]*huma.MediaType{"application/json": {Schema: s.schemas.Schema(reflect.TypeFor[Payment](), true, "Payment")},
+			"text/plain": {Schema: &huma.Schema{Type: "string", Description: "the card that people read"}}},
+	}, s.getWhereabouts)
+}
+
 // getWhereabouts answers for one payment, named by its id, a key such as its RRN,
 // or the UUID of our transaction: as the contract's JSON, or as the card that
 // people read (Accept: text/plain).
-func (s *Server) getWhereabouts(c *call) error {
-	ref := strings.TrimSpace(c.PathValue("id"))
+func (s *Server) getWhereabouts(c *call, in *whereaboutsAsked) error {
+	ref := strings.TrimSpace(in.ID)
 	missing := func() error {
 		shown, _ := card.MaskText(ref)
-		return fault.New(fault.NotFound, "find payment", shown, nil, "name it by its id, its retrieval reference number or another of its keys")
+		return fault.New(fault.NotFound, fault.Say("find payment", "查找支付"), shown, nil,
+			fault.Say("name it by its id, its retrieval reference number or another of its keys", "请用其 id、检索参考号或其他号码指定"))
 	}
 	if ref == "" || len(ref) > 128 || card.IsPAN(ref) {
 		return missing()
 	}
-	keys := keysOf{ref: ref, mid: c.key.MID}
+	keys := keysOf{ref: ref, mid: c.only}
 	if id, err := uuid.Parse(ref); err == nil {
 		t, err := s.o.Keeper.Transaction(c.Context(), id)
 		if err != nil && fault.KindOf(err) != fault.NotFound {
 			return err
 		}
 		if err == nil {
-			if c.key.MID != "" && c.key.MID != t.MID {
+			if c.only != "" && c.only != t.MID {
 				return missing() // not even that it is there
 			}
 			keys = keysOf{ref: t.RRN, mid: t.MID, tid: t.TID, stan: t.STAN}
 		}
 	}
-	if done, err := c.elsewhere(keys.mid, nil); done {
+	if done, err := c.handedTo(keys.mid, nil); done {
 		return err
 	}
 	text := wantsText(c.Request)
-	lang := language(c.Request)
+	lang := c.lang
 	var body bytes.Buffer
 	var candidates []string
 	var fail error
@@ -64,7 +84,8 @@ func (s *Server) getWhereabouts(c *call) error {
 	case fail != nil:
 		return fail
 	case len(candidates) > 1:
-		return &problem{Status: http.StatusConflict, Detail: "several payments have this reference", Hint: "ask by one of the ids", Candidates: candidates}
+		return &failure{status: http.StatusConflict, detail: fault.Say("several payments have this reference", "有多笔支付使用该号码"),
+			hint: fault.Say("ask by one of the ids", "请用其中一个 id 查询"), candidates: candidates}
 	case body.Len() == 0 && keys.mid == "":
 		if done, err := c.others(); done {
 			return err

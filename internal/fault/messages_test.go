@@ -21,7 +21,7 @@ var bilingual = []string{
 	"internal/investigation/warnings.go", "internal/format/", "internal/report/", "internal/access/",
 	"cmd/daozhang/check.go", "cmd/daozhang/trace.go", "cmd/daozhang/export.go", "cmd/daozhang/catalogue.go", "cmd/daozhang/calendar.go",
 	"cmd/daozhang/load.go", "cmd/daozhang/run.go", "cmd/daozhang/asof.go", "cmd/daozhang/jobs.go", "internal/store/jobs/",
-	"internal/backoffice/", "cmd/daozhang/desk.go", "cmd/daozhang/merchants", "cmd/daozhang/payouts",
+	"internal/backoffice/", "internal/api/", "cmd/daozhang/desk.go", "cmd/daozhang/merchants", "cmd/daozhang/payouts",
 }
 
 // plain are errors that no person is shown: the code that gets them goes by
