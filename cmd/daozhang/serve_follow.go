@@ -28,6 +28,10 @@ func (i *inquiry) Read(use func(*investigation.Current)) { i.now.Load().Read(use
 // AsOf is that of investigation.Live.
 func (i *inquiry) AsOf() evidence.Instant { return i.now.Load().AsOf() }
 
+// Changed is that of investigation.Live; who waits looks again now and then, since
+// another Live may stand in its place.
+func (i *inquiry) Changed() <-chan struct{} { return i.now.Load().Changed() }
+
 // Advance is that of investigation.Live.
 func (i *inquiry) Advance(t evidence.Instant) error { return i.now.Load().Advance(t) }
 

@@ -126,6 +126,7 @@ func (l *Live) show(r evidence.FactRef) {
 	}
 	l.counts.set(r, true)
 	l.view.Hide(r, false)
+	l.sources.hear(f)
 	if f.WrongClock() {
 		l.clocks[r] = true
 	}

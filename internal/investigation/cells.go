@@ -123,6 +123,17 @@ func (l *Live) standing(id cellID) cellID {
 	return id
 }
 
+// stands is standing for readers, of whom there may be several: it shortens no way.
+func (l *Live) stands(id cellID) cellID {
+	for l.cells[id].into != 0 {
+		id = l.cells[id].into
+	}
+	if id == nowhere {
+		return 0
+	}
+	return id
+}
+
 func (l *Live) newCell(m *merchant) cellID {
 	var id cellID
 	if n := len(l.free); n > 0 {

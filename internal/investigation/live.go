@@ -28,10 +28,13 @@ import (
 // keeps the evidence itself, and rebuilds a Live after a restart by adding the
 // evidence again.
 type Live struct {
-	mu    sync.RWMutex
-	opts  LiveOptions
-	asOf  evidence.Instant
-	clean bool // nothing is to be worked out
+	mu sync.RWMutex
+	// changed is closed at the next change; nil while nobody waits for one.
+	changed chan struct{}
+	sources heardOf
+	opts    LiveOptions
+	asOf    evidence.Instant
+	clean   bool // nothing is to be worked out
 
 	set    *evidence.Set
 	view   *evidence.View
@@ -195,6 +198,7 @@ func (l *Live) begin() {
 	l.sums = newSums()
 	l.know(0, "", "")
 	l.sealed = newSealing()
+	l.sources = heardOf{}
 	l.unlearned = true
 	l.watchers, l.fileDates = map[uint64][]cellID{}, map[calendar.Date]int{}
 	l.brief = &Answer{AsOf: l.asOf, Offset: l.opts.Offset, View: l.view, Match: l.res, Context: l.ctx, Engine: l.engine}
@@ -223,7 +227,24 @@ func (l *Live) Add(read func(w *evidence.Writer) error) (Added, error) {
 }
 
 // change says that something is to be worked out before answers are read.
-func (l *Live) change() { l.clean, l.full = false, nil }
+func (l *Live) change() {
+	l.clean, l.full = false, nil
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// Changed gives a channel that is closed when something next changes: facts have
+// come, or time has moved on. What has come of it is to be read after that.
+func (l *Live) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.changed
+}
 
 // AddNDJSON is Add for events in the interchange form. reject, which may be nil,
 // is told of each line that was refused; else the error counts them.
@@ -516,7 +537,7 @@ func (c *Current) Find(ref string) []*Payment {
 		return nil
 	}
 	ids := map[cellID]bool{}
-	l.words.of(uint64(w), func(id cellID) { ids[l.standing(id)] = true })
+	l.words.of(uint64(w), func(id cellID) { ids[l.stands(id)] = true })
 	ids[l.byID[w]] = true
 	delete(ids, 0)
 	var places []place

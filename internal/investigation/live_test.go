@@ -83,6 +83,7 @@ func sameAsWhole(t failer, l *investigation.Live, events []event, asOf time.Time
 			differ("find "+ref, got, want)
 		}
 		sameLists(t, c, whole)
+		samePictures(t, c, whole)
 	})
 }
 

@@ -137,6 +137,7 @@ func sameAsWholeLines(t *testing.T, l *investigation.Live, lines [][]byte, now t
 			}
 		}
 		sameLists(t, c, whole)
+		samePictures(t, c, whole)
 	})
 }
 
