@@ -46,6 +46,7 @@ var order = []struct{ name, reason string }{
 	{"iso8583", "message dialects as data; the wire's only vocabulary"},
 	{"backoffice", "the work from a captured payment to the merchant's account, over files and rows that others keep"},
 	{"desk", "cases, exceptions and what waits for a second person, over what the back office and the investigation know"},
+	{"intake", "what people bring: files with what became of them and when they have to come, circumstances, entries of registers"},
 	{"store", "SQL for all of the above; an edge"},
 	{"store/*", "rows as bodies, the jobs on River, and the suite that every database under it passes"},
 	{"gateway", "links to terminals and networks; an edge"},
