@@ -111,7 +111,6 @@ type Server struct {
 	schemas    huma.Registry
 	operations map[string]*operation
 	document   func() []byte // the OpenAPI document
-	run        string        // this run of the server, as a holder of requests
 	expired    atomic.Int64  // when old requests were removed, in seconds of Unix time
 
 	limits  *limits
@@ -141,7 +140,7 @@ func New(o Options, register prometheus.Registerer) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, mux: http.NewServeMux(), operations: map[string]*operation{}, run: uuid.NewString(), limits: newLimits(o.Rate, o.Burst), strange: newLimits(1, 20),
+	s := &Server{o: o, mux: http.NewServeMux(), operations: map[string]*operation{}, limits: newLimits(o.Rate, o.Burst), strange: newLimits(1, 20),
 		counts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "daozhang_http_requests_total", Help: "Requests by route and status."},
 			[]string{"route", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "daozhang_http_request_seconds", Help: "Time to answer, by route.",

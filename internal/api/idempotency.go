@@ -49,42 +49,43 @@ type Request struct {
 	Key, Name string
 	// Digest is a hash of what is asked.
 	Digest string
-	// Holder is the run of a server that carries it out, until Until or until it is
-	// finished.
-	Holder string
-	At     time.Time
-	Until  time.Time
+	// Holder is the one attempt that carries it out, from At until it is finished, at
+	// the latest until Until.
+	Holder    string
+	At, Until time.Time
+	// Version is that of the record; Requests counts it.
+	Version uint32
 }
 
-// Reply is the answer to a request, as it is replayed.
+// Reply is the answer to a request, as it is replayed. Status 0: it was carried
+// out, and the answer is not kept.
 type Reply struct {
 	Status int
-	Type   string // media type
+	Media  string
 	Body   []byte
-}
-
-// Requests keeps what was asked under an Idempotency-Key, and the answers.
-type Requests interface {
-	// Begin puts a request on record, durably, where there is none under its key and
-	// name, and gives nil. Otherwise it changes nothing and gives what is there, with
-	// its reply once it is finished. Of several at the same time one begins.
-	Begin(ctx context.Context, r *Request) (*Begun, error)
-	// Resume takes a request over that has not been finished by the end of its lease:
-	// it gets the holder and the lease of r. false where somebody else did, or it has
-	// been finished since.
-	Resume(ctx context.Context, r *Request) (bool, error)
-	// Finish keeps the reply of a request that r.Holder carries out.
-	Finish(ctx context.Context, r *Request, reply *Reply) error
-	// Forget removes a request that r.Holder carries out, as if it had never been.
-	Forget(ctx context.Context, r *Request) error
-	// Expire removes what was begun before a moment.
-	Expire(ctx context.Context, before time.Time) error
 }
 
 // Begun is a request on record.
 type Begun struct {
 	Request
 	Reply *Reply // nil: not finished
+}
+
+// Requests keeps what was asked under an Idempotency-Key, and the answers. What it
+// says it did is durable.
+type Requests interface {
+	// Begin puts a request on record where there is none of its key and name, and
+	// gives nil. Otherwise it changes nothing and gives what is there. Of several at
+	// the same time one begins.
+	Begin(ctx context.Context, r *Request) (*Begun, error)
+	// Resume puts r in the place of b; false where b has changed since it was read.
+	Resume(ctx context.Context, b *Begun, r *Request) (bool, error)
+	// Finish keeps the reply of a request that r began or resumed.
+	Finish(ctx context.Context, r *Request, reply *Reply) error
+	// Forget removes a request that r began or resumed, as if it had never been.
+	Forget(ctx context.Context, r *Request) error
+	// Expire removes what was begun before a moment.
+	Expire(ctx context.Context, before time.Time) error
 }
 
 // requested says under what name a request comes; "" for none.
@@ -120,7 +121,7 @@ func (c *call) once(o *operation, name string, run func()) error {
 	c.Body = io.NopCloser(bytes.NewReader(body))
 	now := s.o.Now()
 	r := &Request{Key: c.key.ID, Name: hexDigest(name), Digest: hexDigest(c.Method, c.URL.EscapedPath(), c.URL.RawQuery, string(body)),
-		Holder: s.run, At: now, Until: now.Add(requestLease)}
+		Holder: uuid.NewString(), At: now, Until: now.Add(requestLease)}
 	c.effect = uuid.NewSHA1(effects, []byte(r.Key+"/"+r.Name))
 	s.expireRequests(c.Context(), now)
 	begun, err := s.o.Requests.Begin(c.Context(), r)
@@ -147,35 +148,38 @@ func (c *call) once(o *operation, name string, run func()) error {
 	return nil
 }
 
+var inFlight = failure{status: http.StatusConflict, detail: fault.Say("a request with this Idempotency-Key is being carried out", "使用该 Idempotency-Key 的请求正在执行"),
+	hint: fault.Say("ask again in a few seconds", "请几秒后重试"), retryAfter: 2 * time.Second}
+
 // again answers for a request that is on record. done is false where it is run
 // once more.
 func (c *call) again(o *operation, b *Begun, r *Request) (done bool, err error) {
+	old := r.At.Sub(b.At) >= RequestsKept
 	switch {
-	case b.Digest != r.Digest:
-		return true, &failure{status: http.StatusUnprocessableEntity, detail: fault.Say("the Idempotency-Key was used for another request", "该 Idempotency-Key 已用于另一请求"),
-			hint: fault.Say("give each request a key of its own", "每个请求请使用各自的键")}
-	case b.Reply != nil && b.Reply.Status == 0:
-		return true, &failure{status: http.StatusConflict, detail: fault.Say("the request was carried out; its answer is not kept", "该请求已执行；其答复不予保存"),
-			hint: fault.Say("look at what it made, or make another under a new key", "请查看其结果，或用新的键另行提交")}
-	case b.Reply != nil:
-		h := c.w.Header()
-		h.Set("Content-Type", b.Reply.Type)
-		h.Set("Idempotency-Replayed", "true")
-		c.w.WriteHeader(b.Reply.Status)
-		_, err := c.w.Write(b.Reply.Body)
-		return true, err
-	case r.At.Before(b.Until):
-		return true, &failure{status: http.StatusConflict, detail: fault.Say("a request with this Idempotency-Key is being carried out", "使用该 Idempotency-Key 的请求正在执行"),
-			hint: fault.Say("ask again in a few seconds", "请几秒后重试"), retryAfter: 2 * time.Second}
-	case o.Repeats:
-		taken, err := c.server.o.Requests.Resume(c.Context(), r)
+	case old || b.Digest == r.Digest && b.Reply == nil && o.Repeats && !r.At.Before(b.Until):
+		taken, err := c.server.o.Requests.Resume(c.Context(), b, r)
 		if err != nil || taken {
 			return false, err
 		}
-		return true, &failure{status: http.StatusConflict, detail: fault.Say("a request with this Idempotency-Key is being carried out", "使用该 Idempotency-Key 的请求正在执行"), retryAfter: 2 * time.Second}
+		return true, &inFlight
+	case b.Digest != r.Digest:
+		return true, &failure{status: http.StatusUnprocessableEntity, detail: fault.Say("the Idempotency-Key was used for another request", "该 Idempotency-Key 已用于另一请求"),
+			hint: fault.Say("give each request a key of its own", "每个请求请使用各自的键")}
+	case b.Reply == nil && r.At.Before(b.Until):
+		return true, &inFlight
+	case b.Reply == nil:
+		return true, &failure{status: http.StatusConflict, detail: fault.Say("an earlier request with this Idempotency-Key was broken off; whether it had its effect is not known", "此前使用该 Idempotency-Key 的请求中断，是否生效不明"),
+			hint: fault.Say("look whether it did; if not, send it again with a new key", "请先核实；若未生效，请用新的键重新提交")}
+	case b.Reply.Status == 0:
+		return true, &failure{status: http.StatusConflict, detail: fault.Say("the request was carried out; its answer is not kept", "该请求已执行；其答复不予保存"),
+			hint: fault.Say("look at what it made, or make another under a new key", "请查看其结果，或用新的键另行提交")}
 	}
-	return true, &failure{status: http.StatusConflict, detail: fault.Say("an earlier request with this Idempotency-Key was broken off; whether it had its effect is not known", "此前使用该 Idempotency-Key 的请求中断，是否生效不明"),
-		hint: fault.Say("look whether it did; if not, send it again with a new key", "请先核实；若未生效，请用新的键重新提交")}
+	h := c.w.Header()
+	h.Set("Content-Type", b.Reply.Media)
+	h.Set("Idempotency-Replayed", "true")
+	c.w.WriteHeader(b.Reply.Status)
+	_, err = c.w.Write(b.Reply.Body)
+	return true, err
 }
 
 // settle keeps the answer that was given.
@@ -185,7 +189,7 @@ func (c *call) settle(ctx context.Context, o *operation, r *Request) {
 		c.leave(ctx, o, r)
 		return
 	}
-	reply := &Reply{Status: status, Type: c.w.Header().Get("Content-Type"), Body: c.w.copy.Bytes()}
+	reply := &Reply{Status: status, Media: c.w.Header().Get("Content-Type"), Body: c.w.copy.Bytes()}
 	if status < 300 && o.Secret || len(reply.Body) > longestReplay {
 		reply = &Reply{} // it was carried out, and that is all
 	}
