@@ -141,7 +141,14 @@ func (c *Current) Payouts(f *PayoutFilter, after PayoutMark, n int) *PayoutPage 
 	return page
 }
 
-// eachPayout calls yield for every payout in memory, in no order.
+// EachPayout calls use for every payout in memory, in no order. What it is given
+// may change when evidence is added: keep nothing of it past Read.
+func (c *Current) EachPayout(use func(p *match.Payout)) {
+	for p := range c.eachPayout {
+		use(p)
+	}
+}
+
 func (c *Current) eachPayout(yield func(*match.Payout) bool) {
 	for b := range c.l.eachBank {
 		if b.found == nil {
