@@ -290,3 +290,10 @@ func (u *User) Enable(now time.Time, by Actor) (c Change, secret string, err err
 func (u *User) refuse(op, why, hint fault.Text) error {
 	return fault.New(fault.NotAllowed, op, u.Name, why, hint)
 }
+
+// UserFilter narrows a list of people; the zero value is all of them.
+type UserFilter struct {
+	Role     Role
+	MID      string // of people of one merchant
+	Standing Standing
+}

@@ -52,7 +52,8 @@ type TrialTotals struct {
 
 // Finding is one thing that is wrong.
 type Finding struct {
-	// What was examined: files, schema, chain, balance, journal, settlement, clearing.
+	// What was examined: files, schema, chain, balance, journal, settlement, clearing,
+	// people.
 	What    string `json:"what"`
 	Subject string `json:"subject"`
 	Why     string `json:"why"`
@@ -178,7 +179,10 @@ func (e *examination) run(sqlite bool) error {
 	if err := each(stateful, e.journal); err != nil {
 		return err
 	}
-	return each(settled, e.settlement)
+	if err := each(settled, e.settlement); err != nil {
+		return err
+	}
+	return e.people()
 }
 
 func (e *examination) texts(q string, args ...any) ([]string, error) {

@@ -57,7 +57,7 @@ type Written struct {
 
 // WrittenTables returns what the committer writes to.
 func WrittenTables() (out []Written) {
-	for _, t := range slices.Concat(tables, referenceTables) {
+	for _, t := range slices.Concat(tables, referenceTables, peopleTables) {
 		if t.part {
 			continue
 		}
