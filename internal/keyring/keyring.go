@@ -196,6 +196,11 @@ type Keyring interface {
 	// Open gives the card number. The caller keeps it in memory for the one
 	// message that needs it.
 	Open(s Sealed, context string) (string, error)
+	// SealSecret seals what has to be read again and is no card number: second
+	// factors, secrets of webhooks. OpenSecret wants the same context, which names the
+	// use: what was sealed for one opens for no other.
+	SealSecret(secret []byte, context string) ([]byte, error)
+	OpenSecret(sealed []byte, context string) ([]byte, error)
 	// Token gives a stable token of a card number, "tok_" and 32 hexadecimal
 	// digits: equal for equal numbers, of no use without the key.
 	Token(pan string) string
