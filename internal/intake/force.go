@@ -140,6 +140,8 @@ func holidaysInForce(v *evidence.View, now time.Time) []HolidayInForce {
 		f := v.At(r)
 		out = append(out, HolidayInForce{Holiday{Calendar: k.calendar, Date: k.date, Workday: f.State == evidence.Workday}, v.Words.Text(f.Source)})
 	}
-	slices.SortFunc(out, func(a, b HolidayInForce) int { return cmp.Or(cmp.Compare(a.Calendar, b.Calendar), cmp.Compare(a.Date, b.Date)) })
+	slices.SortFunc(out, func(a, b HolidayInForce) int {
+		return cmp.Or(cmp.Compare(a.Calendar, b.Calendar), cmp.Compare(a.Date, b.Date))
+	})
 	return out
 }
