@@ -32,6 +32,7 @@ import (
 	"daozhang/internal/calendar"
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/investigation"
+	"daozhang/internal/ledger"
 	"daozhang/internal/merchant"
 	"daozhang/internal/money"
 	"daozhang/internal/payment"
@@ -155,11 +156,14 @@ type Keeper interface {
 	ExceptionByID(ctx context.Context, mid string, id uuid.UUID) (payment.Exception, error)
 
 	Transaction(ctx context.Context, id uuid.UUID) (payment.Transaction, error)
+	// ByRRN returns a merchant's transactions of a retrieval reference number.
+	ByRRN(ctx context.Context, mid, rrn string) ([]payment.Transaction, error)
 	Payout(ctx context.Context, mid, id string) (settlement.Payout, error)
-	PayoutByID(ctx context.Context, id string) (settlement.Payout, error)
 	MerchantRecord(ctx context.Context, mid string) (merchant.Merchant, error)
 	Position(ctx context.Context, mid string, c money.Currency) (settlement.Position, error)
 	Hold(ctx context.Context, mid, id string) (settlement.Hold, error)
+	// Standing returns a merchant's balances in the ledger.
+	Standing(ctx context.Context, mid string) (*ledger.Standing, error)
 }
 
 // Step is everything that one decision at the desk writes, committed together or
@@ -171,10 +175,8 @@ type Step struct {
 	Events    []Event
 	Files     []File
 	Proposals []Proposal
-	// Settlement is what a decision books and resolves; nil for nothing.
+	// Settlement is what a decision books, resolves and tells; nil for nothing.
 	Settlement *settlement.Step
-	// Merchant is what a decision changes of a merchant; nil for nothing.
-	Merchant *merchant.Change
 	// Audit are the lines of the audit log.
 	Audit []access.Event
 }
