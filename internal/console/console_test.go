@@ -366,16 +366,3 @@ func TestBeside(t *testing.T) {
 		}
 	}
 }
-
-func FuzzGuess(f *testing.F) {
-	for _, q := range []string{"606212000107", "88.00 5512", "¥1,234.50", "6222021234567855128", "a b c d e f g h", "\x00\xff"} {
-		f.Add(q)
-	}
-	f.Fuzz(func(t *testing.T, q string) {
-		for _, term := range guess(q) {
-			if term.Text == "" || len(term.Text) > 64 || regexp.MustCompile(`^\d{13,19}$`).MatchString(term.Text) && term.Kind != aReference {
-				t.Errorf("%q: %+v", q, term)
-			}
-		}
-	})
-}

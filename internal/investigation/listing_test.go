@@ -32,7 +32,11 @@ func sameLists(t failer, c *investigation.Current, whole *investigation.Answer) 
 			filters = append(filters, investigation.Filter{Tail: pan[len(pan)-4:]}, investigation.Filter{Head: pan[:4], Tail: pan[len(pan)-2:]})
 		}
 		if rrn := text(p.Keys.RRN); rrn != "" {
-			filters = append(filters, investigation.Filter{RRN: rrn})
+			filters = append(filters, investigation.Filter{RRN: rrn}, investigation.Filter{Keys: []string{rrn}}, investigation.Filter{Keys: []string{text(p.ID), rrn}, Amounts: true, Most: p.Amount},
+				investigation.Filter{Keys: []string{rrn, "nobody"}})
+			if auth := text(p.Keys.AuthCode); auth != "" {
+				filters = append(filters, investigation.Filter{Keys: []string{auth, rrn}, Statuses: []journey.Status{p.Status}})
+			}
 		}
 		filters = append(filters, investigation.Filter{Fee: investigation.Bounds{Set: true, Least: p.Fee, Most: p.Fee + 100}},
 			investigation.Filter{Net: investigation.Bounds{Set: true, Least: p.Net, Most: p.Net}})
@@ -135,7 +139,14 @@ func passes(text func(evidence.Word) string, f *investigation.Filter, p *investi
 		(f.ExpectedFrom == 0 || e != 0 && e >= f.ExpectedFrom && !over) && (f.ExpectedTo == 0 || e != 0 && e < f.ExpectedTo && !over) &&
 		(f.RRN == "" || text(p.Keys.RRN) == f.RRN) && (f.Head == "" || strings.HasPrefix(text(p.Keys.PAN), f.Head)) &&
 		within(f.Fee, p.Fee) && within(f.Net, p.Net) && (f.DueFrom == 0 || p.LegDue >= f.DueFrom) && (f.DueTo == 0 || p.LegDue != 0 && p.LegDue < f.DueTo) &&
-		(!f.Needs || investigation.NeedsSomeone(&p.Journey, &p.Verdict))
+		(!f.Needs || investigation.NeedsSomeone(&p.Journey, &p.Verdict)) &&
+		!slices.ContainsFunc(f.Keys, func(key string) bool { return !named(text, p, key) })
+}
+
+// named reports whether a payment has a number.
+func named(text func(evidence.Word) string, p *investigation.Payment, key string) bool {
+	k := &p.Keys
+	return slices.ContainsFunc([]evidence.Word{p.ID, k.RRN, k.STAN, k.OrderID, k.Ref, k.AuthCode}, func(w evidence.Word) bool { return w != 0 && text(w) == key })
 }
 
 func within(b investigation.Bounds, n int64) bool { return !b.Set || n >= b.Least && n <= b.Most }

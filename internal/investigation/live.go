@@ -531,7 +531,16 @@ func (l *Live) compute(id cellID, i int) *Payment {
 
 // Find gives the payments one of whose keys or the id is ref, as Answer.Find.
 func (c *Current) Find(ref string) []*Payment {
-	l := c.l
+	var out []*Payment
+	for _, at := range c.l.placesOf(ref) {
+		out = append(out, c.l.compute(cellID(at.merchant), int(at.payment)))
+	}
+	return out
+}
+
+// placesOf gives where the payments stand one of whose keys or the id is ref, in
+// order of time.
+func (l *Live) placesOf(ref string) []place {
 	w, ok := l.view.Words.Find(ref)
 	if !ok || w == 0 {
 		return nil
@@ -550,11 +559,7 @@ func (c *Current) Find(ref string) []*Payment {
 		}
 	}
 	slices.SortFunc(places, l.brief.comparePlaces)
-	var out []*Payment
-	for _, at := range places {
-		out = append(out, l.compute(cellID(at.merchant), int(at.payment)))
-	}
-	return out
+	return places
 }
 
 // Map gives the money map of the payments in memory, in order of merchant,

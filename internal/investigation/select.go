@@ -19,13 +19,7 @@ func (s *Selection) Len() int { return len(s.ids) }
 // payments in memory and works none out, but for a filter by expected arrival.
 func (c *Current) Select(f *Filter, o Order) *Selection {
 	s := scan{l: c.l, f: f, order: o, all: true}
-	if s.prepare() {
-		for id := range c.l.cells {
-			if cell := &c.l.cells[id]; cell.into == 0 {
-				s.cell(cellID(id), cell)
-			}
-		}
-	}
+	s.run()
 	slices.SortFunc(s.kept, func(a, b found) int { return s.compare(&a, &b) })
 	chosen := &Selection{ids: make([]evidence.Word, len(s.kept))}
 	for i := range s.kept {
