@@ -80,16 +80,10 @@ func (c *Current) Narrow(f *Filter, terms []Term) {
 			f.Amounts, f.Least, f.Most = true, t.Minor, t.Minor
 		case t.Kind == TermAmount:
 			f.Least, f.Most = max(f.Least, t.Minor), min(f.Most, t.Minor)
-		case t.Kind == TermReference && (f.TID == "" || f.TID == t.Text) && len(c.l.placesOf(t.Text)) == 0 && c.known(t.Text):
+		case t.Kind == TermReference && (f.TID == "" || f.TID == t.Text) && len(c.l.placesOf(t.Text)) == 0:
 			f.TID = t.Text // a terminal has too many payments to be a key
 		default:
 			f.Keys = append(f.Keys, t.Text)
 		}
 	}
-}
-
-// known reports whether a fact names a word.
-func (c *Current) known(word string) bool {
-	_, ok := c.l.view.Words.Find(word)
-	return ok
 }

@@ -36,7 +36,7 @@ func TestNarrow(t *testing.T) {
 			"0128 0128":   {Tail: "0128"},
 			"0128 0129":   {Tail: "0128", Keys: []string{"0129"}},
 			"1.00 2.00":   {Amounts: true, Least: 200, Most: 100},
-			"A-4711":      {Keys: []string{"A-4711"}},
+			"A-4711":      {TID: "A-4711"},
 			"000001 1.00": {Keys: []string{"000001"}, Amounts: true, Least: 100, Most: 100},
 		} {
 			var f investigation.Filter
