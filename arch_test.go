@@ -47,6 +47,8 @@ var order = []struct{ name, reason string }{
 	{"backoffice", "the work from a captured payment to the merchant's account, over files and rows that others keep"},
 	{"desk", "cases, exceptions and what waits for a second person, over what the back office and the investigation know"},
 	{"intake", "what people bring: files with what became of them and when they have to come, circumstances, entries of registers"},
+	{"notify", "what happened, told to programs and people: events, receivers, deliveries; pure"},
+	{"notify/*", "the carrier of webhooks and mail, on the outside's sockets"},
 	{"store", "SQL for all of the above; an edge"},
 	{"store/*", "rows as bodies, the jobs on River, and the suite that every database under it passes"},
 	{"gateway", "links to terminals and networks; an edge"},
@@ -76,7 +78,7 @@ var fenced = []struct {
 		"github.com/jackc/pgx", "github.com/lib/pq", "github.com/pressly/goose", "github.com/riverqueue/river"},
 		[]string{"store"}, "rules do not drift into SQL"},
 	{[]string{"github.com/moov-io/iso8583"}, []string{"iso8583"}, "dialects are data in one place"},
-	{[]string{"net/http"}, []string{"api", "console"}, "HTTP is an edge"},
+	{[]string{"net/http"}, []string{"api", "console", "notify"}, "HTTP is an edge; webhooks go out by notify/courier"},
 	{[]string{"github.com/xuri/excelize"}, []string{"format", "report"}, "spreadsheets are a format, not a type"},
 }
 
