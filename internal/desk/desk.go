@@ -139,9 +139,10 @@ type Keeper interface {
 	// in no order; SettledCases those resolved, the latest first, after a mark.
 	OpenCases(ctx context.Context, mid string) ([]Case, error)
 	SettledCases(ctx context.Context, mid string, after SettledMark, n int) ([]Case, error)
-	// Files lists the files of a case without their content; File gives one with it.
-	Files(ctx context.Context, k Key) ([]File, error)
-	File(ctx context.Context, k Key, hash string) (File, error)
+	// CaseFiles lists the files of a case without their content; CaseFile gives one with
+	// it.
+	CaseFiles(ctx context.Context, k Key) ([]File, error)
+	CaseFile(ctx context.Context, k Key, hash string) (File, error)
 
 	// Proposal returns one; Proposals those that pass a filter, of one merchant or
 	// of all, at most n: what waits the oldest first, what is over the latest first.

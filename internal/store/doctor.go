@@ -340,7 +340,8 @@ func (e *examination) journal(mid string) error {
 
 // journaled are the tables whose rows follow from the journal.
 var journaled = []string{"payment", "outgoing", "payment_exception", "terminal_batch", "settlement_position", "settlement_batch", "settlement_extra",
-	"settlement_reserve", "settlement_hold", "payout", "clearing_share", "clearing_day", "merchant_record", "merchant_event"}
+	"settlement_reserve", "settlement_hold", "payout", "clearing_share", "clearing_day", "merchant_record", "merchant_event",
+	"desk_proposal", "desk_case", "desk_event"}
 
 // identity is the table and key of a body, and its version where it has one.
 func identity(table string, raw []byte) (string, uint32, error) {

@@ -35,6 +35,12 @@ var spread = []struct{ contains, reason string }{
 	{"FROM clearing_share WHERE network = $1 AND date = $2 AND merchant >", "a network's day is funded for all merchants, page by page"},
 	{"FROM clearing_due WHERE network = $1 AND merchant >", "merchants with something to be cleared, page by page"},
 	{"FROM merchant_record WHERE merchant > $1", "all merchants, page by page"},
+	// The desk of the institution looks at all merchants.
+	{"SELECT body FROM desk_case WHERE watched = 1", "cases that lists of work look at, of all merchants where none is named"},
+	{"SELECT body FROM desk_case WHERE state = 'resolved'", "what was resolved last, page by page"},
+	{"SELECT body FROM desk_proposal WHERE ended = $1 ORDER BY", "what waits for a second person, of all merchants"},
+	{"SELECT body FROM desk_proposal WHERE ended = $1 AND (at <", "what was decided last, page by page"},
+	{"FROM merchant_record WHERE body LIKE", "merchants whose own proposals wait for a second person"},
 	// The examination of the whole.
 	{"SELECT COUNT(*) FROM", "the examination counts rows"},
 	{"SELECT merchant FROM ledger_head UNION", "the examination finds the merchants"},
