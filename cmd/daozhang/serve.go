@@ -111,8 +111,14 @@ func (m *Main) serve() *cobra.Command {
 		}
 		defer p.close()
 		p.again = read
+		if err := p.openPages(); err != nil {
+			return err
+		}
 		return p.run(cmd.Context(), func(terminals, web string) error {
 			m.line(fmt.Sprintf(m.say(text{"daozhang: terminals at %s, HTTP at http://%s", "daozhang：终端接入 %s，HTTP http://%s"}), terminals, web))
+			if err := p.welcome(cmd.Context(), web); err != nil {
+				return err
+			}
 			if ready == "" {
 				return nil
 			}

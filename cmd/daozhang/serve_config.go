@@ -76,6 +76,9 @@ type serveConfig struct {
 		Rate    float64 `koanf:"rate"`
 		Burst   int     `koanf:"burst"`
 		MaxBody int64   `koanf:"max_body"`
+		// Proxies are the addresses and networks of what ends TLS before this process:
+		// they are believed about who sent a request.
+		Proxies []string `koanf:"proxies"`
 	} `koanf:"http"`
 	Console   consoleConfig    `koanf:"console"`
 	Merchants []merchantConfig `koanf:"merchants"`
@@ -172,7 +175,7 @@ var settings = []setting{
 	{"acquirer", ""}, {"drain", "40s"},
 	{"payment.answer_within", "30s"}, {"payment.last_arrival", "5m"}, {"payment.repeat_first", "5s"}, {"payment.repeat_most", "10m"},
 	{"payment.exception_after", 8}, {"payment.max_amount", 9_999_999_999},
-	{"risk.rules", ""}, {"http.rate", 50}, {"http.burst", 200}, {"http.max_body", 8 << 20},
+	{"risk.rules", ""}, {"http.rate", 50}, {"http.burst", 200}, {"http.max_body", 8 << 20}, {"http.proxies", ""},
 }
 
 func envName(key string) string {
@@ -267,6 +270,9 @@ func minutes(s string) (int, error) {
 func (c *serveConfig) check() error {
 	bad := func(subject, why, hint string) error {
 		return fault.New(fault.Usage, "read the configuration", subject, errors.New(why), hint)
+	}
+	if err := c.checkConsole(); err != nil {
+		return err
 	}
 	merchants := map[string]bool{}
 	for _, x := range c.Merchants {

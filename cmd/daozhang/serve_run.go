@@ -380,7 +380,11 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &meter{p})
 	handler := api.New(api.Options{Keeper: &keeper{db: p.db, now: p.m.Now}, Live: &p.live, Ready: p.ready, Nodes: p.division.neighbours(), Release: p.release, Version: versionFacts(), Metrics: registry, Rate: p.c.HTTP.Rate,
 		Burst: p.c.HTTP.Burst, MaxBody: p.c.HTTP.MaxBody, Now: p.m.Now, Log: p.log}, registry)
-	server := api.NewHTTP(web.Addr().String(), console.Beside(p.pages, handler))
+	proxies, err := p.c.proxies()
+	if err != nil {
+		return err
+	}
+	server := api.NewHTTP(web.Addr().String(), console.Behind(proxies, console.Beside(p.pages, handler)))
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	failed := make(chan error, 1)

@@ -39,6 +39,9 @@ type SignIn struct {
 	Policy access.Policy
 	// Issuer names the installation in authenticator apps.
 	Issuer string
+	// Site is the address of the pages in links that people are sent; "" takes the one
+	// by which the request came.
+	Site string
 	// Secure marks the session's cookie for encrypted connections only: true wherever
 	// the console is not served on the loopback.
 	Secure bool
@@ -177,6 +180,10 @@ func (c *Console) leave(v *visit) error {
 	http.Redirect(v.w, v.Request, "/sign-in", http.StatusSeeOther)
 	return nil
 }
+
+// SetUpPath is where a person ends an invitation, below the address of the pages;
+// the secret of its one-time link is in it.
+func SetUpPath(name, secret string) string { return "/set-up/" + url.PathEscape(name) + "/" + secret }
 
 // setUpPage is where an invited person sets a password and a second factor.
 type setUpPage struct {
