@@ -210,7 +210,7 @@ func (m *Main) merchantsList() *cobra.Command {
 	f.BoolVar(&waiting, "waiting", false, m.say(text{"only those with a proposal that waits for its checker", "只列出有待复核提交的商户"}))
 	output := choice(f, "output", "o", "table", m.say(text{"form of the answer", "输出形式"}), "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return m.look(cmd, *database, func(d *desk) error {
+		return m.look(cmd, *database, func(d *decider) error {
 			views := []merchantView{}
 			t := plainTable()
 			t.AppendHeader(table.Row{m.say(text{"merchant", "商户"}), m.say(text{"name", "名称"}), m.say(text{"state", "状态"}), m.say(text{"cycle", "周期"}),
@@ -254,7 +254,7 @@ func (m *Main) merchantsShow() *cobra.Command {
 	database := m.databaseFlag(cmd.Flags())
 	output := choice(cmd.Flags(), "output", "o", "table", m.say(text{"form of the answer", "输出形式"}), "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return m.look(cmd, *database, func(d *desk) error {
+		return m.look(cmd, *database, func(d *decider) error {
 			ctx := cmd.Context()
 			x, err := d.db.MerchantRecord(ctx, args[0])
 			if err != nil {

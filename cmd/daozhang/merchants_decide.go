@@ -20,8 +20,8 @@ import (
 )
 
 // change has people decide about a merchant, and says what came of it.
-func (m *Main) change(cmd *cobra.Command, database, mid string, decide func(d *desk, x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error)) error {
-	return m.decide(cmd, database, func(d *desk) error {
+func (m *Main) change(cmd *cobra.Command, database, mid string, decide func(d *decider, x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error)) error {
+	return m.decide(cmd, database, func(d *decider) error {
 		made, err := d.Change(cmd.Context(), mid, func(x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) { return decide(d, x, p) })
 		if err != nil {
 			return err
@@ -65,7 +65,7 @@ func (m *Main) merchantsOnboard() *cobra.Command {
 				return usage(cmd, fault.Say("--onboarded: write it as 2026-03-09", "--onboarded：请写作 2026-03-09"))
 			}
 		}
-		return m.decide(cmd, *database, func(d *desk) error {
+		return m.decide(cmd, *database, func(d *decider) error {
 			if _, err := d.db.MerchantRecord(cmd.Context(), x.MID); err == nil {
 				return fault.New(fault.Conflict, fault.Say("onboard merchant", "商户入网"), x.MID, fault.Say("it is on record already", "该商户已存在"),
 					fault.Say("propose what is to change instead", "如需变更，请提交变更"))
@@ -126,7 +126,7 @@ func (m *Main) proposeTerms() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return m.change(cmd, *database, args[0], func(d *desk, x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
+		return m.change(cmd, *database, args[0], func(d *decider, x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
 			trade, err := d.trade(cmd.Context(), x.MID)
 			if err != nil {
 				return merchant.Change{}, err
@@ -199,7 +199,7 @@ func (m *Main) proposeAccount() *cobra.Command {
 		if number == "" {
 			return usage(cmd, fault.Say("give the account number on standard input", "请从标准输入提供账号"))
 		}
-		return m.change(cmd, c.Database, args[0], func(d *desk, x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
+		return m.change(cmd, c.Database, args[0], func(d *decider, x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
 			sealed, err := m.seal(cmd, d, c, number, backoffice.AccountContext(x.MID))
 			if err != nil {
 				return merchant.Change{}, err
@@ -211,7 +211,7 @@ func (m *Main) proposeAccount() *cobra.Command {
 }
 
 // seal has the keyring of a configuration seal an account number.
-func (m *Main) seal(cmd *cobra.Command, d *desk, c *serveConfig, number, context string) (sealed []byte, err error) {
+func (m *Main) seal(cmd *cobra.Command, d *decider, c *serveConfig, number, context string) (sealed []byte, err error) {
 	p := &platform{m: m, c: c, db: d.db, shut: func() error { return nil }}
 	if err := p.openKeyring(cmd.Context(), false); err != nil {
 		return nil, err
@@ -244,7 +244,7 @@ func (m *Main) merchantsApprove() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return m.change(cmd, *database, mid, func(d *desk, x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
+		return m.change(cmd, *database, mid, func(d *decider, x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
 			trade, err := d.trade(cmd.Context(), x.MID)
 			if err != nil {
 				return merchant.Change{}, err
@@ -267,7 +267,7 @@ func (m *Main) merchantsDecline() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return m.change(cmd, *database, mid, func(_ *desk, x *merchant.Merchant, _ *merchant.Policy) (merchant.Change, error) {
+		return m.change(cmd, *database, mid, func(_ *decider, x *merchant.Merchant, _ *merchant.Policy) (merchant.Change, error) {
 			return x.Decline(m.Now(), *by, number, *why)
 		})
 	}
@@ -286,7 +286,7 @@ func (m *Main) merchantsVerify() *cobra.Command {
 	f.StringVar(&account, "account", "", m.say(text{"last four `DIGITS` of the account, or its token", "账号末四位 `DIGITS` 或其标识"}))
 	f.StringVar(&method, "method", "", m.say(text{"`HOW`: four_elements, penny_test or document", "核验方式 `HOW`：four_elements、penny_test 或 document"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return m.change(cmd, *database, args[0], func(_ *desk, x *merchant.Merchant, _ *merchant.Policy) (merchant.Change, error) {
+		return m.change(cmd, *database, args[0], func(_ *decider, x *merchant.Merchant, _ *merchant.Policy) (merchant.Change, error) {
 			for i := len(x.Accounts) - 1; i >= 0; i-- {
 				if a := &x.Accounts[i]; a.Token == account || account != "" && strings.HasSuffix(a.Tail, account) {
 					return x.VerifyAccount(m.Now(), *by, a.Token, method)
@@ -326,7 +326,7 @@ func (m *Main) merchantsState(s merchant.State) *cobra.Command {
 	}
 	f.StringVar(&document, "document", "", m.say(text{"`NUMBER` of the order or the case", "指令或案件编号 `NUMBER`"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return m.change(cmd, *database, args[0], func(_ *desk, x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
+		return m.change(cmd, *database, args[0], func(_ *decider, x *merchant.Merchant, p *merchant.Policy) (merchant.Change, error) {
 			return x.ProposeStatus(m.Now(), *by, s, merchant.Reason(reason), document, *why, p)
 		})
 	}

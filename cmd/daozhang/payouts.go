@@ -176,7 +176,7 @@ func (m *Main) payoutsList() *cobra.Command {
 			}
 			want = append(want, st)
 		}
-		return m.look(cmd, *database, func(d *desk) error {
+		return m.look(cmd, *database, func(d *decider) error {
 			list, err := d.payouts(cmd.Context(), mid, day, want, most)
 			if err != nil {
 				return err
@@ -205,7 +205,7 @@ func stateNames() string {
 }
 
 // payouts are a merchant's, or everybody's in some states.
-func (d *desk) payouts(ctx context.Context, mid string, day calendar.Date, states []settlement.PayoutState, most int) ([]settlement.Payout, error) {
+func (d *decider) payouts(ctx context.Context, mid string, day calendar.Date, states []settlement.PayoutState, most int) ([]settlement.Payout, error) {
 	var list []settlement.Payout
 	if mid != "" {
 		all, err := d.db.PayoutsOf(ctx, mid, states...)
@@ -280,7 +280,7 @@ func (m *Main) payoutsShow() *cobra.Command {
 	f.BoolVar(&lines, "lines", false, m.say(text{"list its settlement lines too", "同时列出结算明细"}))
 	output := choice(f, "output", "o", "table", m.say(text{"form of the answer", "输出形式"}), "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return m.look(cmd, *database, func(d *desk) error {
+		return m.look(cmd, *database, func(d *decider) error {
 			p, err := d.db.PayoutByID(cmd.Context(), args[0])
 			if err != nil {
 				return err

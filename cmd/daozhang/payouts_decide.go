@@ -27,7 +27,7 @@ func (m *Main) payoutsResend() *cobra.Command {
 	database := m.databaseFlag(f)
 	f.StringVar(&most, "most", "", m.say(text{"in payouts of at most this `AMOUNT`", "每笔最多 `AMOUNT`"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return m.decide(cmd, *database, func(d *desk) error {
+		return m.decide(cmd, *database, func(d *decider) error {
 			p, err := d.db.PayoutByID(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -81,7 +81,7 @@ func (m *Main) rulingFlags(cmd *cobra.Command, amount bool) *ruling {
 }
 
 // currencyOf is that of a merchant.
-func (d *desk) currencyOf(cmd *cobra.Command, mid string) (money.Currency, error) {
+func (d *decider) currencyOf(cmd *cobra.Command, mid string) (money.Currency, error) {
 	x, err := d.db.MerchantRecord(cmd.Context(), mid)
 	return x.Currency, err
 }
@@ -97,7 +97,7 @@ func (m *Main) payoutsHold() *cobra.Command {
 	database := m.databaseFlag(cmd.Flags())
 	r := m.rulingFlags(cmd, true)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return m.decide(cmd, *database, func(d *desk) error {
+		return m.decide(cmd, *database, func(d *decider) error {
 			c, err := d.currencyOf(cmd, args[0])
 			if err != nil {
 				return err
@@ -122,7 +122,7 @@ func (m *Main) payoutsRelease() *cobra.Command {
 	database := m.databaseFlag(cmd.Flags())
 	r := m.rulingFlags(cmd, false)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return m.decide(cmd, *database, func(d *desk) error { return d.Release(cmd.Context(), args[0], r.ID, r.Maker, r.Checker) })
+		return m.decide(cmd, *database, func(d *decider) error { return d.Release(cmd.Context(), args[0], r.ID, r.Maker, r.Checker) })
 	}
 	return cmd
 }
@@ -144,7 +144,7 @@ func (m *Main) payoutsAdjust() *cobra.Command {
 	f.BoolVar(&network, "network", false, m.say(text{"because the network corrected something", "因卡组织更正"}))
 	f.StringVar(&rrn, "rrn", "", m.say(text{"retrieval reference `NUMBER` of the payment that it is about", "所涉支付的检索参考号 `NUMBER`"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return m.decide(cmd, *database, func(d *desk) error {
+		return m.decide(cmd, *database, func(d *decider) error {
 			c, err := d.currencyOf(cmd, args[0])
 			if err != nil {
 				return err

@@ -81,6 +81,7 @@ type serveConfig struct {
 		Proxies []string `koanf:"proxies"`
 	} `koanf:"http"`
 	Console   consoleConfig    `koanf:"console"`
+	Desk      deskConfig       `koanf:"desk"`
 	Merchants []merchantConfig `koanf:"merchants"`
 	Terminals []terminalConfig `koanf:"terminals"`
 	Links     []linkConfig     `koanf:"links"`
@@ -218,7 +219,7 @@ func (m *Main) readServeConfig(file string, flags map[string]any) (*serveConfig,
 	const op = "read the configuration"
 	k := koanf.New(".")
 	defaults, environment := layer{}, layer{}
-	for _, s := range slices.Concat(settings, officeSettings, consoleSettings) {
+	for _, s := range slices.Concat(settings, officeSettings, consoleSettings, deskSettings) {
 		defaults[s.key] = s.value
 		if v := m.Getenv(envName(s.key)); v != "" {
 			environment[s.key] = v

@@ -28,6 +28,7 @@ import (
 
 	"daozhang/internal/api"
 	"daozhang/internal/console"
+	"daozhang/internal/desk"
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/gateway"
@@ -57,6 +58,7 @@ type platform struct {
 
 	office   *office          // nil: nobody to exchange files with
 	pages    *console.Console // nil: none
+	desk     *desk.Desk
 	gateway  atomic.Pointer[gateway.Gateway]
 	followed atomic.Int64 // facts that the investigation has taken
 	reached  atomic.Value // store.Cursor up to which it has taken them
@@ -117,6 +119,9 @@ func (m *Main) openPlatform(ctx context.Context, c *serveConfig, dev bool) (p *p
 		return p, err
 	}
 	p.live.now.Store(live)
+	if err = p.openDesk(); err != nil {
+		return p, err
+	}
 	return p, p.join(ctx)
 }
 
@@ -397,6 +402,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	atWork, endWork := context.WithCancel(ctx)
 	work.Go(func() { p.office.run(atWork) })
 	work.Go(p.keepRegisters(beside))
+	work.Go(func() { p.keepDesk(beside) })
 	work.Go(func() { p.division.keep(beside) })
 	defer func() {
 		p.gateway.Store(nil)

@@ -21,7 +21,7 @@ var bilingual = []string{
 	"internal/investigation/warnings.go", "internal/format/", "internal/report/", "internal/access/",
 	"cmd/daozhang/check.go", "cmd/daozhang/trace.go", "cmd/daozhang/export.go", "cmd/daozhang/catalogue.go", "cmd/daozhang/calendar.go",
 	"cmd/daozhang/load.go", "cmd/daozhang/run.go", "cmd/daozhang/asof.go", "cmd/daozhang/jobs.go", "internal/store/jobs/",
-	"internal/backoffice/", "internal/api/", "cmd/daozhang/desk.go", "cmd/daozhang/merchants", "cmd/daozhang/payouts",
+	"internal/backoffice/", "internal/api/", "cmd/daozhang/decide.go", "internal/desk/", "cmd/daozhang/exceptions", "cmd/daozhang/approvals", "cmd/daozhang/serve_desk.go", "cmd/daozhang/merchants", "cmd/daozhang/payouts", "cmd/daozhang/users.go", "cmd/daozhang/serve_console.go",
 	"internal/notify/",
 }
 

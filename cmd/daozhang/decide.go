@@ -20,19 +20,19 @@ import (
 // deskNode is the name under which people's decisions are written.
 const deskNode = "desk"
 
-// desk is where people look at merchants and payouts and decide about them.
-type desk struct {
+// decider is where people look at merchants and payouts and decide about them.
+type decider struct {
 	*backoffice.Office
 	db *store.Store
 }
 
 // look opens the database of a command for reading, also while the server runs.
-func (m *Main) look(cmd *cobra.Command, database string, do func(d *desk) error) error {
+func (m *Main) look(cmd *cobra.Command, database string, do func(d *decider) error) error {
 	return m.atDesk(cmd, database, store.Options{Registers: true}, do)
 }
 
 // decide opens it for writing. An embedded database has one writer.
-func (m *Main) decide(cmd *cobra.Command, database string, do func(d *desk) error) error {
+func (m *Main) decide(cmd *cobra.Command, database string, do func(d *decider) error) error {
 	err := m.atDesk(cmd, database, store.Options{}, do)
 	if e, ok := errors.AsType[*fault.Error](err); ok && e.Kind == fault.Conflict && e.Subject == "" && strings.Contains(e.Error(), "database") {
 		return fault.New(fault.Conflict, fault.Say("open the database for a decision", "打开数据库以登记决定"), "", err,
@@ -42,7 +42,7 @@ func (m *Main) decide(cmd *cobra.Command, database string, do func(d *desk) erro
 	return err
 }
 
-func (m *Main) atDesk(cmd *cobra.Command, database string, o store.Options, do func(d *desk) error) (err error) {
+func (m *Main) atDesk(cmd *cobra.Command, database string, o store.Options, do func(d *decider) error) (err error) {
 	if o.Database, err = m.databaseOf(cmd, nil, database); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (m *Main) atDesk(cmd *cobra.Command, database string, o store.Options, do f
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return do(&desk{db: db, Office: &backoffice.Office{Keeper: db, Now: m.Now, Policy: settlement.DefaultPolicy(), Merchants: merchant.DefaultPolicy(),
+	return do(&decider{db: db, Office: &backoffice.Office{Keeper: db, Now: m.Now, Policy: settlement.DefaultPolicy(), Merchants: merchant.DefaultPolicy(),
 		Calendars: calendar.Builtin, Zone: m.Zone}})
 }
 
@@ -66,10 +66,14 @@ const paged = 1000
 
 // trade is what the books know of a merchant's trade: the days with captured sales
 // on which risk held nothing.
-func (d *desk) trade(ctx context.Context, mid string) (merchant.Trade, error) {
+func (d *decider) trade(ctx context.Context, mid string) (merchant.Trade, error) {
+	return tradeOf(ctx, d.db, mid)
+}
+
+func tradeOf(ctx context.Context, db *store.Store, mid string) (merchant.Trade, error) {
 	sold, held := map[calendar.Date]bool{}, map[calendar.Date]bool{}
 	for after := (payment.ID{}); ; {
-		page, err := d.db.Payments(ctx, mid, after, paged)
+		page, err := db.Payments(ctx, mid, after, paged)
 		if err != nil {
 			return merchant.Trade{}, err
 		}
