@@ -169,6 +169,7 @@ func NewHTTP(address string, h http.Handler) *http.Server {
 func (s *Server) describe() {
 	s.machineOperations()
 	s.evidenceOperations()
+	s.paymentOperations()
 	s.whereaboutsOperations()
 	s.releaseOperations()
 }

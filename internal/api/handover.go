@@ -29,8 +29,9 @@ const handedOn = "Daozhang-Handed-On"
 var handovers = &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 // handOn asks another server what this one was asked, with the caller's key and
-// the body that was read, nil where there was none.
-func (c *call) handOn(base string, body []byte) (*http.Response, error) {
+// the body that was read, nil where there was none; marks are headers beside the
+// one that says that it has been handed on.
+func (c *call) handOn(base string, body []byte, marks ...string) (*http.Response, error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,9 @@ func (c *call) handOn(base string, body []byte) (*http.Response, error) {
 		}
 	}
 	req.Header.Set("X-Request-Id", c.id)
-	req.Header.Set(handedOn, c.server.o.Nodes.Name())
+	for _, mark := range append(marks, handedOn) {
+		req.Header.Set(mark, c.server.o.Nodes.Name())
+	}
 	return handovers.Do(req)
 }
 

@@ -22,11 +22,6 @@ type release struct {
 	Checker string `json:"checker" doc:"who agrees, another person"`
 }
 
-// releaseAsked names the payment; the body is read by the handler.
-type releaseAsked struct {
-	ID string `path:"id" doc:"the UUID of our transaction"`
-}
-
 // Released is the answer to it.
 type Released struct {
 	Payment string `json:"payment" format:"uuid" doc:"the UUID of our transaction"`
@@ -62,7 +57,7 @@ func (s *Server) releaseOperations() {
 }
 
 // postRelease ends the risk hold of a payment, by decision of two people.
-func (s *Server) postRelease(c *call, in *releaseAsked) error {
+func (s *Server) postRelease(c *call, in *paymentAsked) error {
 	id, err := uuid.Parse(in.ID)
 	missing := fault.New(fault.NotFound, fault.Say("find payment", "查找支付"), id.String(), nil, fault.Say("name it by the UUID of our transaction", "请用平台交易的 UUID 指定"))
 	if err != nil || s.o.Release == nil {

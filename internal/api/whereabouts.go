@@ -32,84 +32,84 @@ func (s *Server) whereaboutsOperations() {
 	}, s.getWhereabouts)
 }
 
-// getWhereabouts answers for one payment, named by its id, a key such as its RRN,
-// or the UUID of our transaction: as the contract's JSON, or as the card that
-// people read (Accept: text/plain).
+// getWhereabouts answers for one payment: as the contract's JSON, or as the card
+// that people read (Accept: text/plain).
 func (s *Server) getWhereabouts(c *call, in *whereaboutsAsked) error {
-	ref := strings.TrimSpace(in.ID)
-	missing := func() error {
-		shown, _ := card.MaskText(ref)
-		return fault.New(fault.NotFound, fault.Say("find payment", "查找支付"), shown, nil,
-			fault.Say("name it by its id, its retrieval reference number or another of its keys", "请用其 id、检索参考号或其他号码指定"))
+	text := wantsText(c.Request)
+	var body bytes.Buffer
+	done, err := s.onePayment(c, in.ID, func(now *investigation.Current, p *investigation.Payment) error {
+		if text {
+			return report.Card(&body, now.Around(), p, report.Options{Lang: c.lang})
+		}
+		return report.Payment(&body, now.Around(), p, report.Options{Lang: c.lang})
+	})
+	if done || err != nil {
+		return err
 	}
+	c.w.Header().Set("Vary", "Accept, Accept-Language, Authorization")
+	if !text {
+		return c.raw("application/json", body.Bytes())
+	}
+	c.w.Header().Set("Content-Language", c.lang)
+	return c.raw("text/plain; charset=utf-8", body.Bytes())
+}
+
+// onePayment calls use for the payment that is named by its id, a key such as its
+// RRN, or the UUID of our transaction. done says that another node has answered.
+func (s *Server) onePayment(c *call, ref string, use func(*investigation.Current, *investigation.Payment) error) (done bool, err error) {
+	ref = strings.TrimSpace(ref)
+	shown, _ := card.MaskText(ref)
+	missing := fault.New(fault.NotFound, fault.Say("find payment", "查找支付"), shown, nil,
+		fault.Say("name it by its id, its retrieval reference number or another of its keys", "请用其 id、检索参考号或其他号码指定"))
 	if ref == "" || len(ref) > 128 || card.IsPAN(ref) {
-		return missing()
+		return false, missing
 	}
 	keys := keysOf{ref: ref, mid: c.only}
 	if id, err := uuid.Parse(ref); err == nil {
 		t, err := s.o.Keeper.Transaction(c.Context(), id)
-		if err != nil && fault.KindOf(err) != fault.NotFound {
-			return err
-		}
-		if err == nil {
-			if c.only != "" && c.only != t.MID {
-				return missing() // not even that it is there
-			}
+		switch {
+		case err == nil && c.only != "" && c.only != t.MID:
+			return false, missing // not even that it is there
+		case err == nil:
 			keys = keysOf{ref: t.RRN, mid: t.MID, tid: t.TID, stan: t.STAN}
+		case fault.KindOf(err) != fault.NotFound:
+			return false, err
 		}
 	}
 	if done, err := c.handedTo(keys.mid, nil); done {
-		return err
+		return true, err
 	}
-	text := wantsText(c.Request)
-	lang := c.lang
-	var body bytes.Buffer
 	var candidates []string
-	var fail error
+	count := 0
 	s.o.Live.Read(func(now *investigation.Current) {
 		found := keys.among(now)
-		if len(found) != 1 {
-			for _, p := range found {
-				candidates = append(candidates, now.Answer().View.Words.Text(p.ID))
-			}
+		if count = len(found); count == 1 {
+			err = use(now, found[0])
 			return
 		}
-		if text {
-			fail = report.Card(&body, now.Answer(), found[0], report.Options{Lang: lang})
-			return
+		for _, p := range found {
+			candidates = append(candidates, now.Around().View.Words.Text(p.ID))
 		}
-		fail = report.Payment(&body, now.Answer(), found[0], report.Options{Lang: lang})
 	})
 	switch {
-	case fail != nil:
-		return fail
-	case len(candidates) > 1:
-		return &failure{status: http.StatusConflict, detail: fault.Say("several payments have this reference", "有多笔支付使用该号码"),
+	case err != nil || count == 1:
+		return false, err
+	case count > 1:
+		return false, &failure{status: http.StatusConflict, detail: fault.Say("several payments have this reference", "有多笔支付使用该号码"),
 			hint: fault.Say("ask by one of the ids", "请用其中一个 id 查询"), candidates: candidates}
-	case body.Len() == 0 && keys.mid == "":
+	case keys.mid == "":
 		if done, err := c.others(); done {
-			return err
+			return true, err
 		}
-		return missing()
-	case body.Len() == 0:
-		return missing()
 	}
-	c.w.Header().Set("Vary", "Accept, Accept-Language, Authorization")
-	if text {
-		c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		c.w.Header().Set("Content-Language", lang)
-	} else {
-		c.w.Header().Set("Content-Type", "application/json")
-	}
-	_, err := c.w.Write(body.Bytes())
-	return err
+	return false, missing
 }
 
 // keysOf is what a payment is asked by.
 type keysOf struct{ ref, mid, tid, stan string }
 
 func (k *keysOf) among(now *investigation.Current) []*investigation.Payment {
-	words := now.Answer().View.Words
+	words := now.Around().View.Words
 	var found []*investigation.Payment
 	for _, p := range now.Find(k.ref) {
 		if (k.mid == "" || words.Text(p.Keys.MID) == k.mid) && (k.tid == "" || words.Text(p.Keys.TID) == k.tid) &&

@@ -30,6 +30,11 @@ var partyNames = [...]string{"", "nobody", "cardholder", "merchant", "operator",
 
 func (p Party) String() string { return partyNames[p] }
 
+// Parties lists all that can have to act, from nobody on.
+func Parties() []Party {
+	return []Party{Nobody, Cardholder, Merchant, Operator, Platform, Issuer, Network, Bank}
+}
+
 // Verdict is the answer to why, who and when for one payment.
 type Verdict struct {
 	Cause        *Cause // nil where the money has come and nothing differs

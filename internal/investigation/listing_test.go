@@ -92,8 +92,17 @@ func sameList(t failer, c *investigation.Current, whole *investigation.Answer, a
 		if fmt.Sprint(page.Sums) != fmt.Sprint(sums) {
 			t.Fatal(fmt.Sprintf("%+v: sums %v, want %v", *f, page.Sums, sums))
 		}
+		var last investigation.Mark
 		for _, p := range page.Payments {
 			got = append(got, c.Around().View.Words.Text(p.ID))
+			if m := c.MarkOf(p, order); m.Compare(last) <= 0 && last != (investigation.Mark{}) {
+				t.Fatal(fmt.Sprintf("%+v in order %d: %+v does not come after %+v", *f, order, m, last))
+			} else {
+				last = m
+			}
+		}
+		if last != page.Next {
+			t.Fatal(fmt.Sprintf("%+v in order %d: the page ends at %+v, its last payment is at %+v", *f, order, page.Next, last))
 		}
 		if !page.More || pages > len(ids) {
 			break

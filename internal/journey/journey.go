@@ -31,6 +31,11 @@ var stageNames = [...]string{"", "tendered", "authorized", "captured", "cleared"
 
 func (s Stage) String() string { return stageNames[s] }
 
+// Stages lists all stages in their order.
+func Stages() []Stage {
+	return []Stage{Tendered, Authorized, Captured, Cleared, Settled, PaidOut, Credited}
+}
+
 // Leg is the step from one stage to the next.
 type Leg uint8
 
