@@ -41,6 +41,15 @@ var spread = []struct{ contains, reason string }{
 	{"SELECT body FROM desk_proposal WHERE ended = $1 ORDER BY", "what waits for a second person, of all merchants"},
 	{"SELECT body FROM desk_proposal WHERE ended = $1 AND (at <", "what was decided last, page by page"},
 	{"FROM merchant_record WHERE body LIKE", "merchants whose own proposals wait for a second person"},
+	// What is told, posted and delivered by one node for all merchants.
+	{"FROM notify_mark ORDER BY", "what was told last is read whole at each look"},
+	{"FROM notify_event WHERE seq = 0", "events without a place in the log are gathered"},
+	{"FROM notify_event WHERE share = $1", "those who see all merchants read the log"},
+	{"FROM notify_event WHERE id = $1", "an event is asked for by its id alone"},
+	{"FROM notify_event WHERE made <", "old events are gathered"},
+	{"FROM notify_delivery WHERE made <", "old deliveries are gathered"},
+	{"FROM notify_delivery WHERE state = 'due'", "deliveries that are due are swept"},
+	{"FROM notify_delivery WHERE receiver = $1", "a receiver of all merchants has deliveries of each"},
 	// The examination of the whole.
 	{"SELECT COUNT(*) FROM", "the examination counts rows"},
 	{"SELECT merchant FROM ledger_head UNION", "the examination finds the merchants"},
