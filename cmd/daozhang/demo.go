@@ -106,7 +106,7 @@ func (m *Main) runDemo(ctx context.Context, script *demo.Script, dir string, kep
 	p := &play{s: s, t: t, sold: map[string]sold{}, payouts: map[string]settlement.PayoutState{}, passed: map[settlement.PayoutState]int{},
 		excepted: map[payment.ID]bool{}}
 	s.market.told = p.officeWorked
-	if err := p.tellAll(ctx); err != nil {
+	if err := p.tellAll(ctx, exit); err != nil {
 		if ctx.Err() != nil {
 			return nil // it was asked to end
 		}
@@ -119,24 +119,28 @@ func (m *Main) runDemo(ctx context.Context, script *demo.Script, dir string, kep
 	return errors.Join(t.err, p.stay(ctx, kept))
 }
 
-// tellAll plays the script and answers its question.
-func (p *play) tellAll(ctx context.Context) error {
-	p.opening()
+// tellAll plays the script and answers its question. Where nothing stays up after
+// it, it says nothing of asking further.
+func (p *play) tellAll(ctx context.Context, over bool) error {
+	p.opening(over)
 	if err := p.fortnight(ctx); err != nil {
 		return err
 	}
-	if err := p.answer(ctx); err != nil {
+	if err := p.answer(ctx, over); err != nil {
 		return err
 	}
 	return p.t.err
 }
 
-// opening says what is to be seen.
-func (p *play) opening() {
+// opening says what is to be seen, and where.
+func (p *play) opening(over bool) {
 	p.t.say(fault.Say("Five shops, two weeks of June 2026, every card payment on its way from the till to the shop's account.",
 		"五家小店，2026年6月的两周：每一笔刷卡款从终端到店家账户的全程。"))
 	p.t.say(fault.Say("All of it is made up and happens on this machine; the clock is set forward from one event to the next.",
 		"内容均为虚构，全部在本机运行，时钟从一个事件拨到下一个事件。"))
+	if !over {
+		p.t.line(fault.Say("Watch it in a browser meanwhile: %s", "可在浏览器中同步观看：%s", p.s.console()).In(p.t.lang))
+	}
 }
 
 // fortnight plays the whole script.

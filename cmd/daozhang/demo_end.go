@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 
 // answer ends the story as `check` would answer, says that it adds up, and how to
 // ask further.
-func (p *play) answer(ctx context.Context) error {
+func (p *play) answer(ctx context.Context, over bool) error {
 	s := p.s
 	if err := p.at(ctx, s.script.End); err != nil {
 		return err
@@ -31,7 +32,7 @@ func (p *play) answer(ctx context.Context) error {
 	p.t.line(p.t.paint("1", fault.Say("The question: where is the money of these two weeks?", "问：这两周的钱都在哪里？").In(p.t.lang)))
 	p.t.line("")
 	opts := s.m.reportOptions(true)
-	opts.Server, opts.Needs = "http://"+s.web, 8
+	opts.Server, opts.Needs, opts.Command, opts.Over = "http://"+s.web, 8, s.m.Self, over
 	var err error
 	s.p.live.Read(func(c *investigation.Current) { err = report.Write(p.t.w, "table", c.Answer(), opts) })
 	if err != nil {
@@ -149,7 +150,7 @@ func (p *play) hints() {
 	s := p.s
 	p.t.line("")
 	p.t.line(p.t.paint("1", fault.Say("Look at it in a browser", "在浏览器中查看").In(p.t.lang)))
-	p.t.line("  http://" + s.web + "/overview")
+	p.t.line("  " + s.console())
 	p.t.line("")
 	p.t.line(p.t.paint("1", fault.Say("Ask about any payment, in another terminal", "换一个终端窗口，查询任何一笔款").In(p.t.lang)))
 	server := "http://" + s.web
@@ -162,13 +163,16 @@ func (p *play) hints() {
 		{demo.MarkHeld, text{"held", "被冻结"}}, {demo.MarkBeforeDay, text{"waits for Monday", "等周一"}},
 	} {
 		if sold, ok := p.sold[x.mark]; ok && sold.RRN != "" {
-			p.t.line(fmt.Sprintf("  daozhang trace %s --server %s   # %s, %s", sold.RRN, server, yuans(sold.Amount), s.m.say(x.what)))
+			p.t.line(fmt.Sprintf("  %s trace %s --server %s   # %s, %s", cmp.Or(s.m.Self, "daozhang"), sold.RRN, server, yuans(sold.Amount), s.m.say(x.what)))
 		}
 	}
 	if sold, ok := p.sold[demo.MarkLunch]; ok {
 		p.t.line(fmt.Sprintf("  curl -H \"Authorization: Bearer $DAOZHANG_API_KEY\" %s/v1/payments/%s/whereabouts", server, sold.RRN))
 	}
 }
+
+// console is where the pages begin.
+func (s *stage) console() string { return "http://" + s.web + "/overview" }
 
 // stay keeps the platform up until ctx ends.
 func (p *play) stay(ctx context.Context, kept bool) error {

@@ -59,7 +59,7 @@ func TestDemo(t *testing.T) {
 	awaitLong(t, r, "Ctrl-C")
 	out := r.out.String()
 	story, hints, found := strings.Cut(out, "\nAsk about any payment")
-	if !found {
+	if !found || strings.Count(story, "/overview") != 2 {
 		t.Fatalf("no hints:\n%s", out)
 	}
 	sameStory(t, "testdata/demo/en.txt", story)
@@ -122,6 +122,9 @@ func TestDemoKept(t *testing.T) {
 		t.Fatalf("exit code %d\n%s\n%s", code, out, stderr)
 	}
 	sameStory(t, "testdata/demo/zh.txt", out)
+	if strings.Contains(out, "http://") {
+		t.Errorf("it names a server that is no more:\n%s", out)
+	}
 	if code, out, stderr := runMain(t, nil, "doctor", filepath.Join(dir, "data")); code != 0 {
 		t.Errorf("doctor: %d\n%s%s", code, out, stderr)
 	}

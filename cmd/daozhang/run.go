@@ -28,6 +28,8 @@ type Main struct {
 	Terminal func(stream any) (width int, ok bool)
 	// Zone is that of the moment of the question where no evidence names one.
 	Zone *time.Location
+	// Self is how the reader calls the program, for hints; "" for its name.
+	Self string
 
 	lang   string           // "en" or "zh"
 	thrift func(read int64) // told how many bytes have been read

@@ -24,6 +24,9 @@ type digest struct {
 	count      int
 	// server is where more can be asked; "" where the answer comes from files.
 	server string
+	// command is how the reader calls the program; over: nothing can be asked any more.
+	command string
+	over    bool
 
 	needs ranked // someone must look at them: latest first, then largest
 	way   ranked // on their way or confirmed: newest first
@@ -84,7 +87,7 @@ type limits struct{ needs, way, done int }
 
 // digestOf gathers an answer.
 func digestOf(a *investigation.Answer, keep limits) *digest {
-	d := &digest{a: a, assumed: map[*terms.Terms]assumedSum{}, merchants: map[evidence.Word]int{}}
+	d := &digest{a: a, command: "daozhang", assumed: map[*terms.Terms]assumedSum{}, merchants: map[evidence.Word]int{}}
 	id := func(x, y *investigation.Payment) int {
 		return cmp.Or(cmp.Compare(x.Time, y.Time), a.View.Words.Compare(x.ID, y.ID))
 	}

@@ -277,14 +277,14 @@ func needsBlock(d *digest, folded bool) block {
 	case n > 0:
 		b.After = append(b.After, tx("and "+grouped(n)+" more: see -o csv or -o xlsx.", "另有"+grouped(n)+"笔，见 -o csv 或 -o xlsx。"))
 	}
-	if len(b.Rows) > 0 {
+	if len(b.Rows) > 0 && !d.over {
 		_, key := reference(d.a, d.needs.list[0])
 		if key != "" && !strings.ContainsAny(key, " '\"\\$`") {
 			where := tx("FILES…", "文件…")
 			if d.server != "" {
 				where = same("--server " + d.server)
 			}
-			b.After = append(b.After, join(tx("One payment in full: daozhang trace "+key+" ", "查看单笔详情：daozhang trace "+key+" "), where))
+			b.After = append(b.After, join(tx("One payment in full: "+d.command+" trace "+key+" ", "查看单笔详情："+d.command+" trace "+key+" "), where))
 		}
 	}
 	return b

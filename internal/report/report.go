@@ -18,6 +18,10 @@ type Options struct {
 	// Server is the address at which more can be asked, for a hint on how; "" where
 	// the answer comes from files.
 	Server string
+	// Command is how the reader calls the program, for that hint; "" for its name.
+	Command string
+	// Over says that nothing can be asked any more: there is no hint on how.
+	Over bool
 	// Needs is how many of the payments that need someone a table shows at most; 0
 	// for the usual.
 	Needs int

@@ -38,7 +38,7 @@ func Table(w io.Writer, a *investigation.Answer, o Options) error {
 	}
 	p := &pen{w: bufio.NewWriter(w), lang: o.Lang, color: o.Color, width: width}
 	d := digestOf(a, limits{needs: cmp.Or(o.Needs, shownNeeds)})
-	d.server = o.Server
+	d.server, d.command, d.over = o.Server, cmp.Or(o.Command, d.command), o.Over
 	p.say(lead(d), strong)
 	p.line("")
 	if d.count == 0 {
