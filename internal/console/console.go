@@ -53,6 +53,10 @@ type Options struct {
 	// Origin is how browsers reach the pages where something in between answers for
 	// them, as https://pay.example; "" where nothing does.
 	Origin string
+	// Views keeps the lists that people save; nil: they cannot be saved.
+	Views Views
+	// Payouts is the back office's record of payouts; nil: pages have the evidence alone.
+	Payouts PayoutBook
 	// Title names the installation in the page's head; "" for none.
 	Title string
 	Now   func() time.Time // default time.Now
@@ -67,6 +71,9 @@ type Console struct {
 	slips *access.Limiter // of receipt look-ups, by address
 	// entrance is nil where nobody can sign in.
 	entrance *entrance
+	outlook  outlook // the overview as it was last made
+	streams  streams
+	pace     pace
 }
 
 // New makes a Console.
@@ -77,7 +84,7 @@ func New(o Options) *Console {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Console{o: o, mux: http.NewServeMux(), slips: access.PerMinute(20)}
+	c := &Console{o: o, mux: http.NewServeMux(), slips: access.PerMinute(20), streams: streams{closed: make(chan struct{})}, pace: usualPace}
 	if o.SignIn != nil {
 		c.entrance = newEntrance(*o.SignIn, func(w http.ResponseWriter, r *http.Request, err error) {
 			(&visit{Request: r, w: w, console: c, lang: language(r, ""), who: Person{Role: access.Public}}).fail(err)

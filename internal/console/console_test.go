@@ -224,8 +224,11 @@ func TestOverview(t *testing.T) {
 // TestRights asks for every page as every role.
 func TestRights(t *testing.T) {
 	s := newSite(t, nil)
-	pages := map[string]access.Action{"/": access.ReadPayments, "/overview": access.ReadOverview, "/payments": access.ReadPayments, "/r": access.LookUpReceipt}
-	paths := map[string]bool{"/{$}": true, "/overview": true, "/payments": true, "/payments/{id}": true, "/r": true}
+	pages := map[string]access.Action{"/": access.ReadPayments, "/overview": access.ReadOverview, "/payments": access.ReadPayments, "/r": access.LookUpReceipt, "/payouts": access.ReadPayouts,
+		"/payouts/export?format=csv": access.ReadPayouts, "/payments/export?format=csv": access.ReadPayments, "/overview/incidents.csv": access.ReadOverview}
+	paths := map[string]bool{"/{$}": true, "/overview": true, "/payments": true, "/payments/{id}": true, "/r": true,
+		"/overview/{table}": true, "/payments/export": true, "/evidence/{source}/{id}": true, "/live": true, "/payouts": true, "/payouts/export": true, "/payouts/{id}": true,
+		"/payouts/{mid}/{id}": true, "/payouts/{mid}/{id}/receipt": true, "/views": true}
 	for _, r := range (&Console{}).routes() {
 		if !paths[r.Path] {
 			t.Errorf("%s is asked by no test", r.Path)

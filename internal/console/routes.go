@@ -26,14 +26,10 @@ type route struct {
 
 // routes is every page that there is.
 func (c *Console) routes() []route {
-	pages := []route{
-		{"GET", "/{$}", access.ReadPayments, c.find},
-		{"GET", "/overview", access.ReadOverview, c.overview},
-		{"GET", "/payments", access.ReadPayments, c.payments},
-		{"GET", "/payments/{id}", access.ReadPayments, c.trail},
-		{"GET", "/r", access.LookUpReceipt, c.receipt},
-		{"POST", "/r", access.LookUpReceipt, c.lookUp},
-	}
+	pages := append(c.moneyRoutes(),
+		route{"GET", "/r", access.LookUpReceipt, c.receipt},
+		route{"POST", "/r", access.LookUpReceipt, c.lookUp},
+	)
 	if c.entrance == nil {
 		return pages
 	}
