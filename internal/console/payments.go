@@ -1,35 +1,27 @@
 package console
 
 import (
-	"encoding/base64"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/a-h/templ"
 
-	"daozhang/internal/calendar"
-	"daozhang/internal/card"
-	"daozhang/internal/diagnosis"
-	"daozhang/internal/evidence"
-	"daozhang/internal/fault"
+	"daozhang/internal/access"
 	"daozhang/internal/investigation"
-	"daozhang/internal/journey"
 	"daozhang/internal/report"
 )
 
 // listPage is a list of payments with what narrows it.
 type listPage struct {
-	Query  url.Values
+	*filters
 	Rows   []report.Row
 	Count  int
 	Sums   []string // of all that fit, a currency each
 	Next   templ.SafeURL
 	Causes []choice
+	Views  savedViews
 }
 
 // choice is one value that a filter can have.
@@ -44,22 +36,30 @@ var orders = map[string]investigation.Order{"": investigation.ByTime, "time": in
 
 // payments is the list of payments.
 func (c *Console) payments(v *visit) error {
-	q := v.URL.Query()
-	f, err := filterOf(q)
+	f, err := v.filters()
 	if err != nil {
 		return err
 	}
-	if v.only != "" {
-		f.MID = v.only
-	}
-	order, ok := orders[q.Get("sort")]
-	after, good := parseMark(q.Get("after"))
+	order, ok := orders[f.Query.Get("sort")]
+	after, good := parseMark(f.Query.Get("after"))
 	if !ok || !good {
-		return badFilter("sort", q.Get("sort"))
+		return badFilter("sort", f.Query.Get("sort"))
 	}
-	p := listPage{Query: q}
+	p := listPage{filters: f}
+	status := http.StatusOK
+	if len(f.Wrong) > 0 {
+		status = http.StatusBadRequest
+	}
 	c.o.Live.Read(func(now *investigation.Current) {
-		page := now.List(f, order, after, pageSize)
+		for code := range now.Causes() {
+			if cause := c.o.Catalogue.Cause(code); cause != nil {
+				p.Causes = append(p.Causes, choice{code, v.text(cause.Title)})
+			}
+		}
+		if len(f.Wrong) > 0 {
+			return
+		}
+		page := now.List(&f.Filter, order, after, pageSize)
 		p.Count = page.Count()
 		for currency, s := range page.Sums {
 			p.Sums = append(p.Sums, report.Amount(s.Amount, currency))
@@ -68,101 +68,128 @@ func (c *Console) payments(v *visit) error {
 			p.Rows = append(p.Rows, report.RowOf(now.Around(), x))
 		}
 		if page.More {
-			next := url.Values{}
-			for k, list := range q {
-				next[k] = list
-			}
-			next.Set("after", formatMark(page.Next))
-			p.Next = templ.SafeURL("/payments?" + next.Encode())
-		}
-		for code := range now.Causes() {
-			if cause := c.o.Catalogue.Cause(code); cause != nil {
-				p.Causes = append(p.Causes, choice{code, v.text(cause.Title)})
-			}
+			p.Next = listAddress("/payments", f.Query, "after", formatMark(page.Next))
 		}
 	})
 	slices.Sort(p.Sums)
 	slices.SortFunc(p.Causes, func(a, b choice) int { return strings.Compare(a.Word, b.Word) })
-	if v.Header.Get("HX-Request") == "true" && q.Has("after") {
-		return v.render(http.StatusOK, paymentRows(v, &p))
+	if v.Header.Get("HX-Request") == "true" && f.Query.Has("after") {
+		return v.render(status, paymentRows(v, &p))
 	}
-	return v.render(http.StatusOK, paymentsPage(v, &p))
+	if p.Views, err = c.viewsOf(v, "/payments"); err != nil {
+		return err
+	}
+	return v.render(status, paymentsPage(v, &p))
 }
 
-func badFilter(name, value string) error {
-	value, _ = card.MaskText(value)
-	return fault.New(fault.Invalid, fault.Say("filter payments", "筛选交易"), name+"="+value, nil, fault.Say("take the filters away one by one", "请逐个去掉筛选条件"))
+// exportPayments gives every payment that passes the filters, or those of the page
+// alone, as a file: as many as there are, read a few at a time.
+func (c *Console) exportPayments(v *visit) error {
+	f, err := v.filters()
+	if err != nil {
+		return err
+	}
+	order, ok := orders[f.Query.Get("sort")]
+	after, good := parseMark(f.Query.Get("after"))
+	switch {
+	case len(f.Wrong) > 0:
+		return badFilter("", "")
+	case !ok || !good:
+		return badFilter("sort", f.Query.Get("sort"))
+	}
+	x, err := v.export("payments", f.Query.Get("format"))
+	if err != nil {
+		return err
+	}
+	out, err := report.NewPaymentExport(x, x.format, v.lang)
+	if err != nil {
+		return err
+	}
+	if f.Query.Get("only") == "page" {
+		c.o.Live.Read(func(now *investigation.Current) {
+			for _, p := range now.List(&f.Filter, order, after, pageSize).Payments {
+				out.Add(now.Around(), p)
+			}
+		})
+		x.finish(out.Close)
+		return nil
+	}
+	var chosen *investigation.Selection
+	c.o.Live.Read(func(now *investigation.Current) { chosen = now.Select(&f.Filter, order) })
+	for at := 0; at < chosen.Len(); {
+		c.o.Live.Read(func(now *investigation.Current) {
+			at = now.Chosen(chosen, at, exportBlock, func(p *investigation.Payment) { out.Add(now.Around(), p) })
+		})
+		x.pass()
+	}
+	x.finish(out.Close)
+	return nil
 }
 
-// filterOf reads the filters of an address: merchant, terminal, tail, day,
-// status, stage, party, cause, incident, payout, needs.
-func filterOf(q url.Values) (*investigation.Filter, error) {
-	f := &investigation.Filter{MID: q.Get("merchant"), TID: q.Get("terminal"), Tail: q.Get("tail"), Incident: q.Get("incident"), Payout: q.Get("payout"),
-		Needs: q.Get("needs") == "1"}
-	var errs [4]error
-	if d := q.Get("day"); d != "" {
-		if f.Day, errs[0] = calendar.ParseDate(d); errs[0] != nil {
-			errs[0] = badFilter("day", d)
+// listAddress is a list's address with one parameter more.
+func listAddress(path string, q url.Values, name, value string) templ.SafeURL {
+	next := url.Values{}
+	for k, list := range q {
+		next[k] = list
+	}
+	next.Set(name, value)
+	return templ.SafeURL(path + "?" + next.Encode())
+}
+
+// paymentsAs is the address at which the listed payments are had as a file.
+func paymentsAs(f *filters, format, only string) templ.SafeURL {
+	next := url.Values{}
+	for k, list := range f.Query {
+		if k != "view" && (k != "after" || only == "page") {
+			next[k] = list
 		}
 	}
-	f.Statuses, errs[1] = chosen(q, "status", journey.Statuses())
-	f.Stages, errs[2] = chosen(q, "stage", stages)
-	f.Parties, errs[3] = chosen(q, "party", parties)
-	f.Causes = slices.DeleteFunc(slices.Clone(q["cause"]), func(s string) bool { return s == "" })
-	return f, errors.Join(errs[:]...)
+	next.Set("format", format)
+	if only != "" {
+		next.Set("only", only)
+	}
+	return templ.SafeURL("/payments/export?" + next.Encode())
 }
 
-// chosen gives those of a list that an address names; an empty name is no choice.
-func chosen[T fmt.Stringer](q url.Values, name string, list []T) (out []T, err error) {
-	for _, s := range q[name] {
-		if s == "" {
-			continue
-		}
-		i := slices.IndexFunc(list, func(x T) bool { return x.String() == s })
-		if i < 0 {
-			return nil, badFilter(name, s)
-		}
-		out = append(out, list[i])
+// sorted is the address of the list in another order.
+func (v *visit) sorted(order string) templ.SafeURL { return v.link("sort", order) }
+
+// ariaSort says how a column is sorted; "" where it is not.
+func ariaSort(q url.Values, order, how string) string {
+	now := q.Get("sort")
+	if now == "" {
+		now = "time"
 	}
-	return out, nil
+	if now == order {
+		return how
+	}
+	return ""
 }
 
-var (
-	stages  = []journey.Stage{journey.Tendered, journey.Authorized, journey.Captured, journey.Cleared, journey.Settled, journey.PaidOut, journey.Credited}
-	parties = []diagnosis.Party{diagnosis.Nobody, diagnosis.Cardholder, diagnosis.Merchant, diagnosis.Operator, diagnosis.Platform, diagnosis.Issuer, diagnosis.Network, diagnosis.Bank}
-)
-
-// Marks travel in addresses as base64 of value, time and id.
-func formatMark(m investigation.Mark) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(m.Value, 36) + " " + strconv.FormatInt(int64(m.Time), 36) + " " + m.ID))
+// shortCard shows a masked card by its six and four digits alone.
+func shortCard(masked string) string {
+	if first, last := strings.IndexByte(masked, '*'), strings.LastIndexByte(masked, '*'); first >= 0 && last > first {
+		return masked[:first] + "…" + masked[last+1:]
+	}
+	return masked
 }
 
-func parseMark(s string) (m investigation.Mark, ok bool) {
-	if s == "" {
-		return m, true
+// moneyRoutes are the pages about where money is.
+func (c *Console) moneyRoutes() []route {
+	return []route{
+		{"GET", "/{$}", access.ReadPayments, c.find},
+		{"GET", "/overview", access.ReadOverview, c.overview},
+		{"GET", "/overview/{table}", access.ReadOverview, c.exportOverview},
+		{"GET", "/payments", access.ReadPayments, c.payments},
+		{"GET", "/payments/export", access.ReadPayments, c.exportPayments},
+		{"GET", "/payments/{id}", access.ReadPayments, c.trail},
+		{"GET", "/evidence/{source}/{id}", access.ReadPayments, c.fact},
+		{"GET", "/live", access.ReadPayments, c.live},
+		{"GET", "/payouts", access.ReadPayouts, c.payouts},
+		{"GET", "/payouts/export", access.ReadPayouts, c.exportPayouts},
+		{"GET", "/payouts/{id}", access.ReadPayouts, c.onePayout},
+		{"GET", "/payouts/{mid}/{id}", access.ReadPayouts, c.payout},
+		{"GET", "/payouts/{mid}/{id}/receipt", access.ReadPayouts, c.payoutReceipt},
+		{"POST", "/views", access.OwnAccount, c.saveView},
 	}
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	parts := strings.SplitN(string(b), " ", 3)
-	if err != nil || len(parts) != 3 {
-		return m, false
-	}
-	value, err1 := strconv.ParseInt(parts[0], 36, 64)
-	at, err2 := strconv.ParseInt(parts[1], 36, 64)
-	return investigation.Mark{Value: value, Time: evidence.Instant(at), ID: parts[2]}, err1 == nil && err2 == nil
-}
-
-// statusChoices are what the filter by status offers.
-func statusChoices(v *visit) (list []choice) {
-	for _, s := range journey.Statuses() {
-		list = append(list, choice{s.String(), v.text(report.StatusWord(s))})
-	}
-	return list
-}
-
-// partyChoices are what the filter by who acts offers.
-func partyChoices(v *visit) (list []choice) {
-	for _, p := range parties {
-		list = append(list, choice{p.String(), v.text(report.PartyWord(p.String()))})
-	}
-	return list
 }

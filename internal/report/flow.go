@@ -40,8 +40,9 @@ func flowClass(p place) string {
 
 // flow draws how the approved money of one currency divides into its places:
 // a stream for each, as wide as its share. Places below zero (a fee given back)
-// are not drawn; the table beside the picture has them.
-func flow(s *currencySum, c canvas) template.HTML {
+// are not drawn; the table beside the picture has them. list, where it is not nil,
+// gives the address of a place's payments, to which its stream leads.
+func flow(s *currencySum, c canvas, list func(place) string) template.HTML {
 	var drawn []place
 	var whole int64
 	for _, p := range placeOrder {
@@ -62,8 +63,12 @@ func flow(s *currencySum, c canvas) template.HTML {
 		left += thick(p)
 	}
 	height = max(height, left+8)
+	role := "img"
+	if list != nil {
+		role = "group" // what is in a picture cannot be reached
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="%s" viewBox="0 0 %.0f %.0f" role="img" aria-labelledby="map-%s" focusable="false">`, c.class, c.width, height, currencyID(s))
+	fmt.Fprintf(&b, `<svg class="%s" viewBox="0 0 %.0f %.0f" role="%s" aria-labelledby="map-%s" focusable="false">`, c.class, c.width, height, role, currencyID(s))
 	start := (height - left) / 2
 	at, y := 4.0, start
 	for _, p := range drawn {
@@ -71,6 +76,13 @@ func flow(s *currencySum, c canvas) template.HTML {
 		top := at + (slot-h)/2
 		x0, x1 := c.from+c.bar, c.to
 		bend := (x1 - x0) * 0.5
+		to := ""
+		if list != nil {
+			to = list(p)
+		}
+		if to != "" {
+			fmt.Fprintf(&b, `<a href="%s">`, template.HTMLEscapeString(to))
+		}
 		fmt.Fprintf(&b, `<path class="stream %s" d="M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1fV%.1fC%.1f %.1f %.1f %.1f %.1f %.1fZ"/>`, flowClass(p),
 			x0, y, x0+bend, y, x1-bend, top, x1, top, top+h, x1-bend, top+h, x0+bend, y+h, x0, y+h)
 		fmt.Fprintf(&b, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, flowClass(p), x1, top, c.bar, h)
@@ -84,6 +96,9 @@ func flow(s *currencySum, c canvas) template.HTML {
 		}
 		svgText(&b, "figure", textAt, middle+c.figure+1, c.figure, "start",
 			join(same(amount(s.Places[p].Amount, s.Currency)+" · "), payments(s.Places[p].Count), same(" · "+share)))
+		if to != "" {
+			b.WriteString("</a>")
+		}
 		y += h
 		at += slot
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"html/template"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -19,6 +20,11 @@ type Overview struct {
 	Currencies []Holding // in order of code
 	Incidents  []IncidentLine
 	Count      int // payments, those not charged among them
+	// Ages, Delays and Sources are of all merchants together: nil where the overview
+	// is of one, or nothing is overdue.
+	Ages    *AgeMatrix
+	Delays  []BankDelay
+	Sources []Freshness
 }
 
 // Holding is the money of one currency.
@@ -33,6 +39,9 @@ type Holding struct {
 	// NotCharged are attempts from which no money comes; Count 0 for none.
 	NotCharged PlaceLine
 	Memo       string // deductions that name no payment; "" for none
+	// Arrivals are the next bank days of all merchants; nil where nothing is expected,
+	// or the overview is of one merchant.
+	Arrivals *Arrivals
 }
 
 // PlaceLine is the money in one place. Status and Stage are the words of the
@@ -86,13 +95,22 @@ func OverviewOf(c *investigation.Current, mid string) *Overview {
 	}
 	slices.SortFunc(o.Currencies, func(a, b Holding) int { return strings.Compare(a.Code, b.Code) })
 	if mid == "" {
+		k := clerkOf(c)
 		o.Incidents = incidentLines(c.Incidents(), now)
+		o.Ages, o.Delays, o.Sources = k.ages(), k.delays(), k.freshness()
+		for currency, a := range k.arrivals() {
+			for i := range o.Currencies {
+				if o.Currencies[i].Code == currencyName(&currencySum{Currency: currency}) {
+					o.Currencies[i].Arrivals = a
+				}
+			}
+		}
 	}
 	return o
 }
 
 func (s *currencySum) holding(now evidence.Instant) Holding {
-	h := Holding{Code: currencyName(s), Headline: headline(s), Wide: flow(s, wideCanvas), Narrow: flow(s, narrowCanvas)}
+	h := Holding{Code: currencyName(s), Headline: headline(s), Wide: flow(s, wideCanvas, listOfPlace), Narrow: flow(s, narrowCanvas, listOfPlace)}
 	for _, p := range placeOrder {
 		at := &s.Places[p]
 		if at.Count == 0 {
@@ -117,6 +135,19 @@ func (s *currencySum) holding(now evidence.Instant) Holding {
 		h.Memo = amount(s.Memo, s.Currency)
 	}
 	return h
+}
+
+// listOfPlace is the address of the console's list of a place's payments; "" for
+// what has left them.
+func listOfPlace(p place) string {
+	if p.status() == journey.NoStatus {
+		return ""
+	}
+	q := url.Values{"status": {p.status().String()}}
+	if p.stage() != journey.NoStage {
+		q.Set("stage", p.stage().String())
+	}
+	return "/payments?" + q.Encode()
 }
 
 // incidentLines shows incidents, those of most payments first.
