@@ -207,7 +207,7 @@ func pageOf(a *investigation.Answer, o Options) *page {
 		if d.count == 0 {
 			break
 		}
-		c := pageCurrency{Name: currencyName(s), ID: currencyID(s), Headline: headline(s), Wide: flow(s, wideCanvas), Narrow: flow(s, narrowCanvas), Money: moneyBlock(d, s)}
+		c := pageCurrency{Name: currencyName(s), ID: currencyID(s), Headline: headline(s), Wide: flow(s, wideCanvas, nil), Narrow: flow(s, narrowCanvas, nil), Money: moneyBlock(d, s)}
 		p.Currencies = append(p.Currencies, c)
 	}
 	p.Incidents = capped(incidentBlock(d, false), pageIncident)
