@@ -170,11 +170,23 @@ type ours struct {
 
 // read adds what a query finds; standing is that of the captured among it.
 func (o *ours) read(standing settlement.Standing, q string, args ...any) error {
-	found, err := collect(o.ctx, o.s.read.QueryContext, body.DecodeTransaction, q, args...)
-	for i := range found {
-		o.add(&found[i], standing)
+	rows, err := o.s.read.QueryContext(o.ctx, q, args...)
+	if err != nil {
+		return err
 	}
-	return err
+	defer rows.Close()
+	var raw sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&raw); err != nil {
+			return err
+		}
+		t, err := body.DecodeTransaction(raw)
+		if err != nil {
+			return err
+		}
+		o.add(&t, standing)
+	}
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 func (o *ours) add(t *payment.Transaction, standing settlement.Standing) {

@@ -450,6 +450,7 @@ func (g *groupState) single(ctx context.Context, p *prepared, pos int64) (int64,
 		return pos, err
 	}
 	d := newDraft(g, pos)
+	d.alone = true
 	if err := d.add(ctx, p, transfers); err != nil {
 		return pos, err
 	}
@@ -550,6 +551,8 @@ type draft struct {
 	from, next int64 // the node's position before and after
 	byTable    map[workKey][]row
 	touched    []string // merchants with new entries
+	// alone is a step that is written by itself, since the group could not be.
+	alone bool
 }
 
 func newDraft(g *groupState, pos int64) *draft {
@@ -601,10 +604,14 @@ func (d *draft) add(ctx context.Context, p *prepared, transfers []ledger.Transfe
 		d.put(w.table, w.verb, w.rows...)
 	}
 	node := g.s.options.Node
+	facts := ignore
+	if p.firsthand && !d.alone {
+		facts = insert
+	}
 	for _, r := range p.evidence {
 		d.next++
 		r[4], r[5] = node, d.next
-		d.put(evidenceTable, ignore, r)
+		d.put(evidenceTable, facts, r)
 	}
 	for _, r := range p.reference {
 		d.next++

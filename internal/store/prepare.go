@@ -71,6 +71,11 @@ type prepared struct {
 	// once is a step whose commit lets something go out that must not go out twice:
 	// it is never taken for kept already.
 	once bool
+	// firsthand is a step whose facts are told here for the first time: they come of
+	// what it decided. Looking for each whether it is there costs as much as writing
+	// it, so they are written as new ones; where one is there after all, the step is
+	// written alone, which looks.
+	firsthand bool
 }
 
 // put adds a row to those that go into a table in one way.

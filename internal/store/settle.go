@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
@@ -102,6 +103,7 @@ func prepareSettlement(s *settlement.Step) (*prepared, error) {
 			return nil, err
 		}
 	}
+	p.firsthand = !slices.ContainsFunc(s.Shares, func(h settlement.Share) bool { return h.Version > 1 }) // a corrected file repeats most of its lines
 	return p, p.journal(kept)
 }
 

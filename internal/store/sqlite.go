@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 	driver "modernc.org/sqlite"
@@ -189,13 +191,17 @@ func (s *sqliteSession) query(_ context.Context, query string, args ...any) (*sq
 
 func (s *sqliteSession) write(_ context.Context, works []work) error {
 	for _, w := range works {
-		if w.verb >= replace {
+		if w.verb >= replace && w.verb != remove {
 			if err := s.writeEach(w); err != nil {
 				return err
 			}
 			continue
 		}
-		args := make([]any, 0, mostRows*len(w.table.columns))
+		width := len(w.table.columns)
+		if w.verb == remove {
+			width = w.table.key
+		}
+		args := make([]any, 0, mostRows*width)
 		for rows := w.rows; len(rows) > 0; {
 			n := 1
 			for n*2 <= min(len(rows), mostRows) {
@@ -207,7 +213,7 @@ func (s *sqliteSession) write(_ context.Context, works []work) error {
 			}
 			args = args[:0]
 			for _, r := range rows[:n] {
-				args = append(args, r...)
+				args = append(args, r[:width]...)
 			}
 			result, err := st.ExecContext(always, args...)
 			if err != nil {
@@ -252,17 +258,32 @@ func (s *sqliteSession) prepare(k statement) (*sql.Stmt, error) {
 		return st, nil
 	}
 	q := ""
-	if k.v >= replace {
+	if k.v >= replace && k.v != remove {
 		q, _ = k.t.one(k.v)
 	} else {
 		q = k.t.values(k.v, k.rows)
 	}
 	observe(q)
-	st, err := s.conn.PrepareContext(always, q)
+	st, err := s.conn.PrepareContext(always, unnumbered(q))
 	if err == nil {
 		s.statements[k] = st
 	}
 	return st, err
+}
+
+// unnumbered writes ? for parameters that are numbered in order, each once. Numbers
+// are names to SQLite, and the driver looks up the name of each parameter that it
+// binds in the list of all of them: half the time of an insert of many rows.
+func unnumbered(statement string) string {
+	parts := strings.Split(statement, "$")
+	for i, part := range parts[1:] {
+		rest, ok := strings.CutPrefix(part, strconv.Itoa(i+1))
+		if !ok || rest != "" && rest[0] >= '0' && rest[0] <= '9' {
+			return statement
+		}
+		parts[i+1] = rest
+	}
+	return strings.Join(parts, "?")
 }
 
 func (s *sqliteSession) commit(ctx context.Context) error { return s.exec(ctx, "COMMIT") }

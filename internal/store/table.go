@@ -167,23 +167,35 @@ func (r row) pick(into []any, places []int) []any {
 	return into
 }
 
-// values is the statement that inserts n rows, row after row of parameters.
-// SQLite runs it: there is no round trip to save, only parsing and starting.
+// values is the statement that inserts n rows, or removes them, row after row of
+// parameters. SQLite runs it: there is no round trip to save, only parsing and
+// starting.
 func (t *table) values(v verb, n int) string {
+	if v == remove {
+		var key []string
+		for _, c := range t.columns[:t.key] {
+			key = append(key, c.name)
+		}
+		return "DELETE FROM " + t.name + " WHERE (" + strings.Join(key, ", ") + ") IN (VALUES " + parameters(n, t.key) + ")"
+	}
+	return "INSERT INTO " + t.name + " (" + t.names() + ") VALUES " + parameters(n, len(t.columns)) + t.conflict(v)
+}
+
+// parameters are the places of n rows of some values: ($1, $2), ($3, $4).
+func parameters(n, values int) string {
 	var b strings.Builder
-	b.WriteString("INSERT INTO " + t.name + " (" + t.names() + ") VALUES ")
-	for i := range n * len(t.columns) {
+	for i := range n * values {
 		switch {
 		case i == 0:
 			b.WriteString("(")
-		case i%len(t.columns) == 0:
+		case i%values == 0:
 			b.WriteString("), (")
 		default:
 			b.WriteString(", ")
 		}
 		b.WriteString("$" + strconv.Itoa(i+1))
 	}
-	b.WriteString(")" + t.conflict(v))
+	b.WriteString(")")
 	return b.String()
 }
 
