@@ -71,6 +71,7 @@ const (
 	ReadDevelopers     Action = "read developers" // keys without their secrets, webhooks, events
 	ChangeDevelopers   Action = "change developers"
 	ReadAudit          Action = "read audit"
+	ReadUsers          Action = "read users" // who may come in, without what signs in
 	ManageUsers        Action = "manage users"
 )
 
@@ -128,6 +129,7 @@ var rights = []right{
 	{ReadDevelopers, None, None, All, All},
 	{ChangeDevelopers, None, None, None, All},
 	{ReadAudit, None, None, All, All},
+	{ReadUsers, None, None, All, All},
 	{ManageUsers, None, None, None, All},
 }
 

@@ -81,3 +81,9 @@ type AuditReader interface {
 	// next page: what is added meanwhile moves no page.
 	Audit(ctx context.Context, f AuditFilter, before uuid.UUID, limit int) ([]Event, error)
 }
+
+// AuditLog is both sides of it.
+type AuditLog interface {
+	Log
+	AuditReader
+}

@@ -108,3 +108,13 @@ func useRecovery(hashes []string, code string) (left []string, ok bool) {
 	}
 	return slices.Delete(slices.Clone(hashes), i, i+1), true
 }
+
+// ParseEnrolment reads a second factor from the URL of its QR code. The error is of
+// kind fault.Invalid where it is none, or is another person's.
+func ParseEnrolment(url, user string) (Enrolment, error) {
+	key, err := otp.NewKeyFromURL(url)
+	if err != nil || key.Type() != "totp" || key.AccountName() != user || key.Secret() == "" {
+		return Enrolment{}, fault.New(fault.Invalid, fault.Say("read second factor", "读取第二因素"), user, err, "")
+	}
+	return Enrolment{Secret: key.Secret(), URL: url}, nil
+}

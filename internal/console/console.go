@@ -48,8 +48,8 @@ type Options struct {
 	// Who says who sends a request where nobody has signed in by it; ok is false for
 	// somebody who is Public. nil: everybody is.
 	Who func(*http.Request) (p Person, ok bool)
-	// Audit keeps what people change here; nil: nothing does.
-	Audit access.Log
+	// Audit keeps what people change here, and shows it; nil: nothing does.
+	Audit access.AuditLog
 	// Origin is how browsers reach the pages where something in between answers for
 	// them, as https://pay.example; "" where nothing does.
 	Origin string

@@ -3,7 +3,6 @@ package console
 import (
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -43,10 +42,10 @@ func (c *Console) receipt(v *visit) error {
 // or trace number are all right. A miss and a mismatch have the same answer, and an
 // address has a few attempts a minute.
 func (c *Console) lookUp(v *visit) error {
-	v.Body = http.MaxBytesReader(v.w, v.Body, 4096)
+	v.limitForm()
 	p := receiptPage{Amount: v.PostFormValue("amount"), Date: v.PostFormValue("date"), Tail: v.PostFormValue("tail"), Number: strings.TrimSpace(v.PostFormValue("number")), Asked: true}
 	if p.Wait = c.slips.Take(addressOf(v.Request), c.o.Now()); p.Wait > 0 {
-		v.w.Header().Set("Retry-After", strconv.Itoa(int(p.Wait/time.Second)+1))
+		v.retryAfter(p.Wait)
 		return v.render(http.StatusTooManyRequests, receiptView(v, &p))
 	}
 	c.o.Live.Read(func(now *investigation.Current) { p.Found = p.find(now) })

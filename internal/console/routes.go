@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,15 +34,7 @@ func (c *Console) routes() []route {
 	if c.entrance == nil {
 		return pages
 	}
-	return append(pages,
-		route{"GET", "/sign-in", "", c.signIn},
-		route{"POST", "/sign-in", "", c.enter},
-		route{"POST", "/sign-out", "", c.leave},
-		route{"GET", "/set-up/{name}/{secret}", "", c.setUp},
-		route{"POST", "/set-up/{name}/{secret}", "", c.finishSetUp},
-		route{"GET", "/account", access.OwnAccount, c.account},
-		route{"POST", "/account", access.OwnAccount, c.changePassword},
-	)
+	return append(pages, c.accessRoutes()...)
 }
 
 // visit is one request being answered.
@@ -147,6 +140,14 @@ func (v *visit) record(what, subject string, more func(*access.Event)) error {
 	return log.Record(v.Context(), e)
 }
 
+// limitForm bounds a form without files: what is longer is refused when it is read.
+func (v *visit) limitForm() { v.Body = http.MaxBytesReader(v.w, v.Body, 4096) }
+
+// retryAfter says how long to wait, to programs.
+func (v *visit) retryAfter(wait time.Duration) {
+	v.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+}
+
 // messageOf gives an error's reason and hint for people.
 func messageOf(err error, lang string) (what, hint string) {
 	var f *fault.Error
@@ -185,12 +186,17 @@ func (v *visit) fail(err error) {
 		status = http.StatusNotFound
 	case fault.Invalid, fault.Usage:
 		status = http.StatusBadRequest
+	case fault.Conflict:
+		status = http.StatusConflict
 	}
 	what, hint := v.say("Something went wrong here.", "这里出错了。"), v.say("Try again; if it stays, tell those who run this service.", "请重试；若仍出错，请告知服务维护人员。")
 	if status == http.StatusInternalServerError {
 		v.console.o.Log.Error("page not shown", "path", v.URL.Path, "error", err)
 	} else {
 		what = v.say("There is no such page.", "没有这个页面。")
+		if status == http.StatusConflict {
+			what, _ = messageOf(err, v.lang)
+		}
 		var f *fault.Error
 		if errors.As(err, &f) {
 			hint = f.Hint.In(v.lang)

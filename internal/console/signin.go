@@ -1,18 +1,12 @@
 package console
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"image/png"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/alexedwards/scs/v2"
-	"github.com/pquerna/otp"
 
 	"daozhang/internal/access"
 	"daozhang/internal/fault"
@@ -23,6 +17,11 @@ import (
 type People interface {
 	// User gives a person by the sign-in name; fault.NotFound where there is none.
 	User(ctx context.Context, name string) (access.User, error)
+	// Users gives up to limit people that pass a filter, by name, after one of them.
+	Users(ctx context.Context, f access.UserFilter, after string, limit int) ([]access.User, error)
+	// MerchantName gives the name of a registered merchant; fault.NotFound where there
+	// is none.
+	MerchantName(ctx context.Context, mid string) (string, error)
 	// CommitUser writes what a command led to. It is fault.Conflict where the row has
 	// changed since it was read.
 	CommitUser(ctx context.Context, c *access.Change) error
@@ -47,14 +46,61 @@ type SignIn struct {
 	Secure bool
 }
 
+// accessRoutes are the pages by which people come in and look after who may.
+func (c *Console) accessRoutes() []route {
+	return []route{
+		{"GET", "/sign-in", "", c.signIn},
+		{"POST", "/sign-in", "", c.enter},
+		{"POST", "/sign-out", "", c.leave},
+		{"GET", "/set-up/{name}/{secret}", "", c.setUp},
+		{"POST", "/set-up/{name}/{secret}", "", c.finishSetUp},
+		{"GET", "/account", access.OwnAccount, c.account},
+		{"POST", "/account/password", access.OwnAccount, c.changePassword},
+		{"GET", "/account/factor", access.OwnAccount, c.factor},
+		{"POST", "/account/factor", access.OwnAccount, c.changeFactor},
+		{"POST", "/account/sessions", access.OwnAccount, c.endSessions},
+		{"POST", "/account/language", access.OwnAccount, c.chooseOwnLanguage},
+		{"GET", "/people", access.ReadUsers, c.people},
+		{"POST", "/people", access.ManageUsers, c.invite},
+		{"GET", "/people/{name}", access.ReadUsers, c.onePerson},
+		{"POST", "/people/{name}/invite-again", access.ManageUsers, c.inviteAgain},
+		{"POST", "/people/{name}/disable", access.ManageUsers, c.disable},
+		{"POST", "/people/{name}/enable", access.ManageUsers, c.enable},
+	}
+}
+
 // What a session holds.
 const (
 	sessionUser  = "user"
 	sessionEpoch = "epoch"
-	// sessionSecret and sessionURL are a second factor that its owner is setting up.
-	sessionSecret = "factor"
-	sessionURL    = "factor_url"
+	// sessionFactor is a second factor that its owner is setting up, sealed.
+	sessionFactor = "factor"
+	// sessionLink is a one-time link until the page that shows it, sealed.
+	sessionLink = "link"
 )
+
+// keep puts a secret into the session, sealed: the session lies in the database.
+func (e *entrance) keep(ctx context.Context, key, secret string) error {
+	sealed, err := e.Policy.Sealer.Seal([]byte(secret))
+	if err != nil {
+		return err
+	}
+	e.sessions.Put(ctx, key, sealed)
+	return nil
+}
+
+// kept gives a secret of the session; "" where there is none that opens.
+func (e *entrance) kept(ctx context.Context, key string) string {
+	sealed := e.sessions.GetBytes(ctx, key)
+	if sealed == nil {
+		return ""
+	}
+	plain, err := e.Policy.Sealer.Open(sealed)
+	if err != nil {
+		return ""
+	}
+	return string(plain)
+}
 
 // entrance is the running side of a SignIn.
 type entrance struct {
@@ -111,10 +157,10 @@ func ownPath(s string) string {
 }
 
 func (c *Console) enter(v *visit) error {
-	v.Body = http.MaxBytesReader(v.w, v.Body, 4096)
+	v.limitForm()
 	p := signInPage{Name: strings.TrimSpace(v.PostFormValue("name")), Next: ownPath(v.PostFormValue("next"))}
 	if wait := c.entrance.tries.Take(addressOf(v.Request), c.o.Now()); wait > 0 {
-		v.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+		v.retryAfter(wait)
 		p.Wrong = v.say("Too many tries from here. Please wait a minute.", "尝试次数过多，请等一分钟。")
 		return v.render(http.StatusTooManyRequests, signInView(v, &p))
 	}
@@ -179,155 +225,4 @@ func (c *Console) leave(v *visit) error {
 	}
 	http.Redirect(v.w, v.Request, "/sign-in", http.StatusSeeOther)
 	return nil
-}
-
-// SetUpPath is where a person ends an invitation, below the address of the pages;
-// the secret of its one-time link is in it.
-func SetUpPath(name, secret string) string { return "/set-up/" + url.PathEscape(name) + "/" + secret }
-
-// setUpPage is where an invited person sets a password and a second factor.
-type setUpPage struct {
-	Name, Secret string // of the link
-	Factor       access.Enrolment
-	Picture      string // QR code as a data address
-	Wrong, Hint  string
-	Codes        []string // once it is done
-}
-
-// invited gives the person of a one-time link: /set-up/NAME/SECRET. What is wrong
-// with a link is not told.
-func (c *Console) invited(v *visit) (access.User, string, error) {
-	name, secret := v.PathValue("name"), v.PathValue("secret")
-	u, err := c.entrance.People.User(v.Context(), name)
-	if err != nil && fault.KindOf(err) != fault.NotFound {
-		return u, "", err
-	}
-	if err != nil || !u.Invites(c.o.Now(), secret) {
-		return u, "", fault.New(fault.NotFound, fault.Say("set up access", "设置登录"), "", nil,
-			fault.Say("The link is not good, or not any more; ask for a new one.", "链接无效或已过期，请索取新的链接。"))
-	}
-	return u, secret, nil
-}
-
-func (c *Console) setUp(v *visit) error {
-	u, secret, err := c.invited(v)
-	if err != nil {
-		return err
-	}
-	p, err := c.factorOf(v, &u, secret)
-	if err != nil {
-		return err
-	}
-	return v.render(http.StatusOK, setUpView(v, p))
-}
-
-// factorOf gives the second factor that this session sets up, the same on each page.
-func (c *Console) factorOf(v *visit, u *access.User, secret string) (*setUpPage, error) {
-	m := c.entrance.sessions
-	f := access.Enrolment{Secret: m.GetString(v.Context(), sessionSecret), URL: m.GetString(v.Context(), sessionURL)}
-	if f.Secret == "" {
-		var err error
-		if f, err = access.NewEnrolment(c.entrance.Issuer, u.Name); err != nil {
-			return nil, err
-		}
-		m.Put(v.Context(), sessionSecret, f.Secret)
-		m.Put(v.Context(), sessionURL, f.URL)
-	}
-	picture, err := qrCode(f.URL)
-	if err != nil {
-		return nil, err
-	}
-	return &setUpPage{Name: u.Name, Secret: secret, Factor: f, Picture: picture}, nil
-}
-
-// qrCode draws an address for a camera.
-func qrCode(address string) (string, error) {
-	key, err := otp.NewKeyFromURL(address)
-	if err != nil {
-		return "", err
-	}
-	img, err := key.Image(232, 232)
-	if err != nil {
-		return "", err
-	}
-	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
-		return "", err
-	}
-	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes()), nil
-}
-
-func (c *Console) finishSetUp(v *visit) error {
-	v.Body = http.MaxBytesReader(v.w, v.Body, 4096)
-	u, secret, err := c.invited(v)
-	if err != nil {
-		return err
-	}
-	p, err := c.factorOf(v, &u, secret)
-	if err != nil {
-		return err
-	}
-	password := v.PostFormValue("password")
-	if password != v.PostFormValue("again") {
-		p.Wrong = v.say("The two passwords are not the same.", "两次输入的密码不一致。")
-		return v.render(http.StatusBadRequest, setUpView(v, p))
-	}
-	change, codes, err := u.SetUp(c.o.Now(), v.origin(), secret, password, p.Factor, v.PostFormValue("code"), c.entrance.Policy)
-	if err != nil {
-		if k := fault.KindOf(err); k != fault.Invalid && k != fault.NotAllowed {
-			return err
-		}
-		p.Wrong, p.Hint = messageOf(err, v.lang)
-		return v.render(http.StatusBadRequest, setUpView(v, p))
-	}
-	if err := c.entrance.People.CommitUser(v.Context(), &change); err != nil {
-		return err
-	}
-	c.entrance.sessions.Remove(v.Context(), sessionSecret)
-	c.entrance.sessions.Remove(v.Context(), sessionURL)
-	if err := c.begin(v, &change.User); err != nil {
-		return err
-	}
-	p.Codes = codes
-	return v.render(http.StatusOK, setUpView(v, p))
-}
-
-// accountPage is where a person changes the password.
-type accountPage struct {
-	Wrong, Hint string
-	Done        bool
-}
-
-func (c *Console) account(v *visit) error {
-	return v.render(http.StatusOK, accountView(v, &accountPage{}))
-}
-
-func (c *Console) changePassword(v *visit) error {
-	v.Body = http.MaxBytesReader(v.w, v.Body, 4096)
-	p := accountPage{}
-	if v.PostFormValue("password") != v.PostFormValue("again") {
-		p.Wrong = v.say("The two passwords are not the same.", "两次输入的密码不一致。")
-		return v.render(http.StatusBadRequest, accountView(v, &p))
-	}
-	u, err := c.entrance.People.User(v.Context(), v.who.Login)
-	if err != nil {
-		return err
-	}
-	change, err := u.ChangePassword(c.o.Now(), v.origin(), v.PostFormValue("old"), v.PostFormValue("password"))
-	if err != nil {
-		if k := fault.KindOf(err); k != fault.Invalid && k != fault.NotAllowed {
-			return err
-		}
-		p.Wrong, p.Hint = messageOf(err, v.lang)
-		return v.render(http.StatusBadRequest, accountView(v, &p))
-	}
-	if err := c.entrance.People.CommitUser(v.Context(), &change); err != nil {
-		return err
-	}
-	// The other sessions are over; this one goes on under a new token.
-	if err := c.begin(v, &change.User); err != nil {
-		return err
-	}
-	p.Done = true
-	return v.render(http.StatusOK, accountView(v, &p))
 }
