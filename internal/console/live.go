@@ -153,7 +153,7 @@ func (v *visit) watchedPrint() (func() (string, bool), error) {
 		if access.Allowed(v.who.Role, access.ReadOverview) != access.All {
 			return nil, errNoPage
 		}
-		return func() (string, bool) { return sign(printOf(c.outlook.look(c.o.Live, ""))), true }, nil
+		return func() (string, bool) { return base36(printOf(c.outlook.look(c.o.Live, ""))), true }, nil
 	}
 	of := func() (print string, ok bool) {
 		c.o.Live.Read(func(now *investigation.Current) {
@@ -177,7 +177,7 @@ func trailPrint(t *report.Trail) string {
 	for _, l := range t.Legs {
 		fmt.Fprint(h, l.State, l.Promised, l.Actual, l.Amount, l.Note)
 	}
-	return sign(h.Sum64())
+	return base36(h.Sum64())
 }
 
 // liveTrail and liveOverview are the streams that tell when the page is another; ""
@@ -193,7 +193,7 @@ func (v *visit) liveOverview(o *overviewPage) string {
 	if _, ok := v.console.o.Live.(Watched); !ok {
 		return ""
 	}
-	return "/live?" + url.Values{"at": {sign(printOf(o.Overview))}}.Encode()
+	return "/live?" + url.Values{"at": {base36(printOf(o.Overview))}}.Encode()
 }
 
-func sign(n uint64) string { return strconv.FormatUint(n, 36) }
+func base36(n uint64) string { return strconv.FormatUint(n, 36) }
