@@ -235,12 +235,12 @@ func accountView(v *visit, p *accountPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.User.Factor == nil {
-				templ_7745c5c3_Err = sign("bad", "!", v.say("none: whoever learns the password is in", "未设置：知道密码即可登录")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = mark("bad", "!", v.say("none: whoever learns the password is in", "未设置：知道密码即可登录")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = sign("good", "✓", v.say("codes of an app; recovery codes left: ", "验证器应用；剩余恢复码：")+strconv.Itoa(len(p.User.Recovery))).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = mark("good", "✓", v.say("codes of an app; recovery codes left: ", "验证器应用；剩余恢复码：")+strconv.Itoa(len(p.User.Recovery))).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

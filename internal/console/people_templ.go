@@ -535,7 +535,7 @@ func standingOf(v *visit, u *access.User) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		s := v.standing(u)
-		templ_7745c5c3_Err = sign(s.Tone, s.Sign, s.Word).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = mark(s.Tone, s.Sign, s.Word).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -543,8 +543,8 @@ func standingOf(v *visit, u *access.User) templ.Component {
 	})
 }
 
-// sign is a state that belongs to no payment, by sign, word and colour.
-func sign(tone, sign, word string) templ.Component {
+// mark is a state that belongs to no payment, by sign, word and colour.
+func mark(tone, sign, word string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
