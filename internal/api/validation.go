@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -36,7 +37,10 @@ func (c *call) refused(status int, message string, errs []error) *Problem {
 	for _, err := range errs {
 		switch e := err.(type) {
 		case *fieldFault:
-			f.errors = append(f.errors, *e)
+			// Ours come after those of the schema, which says of a field all that it can.
+			if !slices.ContainsFunc(f.errors, func(o fieldFault) bool { return o.Field == e.Field }) {
+				f.errors = append(f.errors, *e)
+			}
 		case huma.ErrorDetailer:
 			d := e.ErrorDetail()
 			f.errors = append(f.errors, fieldFault{Field: masked(d.Location), Why: translated(d.Message)})
@@ -109,7 +113,7 @@ var phrases = []phrase{
 	{"invalid float", "应为数字"},
 	{"invalid floating value", "应为数字"},
 	{"invalid boolean", "应为 true 或 false"},
-	{"invalid date/time for format %s", "日期时间格式应为 %s"},
+	{"invalid date/time for format 2006-01-02T15:04:05.999999999Z07:00", "应为 RFC 3339 日期时间，如 2026-03-04T09:00:00+08:00"},
 	{"invalid value: %s", "值无效：%s"},
 	{"invalid JSON: %s", "JSON 无效：%s"},
 	{"cannot read multipart form: %s", "无法读取表单：%s"},
