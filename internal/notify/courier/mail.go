@@ -111,7 +111,7 @@ func (c *Courier) mailOptions() []gomail.Option {
 // message makes the letter as mail programs read it: text, and the same as a small
 // page.
 func (c *Courier) message(l notify.Letter) (*gomail.Msg, error) {
-	m := gomail.NewMsg()
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := errors.Join(m.From(c.o.SMTP.From), m.To(l.To)); err != nil {
 		return nil, err
 	}
