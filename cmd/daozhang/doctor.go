@@ -102,6 +102,7 @@ var examined = map[string]text{
 	"journal":    {"journal", "流水日志"},
 	"settlement": {"settlement", "结算"},
 	"clearing":   {"clearing", "清算"},
+	"people":     {"people", "用户"},
 }
 
 // report prints what an examination found.
