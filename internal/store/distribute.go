@@ -11,7 +11,7 @@ import (
 
 // reference are the tables that hold what is registered and what is about no
 // merchant. Distributed, every machine has a copy of them.
-var reference = []string{"evidence_reference", "merchant", "terminal", "route", "risk_list", "filing", "api_key", "person", "person_session", "audit", "intake_file", "intake_expectation", "notify_receiver", "notify_log", "api_call", "api_request"}
+var reference = []string{"evidence_reference", "merchant", "terminal", "route", "risk_list", "filing", "api_key", "person", "person_session", "audit", "intake_file", "intake_expectation", "notify_receiver", "notify_log", "saved_view", "api_call", "api_request"}
 
 // local are the tables by which nodes get on with each other. Distributed, they
 // stay on the coordinator, where the sessions are that hold the nodes' locks.

@@ -103,7 +103,7 @@ var (
 var referenceTables = []*table{merchantTable, terminalTable, routeTable, listTable, filingTable, keyTable, keyUsed, keyRevoked}
 
 // writeOrder is the order in which a group's rows are written.
-var writeOrder = slices.Concat(tables, referenceTables, peopleTables, intakeTables, notifyRegisters, requestTables)
+var writeOrder = slices.Concat(tables, referenceTables, peopleTables, intakeTables, notifyRegisters, requestTables, viewTables)
 
 func (s *Store) put(ctx context.Context, t *table, v verb, r row) error {
 	return s.submit(ctx, &prepared{works: []work{{t, v, []row{r}}}})

@@ -17,7 +17,7 @@ import (
 // referenceNames are the tables that do not grow with payments. Every other
 // table has the merchant in its primary and unique keys.
 var referenceNames = []string{"evidence_reference", "node", "merchant", "terminal", "route", "risk_list", "api_key", "filing",
-	"node_place", "node_part", "number_series", "keyring_slot", "person", "person_session", "audit", "intake_file", "intake_expectation", "notify_receiver", "notify_log", "api_call", "api_request", "goose_db_version", "sqlite_sequence"}
+	"node_place", "node_part", "number_series", "keyring_slot", "person", "person_session", "audit", "intake_file", "intake_expectation", "notify_receiver", "notify_log", "saved_view", "api_call", "api_request", "goose_db_version", "sqlite_sequence"}
 
 // TestSchemaCanBeDistributed holds the schema rule against what the databases
 // say of themselves: the merchant is in every primary and unique key, and there

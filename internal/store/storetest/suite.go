@@ -55,6 +55,7 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"AuditLog", auditLog},
 		{"Sessions", sessions},
 		{"ForgedPeople", forgedPeople},
+		{"Views", views},
 		{"DeskWork", deskWork},
 		{"DeskQueue", deskQueue},
 		{"Settled", settled},
