@@ -392,6 +392,9 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	server := api.NewHTTP(web.Addr().String(), console.Behind(proxies, console.Beside(p.pages, handler)))
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
+	if p.pages != nil {
+		server.RegisterOnShutdown(p.pages.Close) // pages that watch would keep it open
+	}
 	failed := make(chan error, 1)
 	work.Go(func() {
 		if err := server.Serve(web); err != nil && beside.Err() == nil {
