@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"daozhang/internal/access"
 	"daozhang/internal/api"
 	"daozhang/internal/fault"
 	"daozhang/internal/store"
@@ -71,33 +72,19 @@ func (m *Main) keysAdd() *cobra.Command {
 	f.StringVar(&mid, "mid", "", m.say(text{"the only merchant `NUMBER` that it may see and speak for", "只限该商户号 `NUMBER`"}))
 	f.StringArrayVar(&sources, "source", nil, m.say(text{"`SOURCE` under which it may bring facts; a star at the end stands for the rest", "可提交事实的来源 `SOURCE`，末尾 * 表示前缀"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if _, ok := api.ParseRole(role); !ok {
-			return usage(cmd, "--role: "+strings.Join(api.Roles(), ", "))
-		}
-		if role == string(api.RoleMerchant) && mid == "" {
-			return usage(cmd, m.say(text{"a merchant's key needs --mid", "商户密钥需要 --mid"}))
-		}
-		for _, s := range sources {
-			if s == "" || s == "*" || strings.HasPrefix(s, "gateway") {
-				return usage(cmd, m.say(text{"--source: name the witness, such as bank/ICBC; the gateway's own is nobody's", "--source：请写明证人，如 bank/ICBC；网关自身的来源不可授予"}))
-			}
-		}
-		id, secret, err := newAPIKey()
-		if err != nil {
-			return err
-		}
-		if name == "" {
-			name = role
+		k := access.Key{Name: name, Role: role, MID: mid, Sources: sources}
+		if err := checkKey(&k); err != nil {
+			return usage(cmd, m.say(text{fault.TextOf(err).EN, fault.TextOf(err).In("zh")}))
 		}
 		db, err := m.openKeys(cmd, *database)
 		if err != nil {
 			return err
 		}
-		err = db.CreateKey(cmd.Context(), store.APIKey{ID: id, Name: name, Role: role, MID: mid, Sources: sources, Created: m.Now()}, store.HashKey(secret))
+		made, secret, err := (&keyDesk{db: db, now: m.Now}).MakeKey(cmd.Context(), k)
 		if err = errors.Join(err, db.Close()); err != nil {
 			return err
 		}
-		m.line(fmt.Sprintf(m.say(text{"daozhang: key %s; it is shown this once", "daozhang：密钥 %s，仅此一次显示"}), id))
+		m.line(fmt.Sprintf(m.say(text{"daozhang: key %s; it is shown this once", "daozhang：密钥 %s，仅此一次显示"}), made.ID))
 		return m.deliver("", func(w io.Writer) error {
 			_, err := fmt.Fprintln(w, secret)
 			return err

@@ -82,6 +82,7 @@ type serveConfig struct {
 	} `koanf:"http"`
 	Console   consoleConfig    `koanf:"console"`
 	Desk      deskConfig       `koanf:"desk"`
+	Notify    notifyConfig     `koanf:"notify"`
 	Merchants []merchantConfig `koanf:"merchants"`
 	Terminals []terminalConfig `koanf:"terminals"`
 	Links     []linkConfig     `koanf:"links"`
@@ -219,7 +220,7 @@ func (m *Main) readServeConfig(file string, flags map[string]any) (*serveConfig,
 	const op = "read the configuration"
 	k := koanf.New(".")
 	defaults, environment := layer{}, layer{}
-	for _, s := range slices.Concat(settings, officeSettings, consoleSettings, deskSettings) {
+	for _, s := range slices.Concat(settings, officeSettings, consoleSettings, deskSettings, notifySettings) {
 		defaults[s.key] = s.value
 		if v := m.Getenv(envName(s.key)); v != "" {
 			environment[s.key] = v

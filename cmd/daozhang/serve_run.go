@@ -59,6 +59,7 @@ type platform struct {
 	office   *office          // nil: nobody to exchange files with
 	pages    *console.Console // nil: none
 	desk     *desk.Desk
+	teller   *teller
 	gateway  atomic.Pointer[gateway.Gateway]
 	followed atomic.Int64 // facts that the investigation has taken
 	reached  atomic.Value // store.Cursor up to which it has taken them
@@ -122,6 +123,9 @@ func (m *Main) openPlatform(ctx context.Context, c *serveConfig, dev bool) (p *p
 	if err = p.openDesk(); err != nil {
 		return p, err
 	}
+	if err = p.openTeller(); err != nil {
+		return p, err
+	}
 	return p, p.join(ctx)
 }
 
@@ -129,6 +133,7 @@ func (p *platform) close() {
 	if err := p.division.close(); err != nil {
 		p.log.Error("membership not ended", "error", err)
 	}
+	p.teller.close()
 	p.office.close()
 	if p.db != nil {
 		if err := p.db.Close(); err != nil {
@@ -383,7 +388,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &meter{p})
-	handler := api.New(api.Options{Keeper: &keeper{db: p.db, now: p.m.Now}, Live: &p.live, Ready: p.ready, Nodes: p.division.neighbours(), Release: p.release, Version: versionFacts(), Metrics: registry, Rate: p.c.HTTP.Rate,
+	handler := api.New(api.Options{Keeper: &keeper{db: p.db, now: p.m.Now}, Live: &p.live, Ready: p.ready, Nodes: p.division.neighbours(), Release: p.release, Developers: p.teller.developers(), Version: versionFacts(), Metrics: registry, Rate: p.c.HTTP.Rate,
 		Burst: p.c.HTTP.Burst, MaxBody: p.c.HTTP.MaxBody, Now: p.m.Now, Log: p.log}, registry)
 	proxies, err := p.c.proxies()
 	if err != nil {
@@ -406,6 +411,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	work.Go(func() { p.office.run(atWork) })
 	work.Go(p.keepRegisters(beside))
 	work.Go(func() { p.keepDesk(beside) })
+	work.Go(func() { p.teller.run(beside) })
 	work.Go(func() { p.division.keep(beside) })
 	defer func() {
 		p.gateway.Store(nil)

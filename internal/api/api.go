@@ -83,6 +83,9 @@ type Options struct {
 	// Requests keeps what was asked under an Idempotency-Key; nil: such requests are
 	// refused.
 	Requests Requests
+	// Developers are events, webhooks, keys and the audit log; nil where there are
+	// none.
+	Developers *Developers
 	// Version is what GET /version tells.
 	Version map[string]string
 	// Metrics are gathered for GET /metrics; nil for none.
@@ -172,6 +175,10 @@ func (s *Server) describe() {
 	s.paymentOperations()
 	s.whereaboutsOperations()
 	s.releaseOperations()
+	s.eventOperations()
+	s.webhookOperations()
+	s.keyOperations()
+	s.auditOperations()
 }
 
 // machineOperations are what machines ask about the service itself.
@@ -320,6 +327,7 @@ func (s *Server) handle(o *operation, run http.HandlerFunc) http.Handler {
 			}
 			s.counts.WithLabelValues(o.Path, strconv.Itoa(c.w.status)).Inc()
 			s.seconds.WithLabelValues(o.Path).Observe(s.o.Now().Sub(begun).Seconds())
+			s.seen(c, o, begun)
 		}()
 		if err := s.answer(c, o, run); err != nil {
 			s.fail(c, err)

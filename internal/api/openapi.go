@@ -39,6 +39,10 @@ var tags = []*huma.Tag{
 	{Name: "overview", Description: "all money, by place and by fault"},
 	{Name: "register", Description: "merchants and terminals"},
 	{Name: "calendar", Description: "business days, and when money arrives"},
+	{Name: "events", Description: "what happened, and who is told"},
+	{Name: "webhooks", Description: "where events are posted to"},
+	{Name: "keys", Description: "API keys"},
+	{Name: "audit", Description: "what anybody changed"},
 	{Name: "service", Description: "what machines ask about the service itself"},
 }
 

@@ -57,6 +57,8 @@ type Options struct {
 	Views Views
 	// Payouts is the back office's record of payouts; nil: pages have the evidence alone.
 	Payouts PayoutBook
+	// Developers are keys, webhooks, events and the log of requests; nil: none.
+	Developers *Developers
 	// Title names the installation in the page's head; "" for none.
 	Title string
 	Now   func() time.Time // default time.Now

@@ -136,3 +136,15 @@ func (r *Receiver) Name() string {
 func (r *Receiver) ended(now time.Time) {
 	r.Secrets = slices.DeleteFunc(r.Secrets, func(s Secret) bool { return !s.Until.IsZero() && !now.Before(s.Until) })
 }
+
+// Sketch is a receiver as the audit log has it: what a person may change of it.
+func (r *Receiver) Sketch() string {
+	s := r.Name()
+	if len(r.Types) > 0 {
+		s += " " + strings.Join(r.Types, ",")
+	}
+	if r.Disabled {
+		s += " disabled"
+	}
+	return s
+}
