@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"daozhang/internal/access"
+	"daozhang/internal/desk"
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/investigation"
 )
@@ -59,6 +60,8 @@ type Options struct {
 	Payouts PayoutBook
 	// Developers are keys, webhooks, events and the log of requests; nil: none.
 	Developers *Developers
+	// Desk is where exceptions, cases and approvals are worked on; nil: there is none.
+	Desk *desk.Desk
 	// Title names the installation in the page's head; "" for none.
 	Title string
 	Now   func() time.Time // default time.Now
@@ -71,6 +74,8 @@ type Console struct {
 	mux   *http.ServeMux
 	guard http.Handler
 	slips *access.Limiter // of receipt look-ups, by address
+	// reports are what bulk actions led to.
+	reports reports
 	// entrance is nil where nobody can sign in.
 	entrance *entrance
 	outlook  outlook // the overview as it was last made

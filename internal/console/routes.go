@@ -31,6 +31,9 @@ func (c *Console) routes() []route {
 		route{"GET", "/r", access.LookUpReceipt, c.receipt},
 		route{"POST", "/r", access.LookUpReceipt, c.lookUp},
 	)
+	if c.o.Desk != nil {
+		pages = append(pages, c.deskRoutes()...)
+	}
 	if c.entrance == nil {
 		return pages
 	}
