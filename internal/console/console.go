@@ -21,6 +21,7 @@ import (
 	"daozhang/internal/access"
 	"daozhang/internal/desk"
 	"daozhang/internal/diagnosis"
+	"daozhang/internal/intake"
 	"daozhang/internal/investigation"
 )
 
@@ -62,6 +63,9 @@ type Options struct {
 	Developers *Developers
 	// Desk is where exceptions, cases and approvals are worked on; nil: there is none.
 	Desk *desk.Desk
+	// Intake is what people bring: files, circumstances, registers; nil where this
+	// installation has not got it.
+	Intake *intake.Intake
 	// Title names the installation in the page's head; "" for none.
 	Title string
 	Now   func() time.Time // default time.Now

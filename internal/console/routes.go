@@ -34,6 +34,7 @@ func (c *Console) routes() []route {
 	if c.o.Desk != nil {
 		pages = append(pages, c.deskRoutes()...)
 	}
+	pages = append(pages, c.intakeRoutes()...)
 	if c.entrance == nil {
 		return pages
 	}

@@ -124,12 +124,12 @@ func (n *Notice) write(w *evidence.LineWriter) {
 	w.Str("title", n.Title)
 }
 
-// EndNotice ends a notice that is in force: one that has begun is resolved from now
+// EndNotice ends a notice of those in force, see InForce: one that has begun is resolved from now
 // on, one that has not is cancelled. fault.NotFound where none of that number is in
 // force.
-func (i *Intake) EndNotice(ctx context.Context, who access.Actor, v *evidence.View, id string) (Notice, error) {
+func (i *Intake) EndNotice(ctx context.Context, who access.Actor, force *Circumstances, id string) (Notice, error) {
 	now := i.Now()
-	for _, n := range InForce(v, now).Notices {
+	for _, n := range force.Notices {
 		if n.ID != id {
 			continue
 		}

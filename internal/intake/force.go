@@ -2,7 +2,9 @@ package intake
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"daozhang/internal/calendar"
@@ -144,4 +146,24 @@ func holidaysInForce(v *evidence.View, now time.Time) []HolidayInForce {
 		return cmp.Or(cmp.Compare(a.Calendar, b.Calendar), cmp.Compare(a.Date, b.Date))
 	})
 	return out
+}
+
+// KnownLinks gives the links that evidence has named, and who has issued notices,
+// each in order.
+func KnownLinks(v *evidence.View) (links, issuers []string) {
+	seen, by := map[string]bool{}, map[string]bool{}
+	for r := range v.Of(evidence.LinkStatus) {
+		seen[v.Text(r, evidence.Link)] = true
+	}
+	for r := range v.Of(evidence.Notice) {
+		by[v.Text(r, evidence.NoticeIssuer)] = true
+		for _, a := range v.List(r, evidence.Affects) {
+			if strings.Contains(a, "/") {
+				seen[a] = true
+			}
+		}
+	}
+	delete(seen, "")
+	delete(by, "")
+	return slices.Sorted(maps.Keys(seen)), slices.Sorted(maps.Keys(by))
 }

@@ -104,6 +104,10 @@ type Keeper interface {
 	// CommitSettlement writes exceptions, see backoffice.Keeper.
 	CommitSettlement(ctx context.Context, s *settlement.Step) error
 
+	// RecordsAfter returns up to limit merchants' records after a number; MerchantEvents
+	// a merchant's history, the oldest first.
+	RecordsAfter(ctx context.Context, mid string, limit int) ([]merchant.Merchant, error)
+	MerchantEvents(ctx context.Context, mid string) ([]merchant.Event, error)
 	// RegisterMerchant registers a merchant for taking payments, where it is not yet.
 	RegisterMerchant(ctx context.Context, m *merchant.Merchant, zone string) error
 	// RegisteredTerminals returns all terminals by number; PutTerminalRecord adds one

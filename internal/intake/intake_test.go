@@ -329,20 +329,25 @@ func TestCircumstances(t *testing.T) {
 			t.Fatalf("%+v", c)
 		}
 		b.now = b.now.Add(2 * time.Hour)
-		end, err := b.EndNotice(ctx, li, b.view(), n.ID)
+		end, err := b.EndNotice(ctx, li, b.inForce(), n.ID)
 		if err != nil || end.What != "resolved" {
 			t.Fatal(end, err)
 		}
 		if c := intake.InForce(b.view(), b.now); len(c.Notices) != 0 {
 			t.Errorf("it is in force after its end: %+v", c.Notices)
 		}
-		if _, err := b.EndNotice(ctx, li, b.view(), n.ID); fault.KindOf(err) != fault.NotFound {
+		if _, err := b.EndNotice(ctx, li, b.inForce(), n.ID); fault.KindOf(err) != fault.NotFound {
 			t.Errorf("ended twice: %v", err)
 		}
 		if !b.log.has("stated", "notice/") || !b.log.has("stated", "link/platform-bank/ICBC") || !b.log.has("stated", "holiday/CN/2026-06-05") {
 			t.Errorf("audit: %+v", b.log.events)
 		}
 	})
+}
+
+func (b *bench) inForce() *intake.Circumstances {
+	c := intake.InForce(b.view(), b.now)
+	return &c
 }
 
 // view is all evidence on record as it is known now.

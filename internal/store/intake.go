@@ -186,6 +186,13 @@ func (s *Store) ExceptionOf(ctx context.Context, mid string, id payment.ID) (pay
 	return first(s, "read exception", id.String(), all, err)
 }
 
+// RecordsAfter returns up to limit merchants after a number.
+func (s *Store) RecordsAfter(ctx context.Context, mid string, limit int) ([]merchant.Merchant, error) {
+	all, err := collect(ctx, s.read.QueryContext, body.DecodeMerchant,
+		"SELECT body FROM merchant_record WHERE merchant > $1 ORDER BY merchant LIMIT "+strconv.Itoa(limit), mid)
+	return all, s.failed("read merchants from", err)
+}
+
 // RegisterMerchant registers a merchant for taking payments, unless it is registered.
 func (s *Store) RegisterMerchant(ctx context.Context, m *merchant.Merchant, zone string) error {
 	known, err := bodies[Merchant](ctx, s, "SELECT body FROM merchant WHERE mid = $1", m.MID)
