@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -97,8 +98,8 @@ type declineAsked struct {
 	}
 }
 
-// proposal is what is asked for without a case.
-type proposal struct {
+// Proposal is what is asked for without a case.
+type Proposal struct {
 	MID      string    `json:"mid" minLength:"1" maxLength:"64" doc:"merchant (ISO 8583 field 42)"`
 	Motion   string    `json:"motion" enum:"adjustment,hold,hold_release,risk_release,resend"`
 	Amount   int64     `json:"amount,omitempty" doc:"in minor units; of an adjustment less than 0 takes from the merchant; of a resend the most of one payout"`
@@ -111,7 +112,7 @@ type proposal struct {
 	Document string    `json:"document,omitempty" maxLength:"64" doc:"number of the paper behind it"`
 }
 
-type proposalAsked struct{ Body proposal }
+type proposalAsked struct{ Body Proposal }
 
 func (s *Server) approvalOperations(absent bool) {
 	register(s, operation{Method: "GET", Path: "/v1/approvals", ID: "listApprovals", Tag: "approvals", Summary: "What waits for a second person, or was decided.",
@@ -132,18 +133,24 @@ func (s *Server) listApprovals(c *call, in *approvalsAsked) (*Approvals, error) 
 	for _, m := range in.Motion {
 		f.Motions = append(f.Motions, desk.Motion(m))
 	}
-	p, err := s.o.Desk.Approvals(c.Context(), c.worker(), f, in.Cursor, in.Limit)
+	return ApprovalsOf(c.Context(), s.o.Desk, c.worker(), f, in.Cursor, in.Limit)
+}
+
+// ApprovalsOf reads a page of the queue. Errors are those of desk.Desk.Approvals.
+func ApprovalsOf(ctx context.Context, d *desk.Desk, who desk.Actor, f desk.ApprovalFilter, cursor string, n int) (*Approvals, error) {
+	p, err := d.Approvals(ctx, who, f, cursor, n)
 	if err != nil {
 		return nil, err
 	}
 	out := &Approvals{Items: []Approval{}, NextCursor: p.Next, Count: p.Count}
 	for i := range p.Approvals {
-		out.Items = append(out.Items, *approvalOf(&p.Approvals[i]))
+		out.Items = append(out.Items, *ApprovalOf(&p.Approvals[i]))
 	}
 	return out, nil
 }
 
-func approvalOf(a *desk.Approval) *Approval {
+// ApprovalOf is an approval as it is answered.
+func ApprovalOf(a *desk.Approval) *Approval {
 	out := &Approval{ID: a.ID, Motion: string(a.Motion), Title: inWords(a.Motion.Text()), State: string(a.State), MID: a.MID, Merchant: a.Merchant, Part: a.Part, Amount: a.Amount,
 		Currency: currencyText(a.Currency), Maker: a.Maker, Made: a.Made, Expires: a.Expires, Reason: a.Reason, Document: a.Document, Links: a.Links, Needs: a.Needs,
 		Checks: []ApprovalCheck{}, Ended: a.Ended, By: a.By, Why: a.Why}
@@ -169,8 +176,8 @@ func approvalOf(a *desk.Approval) *Approval {
 	return out
 }
 
-func (s *Server) postProposal(c *call, in *proposalAsked) (*Approval, error) {
-	b := &in.Body
+// Wanted gives it as the desk takes it.
+func (b *Proposal) Wanted() desk.Proposal {
 	want := desk.Proposal{MID: b.MID, Motion: desk.Motion(b.Motion), Amount: b.Amount, Hold: b.Hold, Payout: b.Payout, Payment: b.Payment, RRN: b.RRN, Reason: b.Reason, Document: b.Document}
 	if want.Motion == desk.MoveResend {
 		want.Amount, want.Most = 0, b.Amount
@@ -178,7 +185,11 @@ func (s *Server) postProposal(c *call, in *proposalAsked) (*Approval, error) {
 	if b.Against != "" {
 		want.Against, _ = ledger.ParseName(b.Against) // the schema names the only ones
 	}
-	p, err := s.o.Desk.Propose(c.Context(), c.worker(), want)
+	return want
+}
+
+func (s *Server) postProposal(c *call, in *proposalAsked) (*Approval, error) {
+	p, err := s.o.Desk.Propose(c.Context(), c.worker(), in.Body.Wanted())
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +197,7 @@ func (s *Server) postProposal(c *call, in *proposalAsked) (*Approval, error) {
 	if err != nil {
 		return nil, err
 	}
-	return approvalOf(a), nil
+	return ApprovalOf(a), nil
 }
 
 func (s *Server) getApproval(c *call, in *approvalAsked) (*Approval, error) {
@@ -194,7 +205,7 @@ func (s *Server) getApproval(c *call, in *approvalAsked) (*Approval, error) {
 	if err != nil {
 		return nil, err
 	}
-	return approvalOf(a), nil
+	return ApprovalOf(a), nil
 }
 
 func (s *Server) postApprove(c *call, in *approvalAsked) (*Approval, error) {
@@ -202,7 +213,7 @@ func (s *Server) postApprove(c *call, in *approvalAsked) (*Approval, error) {
 	if err != nil {
 		return nil, err
 	}
-	return approvalOf(a), nil
+	return ApprovalOf(a), nil
 }
 
 func (s *Server) postDecline(c *call, in *declineAsked) (*Approval, error) {
@@ -210,5 +221,5 @@ func (s *Server) postDecline(c *call, in *declineAsked) (*Approval, error) {
 	if err != nil {
 		return nil, err
 	}
-	return approvalOf(a), nil
+	return ApprovalOf(a), nil
 }

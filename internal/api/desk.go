@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 
 	"daozhang/internal/access"
 	"daozhang/internal/desk"
+	"daozhang/internal/diagnosis"
 	"daozhang/internal/fault"
 	"daozhang/internal/ledger"
 	"daozhang/internal/money"
@@ -184,8 +186,8 @@ type ExceptionCell struct {
 	Sums  []CaseSum `json:"sums"`
 }
 
-// exceptionFilter narrows lists of items.
-type exceptionFilter struct {
+// ExceptionFilter narrows lists of items.
+type ExceptionFilter struct {
 	Inbox     string   `query:"inbox" enum:"unassigned,mine,owned,team,waiting,snoozed,done" default:"team" doc:"team: all that is neither snoozed nor done; mine: what the key owns"`
 	MID       string   `query:"mid" maxLength:"64" doc:"merchant (ISO 8583 field 42); HOUSE for what belongs to none"`
 	Owner     string   `query:"owner" maxLength:"64"`
@@ -200,7 +202,8 @@ type exceptionFilter struct {
 	MaxAmount int64    `query:"max_amount" minimum:"0" doc:"money at risk, up to, in minor units; 0: no bound"`
 }
 
-func (in *exceptionFilter) filter() (desk.Filter, error) {
+// Filter gives it as the desk takes it.
+func (in *ExceptionFilter) Filter() (desk.Filter, error) {
 	f := desk.Filter{Inbox: desk.Inbox(in.Inbox), MID: in.MID, Owner: in.Owner, Party: in.Party, Causes: in.Cause, Incident: in.Incident, Escalated: in.Escalated,
 		Least: in.MinAmount, Most: in.MaxAmount}
 	for _, k := range in.Kind {
@@ -221,12 +224,12 @@ func (in *exceptionFilter) filter() (desk.Filter, error) {
 }
 
 type exceptionsAsked struct {
-	exceptionFilter
+	ExceptionFilter
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
 	Cursor string `query:"cursor" maxLength:"512" doc:"next_cursor of the page before, of a list asked for in the same way"`
 }
 
-type matrixAsked struct{ exceptionFilter }
+type matrixAsked struct{ ExceptionFilter }
 
 type caseAsked struct {
 	ID string `path:"id" maxLength:"200" doc:"of the item"`
@@ -247,8 +250,8 @@ type attachAsked struct {
 	Name string `query:"name" required:"true" minLength:"1" maxLength:"200" doc:"of the file"`
 }
 
-// caseCommand is what is to be done with a case.
-type caseCommand struct {
+// CaseCommand is what is to be done with a case.
+type CaseCommand struct {
 	Do       string     `json:"do" enum:"assign,comment,snooze,wake,due,escalate,ask,answer,declare,match,unmatch,split,resolve,reopen,write_off,adjust,hold,resend,release" doc:"write_off, adjust, hold, resend and release make a proposal that another has to check"`
 	Version  *int64     `json:"version,omitempty" minimum:"0" doc:"of the case as it was decided on, 0 for one that nobody has touched; another one is refused (409). Absent: whatever it is"`
 	Text     string     `json:"text,omitempty" maxLength:"4000" doc:"the comment, the reason, the question or the answer"`
@@ -266,7 +269,8 @@ type caseCommand struct {
 	Document string     `json:"document,omitempty" maxLength:"64" doc:"hold: number of the paper behind it"`
 }
 
-func (in *caseCommand) command() desk.Command {
+// Command gives it as the desk takes it.
+func (in *CaseCommand) Command() desk.Command {
 	c := desk.Command{Do: desk.Act(in.Do), Version: desk.AnyVersion, Text: in.Text, To: in.To, Until: in.Until, Outcome: desk.Outcome(in.Outcome), What: in.What, With: in.With,
 		Match: in.Match, Part: in.Part, Amount: in.Amount, Keep: in.Keep, Document: in.Document}
 	if in.Version != nil {
@@ -283,7 +287,7 @@ func (in *caseCommand) command() desk.Command {
 
 type commandAsked struct {
 	caseAsked
-	Body caseCommand
+	Body CaseCommand
 }
 
 // bulkCommand is the same done to many items.
@@ -298,7 +302,7 @@ type bulkCommand struct {
 }
 
 type bulkAsked struct {
-	exceptionFilter
+	ExceptionFilter
 	Body bulkCommand
 }
 
@@ -346,20 +350,26 @@ func (s *Server) deskOperations() {
 func (c *call) worker() desk.Actor { return desk.Actor{Actor: c.actor(), MID: c.only} }
 
 func (s *Server) listExceptions(c *call, in *exceptionsAsked) (*Exceptions, error) {
-	f, err := in.filter()
+	f, err := in.Filter()
 	if err != nil {
 		return nil, err
 	}
 	if c.only != "" {
 		f.MID = c.only
 	}
-	p, err := s.o.Desk.List(c.Context(), c.worker(), f, in.Cursor, in.Limit)
+	return ExceptionsOf(c.Context(), s.o.Desk, c.worker(), f, in.Cursor, in.Limit)
+}
+
+// ExceptionsOf reads a page of what needs somebody. Errors are those of
+// desk.Desk.List.
+func ExceptionsOf(ctx context.Context, d *desk.Desk, who desk.Actor, f desk.Filter, cursor string, n int) (*Exceptions, error) {
+	p, err := d.List(ctx, who, f, cursor, n)
 	if err != nil {
 		return nil, err
 	}
 	out := &Exceptions{Items: []Exception{}, NextCursor: p.Next, Count: p.Count, Sums: caseSums(p.Sums), Inboxes: map[string]int{}}
 	for i := range p.Items {
-		out.Items = append(out.Items, s.exception(&p.Items[i]))
+		out.Items = append(out.Items, ExceptionOf(d.Catalogue, &p.Items[i]))
 	}
 	for in, n := range p.Inboxes {
 		out.Inboxes[string(in)] = n
@@ -368,7 +378,7 @@ func (s *Server) listExceptions(c *call, in *exceptionsAsked) (*Exceptions, erro
 }
 
 func (s *Server) exceptionMatrix(c *call, in *matrixAsked) (*ExceptionMatrix, error) {
-	f, err := in.filter()
+	f, err := in.Filter()
 	if err != nil {
 		return nil, err
 	}
@@ -417,21 +427,22 @@ func currencyText(c money.Currency) string {
 	return c.String()
 }
 
-// exception is an item as it is answered.
-func (s *Server) exception(x *desk.Item) Exception {
-	out := Exception{ID: x.Key.String(), MID: x.Key.MID, Kind: string(x.Key.Kind), Cause: x.Cause, Title: inWords(desk.CauseTitle(s.o.Desk.Catalogue, x.Cause)), Amount: x.Amount,
+// ExceptionOf is an item as it is answered; catalogue gives the words of causes.
+func ExceptionOf(catalogue *diagnosis.Catalogue, x *desk.Item) Exception {
+	out := Exception{ID: x.Key.String(), MID: x.Key.MID, Kind: string(x.Key.Kind), Cause: x.Cause, Title: inWords(desk.CauseTitle(catalogue, x.Cause)), Amount: x.Amount,
 		Currency: currencyText(x.Currency), Since: x.Since, Promised: x.Promised, Age: x.Age, Due: x.Due, Party: x.Party, TID: x.TID, Payout: x.Payout, Incident: x.Incident,
 		Inbox: string(x.Inbox), Again: x.Again}
 	for i := range x.Exceptions {
 		out.Details = append(out.Details, x.Exceptions[i].Detail)
 	}
 	if x.Case != nil {
-		out.Case = caseOf(x.Case)
+		out.Case = CaseOf(x.Case)
 	}
 	return out
 }
 
-func caseOf(c *desk.Case) *Case {
+// CaseOf is a case as it is answered.
+func CaseOf(c *desk.Case) *Case {
 	out := &Case{Number: c.Number(), Version: c.Version, State: string(c.State), Owner: c.Owner, Due: c.Due, SnoozedTo: c.Until, Escalated: c.Escalated, EscalatedTo: c.EscalatedTo,
 		AwaitedFrom: c.AwaitedFrom, Outcome: string(c.Outcome), Declared: c.Declared, Parts: casePartsOf(c.Parts), Comments: c.Comments, Files: c.Files, Opened: c.Opened, Changed: c.Changed}
 	for _, id := range c.Proposals {
@@ -457,7 +468,8 @@ func caseCountersOf(list []desk.Counter) (out []CaseCounter) {
 	return out
 }
 
-func caseFileOf(f *desk.File) CaseFile {
+// CaseFileOf is an attached file as it is answered.
+func CaseFileOf(f *desk.File) CaseFile {
 	return CaseFile{f.Hash, f.Name, f.Type, f.Size, f.By, f.At, f.Masked}
 }
 
@@ -466,33 +478,41 @@ func (s *Server) getCase(c *call, in *caseAsked) (*CaseDetail, error) {
 	if err != nil {
 		return nil, err
 	}
-	who := c.worker()
-	x, err := s.o.Desk.Item(c.Context(), who, k)
+	return CaseDetailOf(c.Context(), s.o.Desk, c.worker(), k)
+}
+
+// CaseDetailOf reads an item with its case, history and files. Errors are those of
+// desk.Desk.Item.
+func CaseDetailOf(ctx context.Context, d *desk.Desk, who desk.Actor, k desk.Key) (*CaseDetail, error) {
+	x, err := d.Item(ctx, who, k)
 	if err != nil {
 		return nil, err
 	}
-	out := &CaseDetail{Exception: s.exception(x), History: []CaseEvent{}, Attached: []CaseFile{}}
-	events, err := s.o.Desk.History(c.Context(), who, k)
+	events, err := d.History(ctx, who, k)
 	if err != nil {
 		return nil, err
 	}
+	files, err := d.Files(ctx, who, k)
+	if err != nil {
+		return nil, err
+	}
+	out := &CaseDetail{Exception: ExceptionOf(d.Catalogue, x), History: []CaseEvent{}, Attached: []CaseFile{}}
 	for i := range events {
-		e := &events[i]
-		line := CaseEvent{Version: e.Version, At: e.At, By: e.By, Role: string(e.Role), What: string(e.What), Title: inWords(e.What.Text()), Text: e.Text, To: e.To, Until: e.Until,
-			Outcome: string(e.Outcome), Amount: e.Amount, Currency: currencyText(e.Currency), Part: e.Part, With: caseCountersOf(e.With), Parts: casePartsOf(e.Parts), File: e.File}
-		if e.Proposal != "" {
-			line.Approval = k.MID + "." + e.Proposal
-		}
-		out.History = append(out.History, line)
-	}
-	files, err := s.o.Desk.Files(c.Context(), who, k)
-	if err != nil {
-		return nil, err
+		out.History = append(out.History, caseEventOf(&events[i]))
 	}
 	for i := range files {
-		out.Attached = append(out.Attached, caseFileOf(&files[i]))
+		out.Attached = append(out.Attached, CaseFileOf(&files[i]))
 	}
 	return out, nil
+}
+
+func caseEventOf(e *desk.Event) CaseEvent {
+	out := CaseEvent{Version: e.Version, At: e.At, By: e.By, Role: string(e.Role), What: string(e.What), Title: inWords(e.What.Text()), Text: e.Text, To: e.To, Until: e.Until,
+		Outcome: string(e.Outcome), Amount: e.Amount, Currency: currencyText(e.Currency), Part: e.Part, With: caseCountersOf(e.With), Parts: casePartsOf(e.Parts), File: e.File}
+	if e.Proposal != "" {
+		out.Approval = e.Key.MID + "." + e.Proposal
+	}
+	return out
 }
 
 // Candidates are the likely other sides of an item.
@@ -505,7 +525,13 @@ func (s *Server) listCandidates(c *call, in *candidatesAsked) (*Candidates, erro
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.o.Desk.Candidates(c.Context(), c.worker(), k, in.Limit)
+	return CandidatesOf(c.Context(), s.o.Desk, c.worker(), k, in.Limit)
+}
+
+// CandidatesOf reads what may be the other side of an item. Errors are those of
+// desk.Desk.Candidates.
+func CandidatesOf(ctx context.Context, d *desk.Desk, who desk.Actor, k desk.Key, n int) (*Candidates, error) {
+	list, err := d.Candidates(ctx, who, k, n)
 	if err != nil {
 		return nil, err
 	}
@@ -526,15 +552,15 @@ func (s *Server) postCommand(c *call, in *commandAsked) (*Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := s.o.Desk.Do(c.Context(), c.worker(), k, in.Body.command())
+	got, err := s.o.Desk.Do(c.Context(), c.worker(), k, in.Body.Command())
 	if err != nil {
 		return nil, err
 	}
-	return caseOf(got), nil
+	return CaseOf(got), nil
 }
 
 func (s *Server) postBulk(c *call, in *bulkAsked) (*BulkReport, error) {
-	f, err := in.filter()
+	f, err := in.Filter()
 	if err != nil {
 		return nil, err
 	}
@@ -587,7 +613,7 @@ func (s *Server) postCaseFile(c *call, in *attachAsked) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusCreated, caseFileOf(f))
+	return c.json(http.StatusCreated, CaseFileOf(f))
 }
 
 func (s *Server) getCaseFile(c *call, in *fileAsked) error {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"daozhang/internal/desk"
+	"daozhang/internal/fault"
 	"daozhang/internal/merchant"
 	"daozhang/internal/payment"
 	"daozhang/internal/settlement"
@@ -24,6 +25,9 @@ var (
 // deskTables are written in this order; see tables.
 var deskTables = []*table{proposalTable, caseTable, historyTable, attachmentTable}
 
+// errRegisters is a step for a store that is open for its registers alone.
+var errRegisters = fault.Same("the database is open for its registers alone")
+
 var _ desk.Keeper = (*Store)(nil)
 
 // CommitDesk writes what one decision at the desk comes to, durably: cases with
@@ -31,6 +35,9 @@ var _ desk.Keeper = (*Store)(nil)
 // step that rests on a row of another version than the one on record is refused as
 // fault.Conflict with payment.ErrRefused; nothing of it is kept then.
 func (s *Store) CommitDesk(ctx context.Context, step *desk.Step) error {
+	if s.options.Registers {
+		return refused(fault.New(fault.NotAllowed, "write", "step", errRegisters, ""))
+	}
 	p, err := prepareDesk(step)
 	if err != nil {
 		return err
