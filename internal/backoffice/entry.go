@@ -65,7 +65,7 @@ func readEntry(set *evidence.Set, r evidence.FactRef) entry {
 	e.charge = fields.text("charge") == "true"
 	if e.reason == "" {
 		for _, code := range reasonInText.FindAllString(e.text, -1) {
-			if settlement.RemedyOf(code) != settlement.AskPerson {
+			if settlement.IsReason(code) {
 				e.reason = code
 				break
 			}

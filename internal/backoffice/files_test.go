@@ -3,6 +3,7 @@ package backoffice_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -323,6 +324,39 @@ func TestLimit(t *testing.T) {
 		t.Errorf("parts %v of %d", parts, want)
 	}
 	w.rest()
+}
+
+// unreachable is a folder that cannot be looked into.
+type unreachable struct{ backoffice.Folder }
+
+func (unreachable) List(context.Context) ([]backoffice.Entry, error) {
+	return nil, fault.New(fault.Internal, "list", "folder", errors.New("no route to host"), "")
+}
+
+// TestFolderOutOfReach: one folder that cannot be looked into is its own task's
+// trouble; everything else is done.
+func TestFolderOutOfReach(t *testing.T) {
+	w := newTown(t, "")
+	w.until(on(2, 12, 0))
+	w.sell(noodle, 8800)
+	w.office.Networks[0].Clearing = unreachable{w.office.Networks[0].Clearing}
+	w.now = on(3, 12, 0)
+	tasks, err := w.office.Sweep(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[backoffice.Kind]int{}
+	for _, task := range tasks {
+		kinds[task.Kind]++
+		if task.Kind == backoffice.Import {
+			if err := w.office.Do(t.Context(), task); err == nil || !strings.Contains(err.Error(), "no route to host") {
+				t.Errorf("the import of what cannot be looked into: %v", err)
+			}
+		}
+	}
+	if kinds[backoffice.Import] != 1 || kinds[backoffice.Settlement] == 0 {
+		t.Errorf("what waits: %v", kinds)
+	}
 }
 
 // TestTakenAway: where the bank takes orders out of the folder, a file that is

@@ -42,14 +42,17 @@ type sweeper struct {
 
 func (s *sweeper) add(t Task) { s.tasks = append(s.tasks, t) }
 
+// waits reports whether something waits in a folder. One that cannot be looked into
+// waits too: its task says what is wrong, and all other work goes on.
+func (s *sweeper) waits(name string, f Folder) bool {
+	fresh, err := s.o.fresh(s.ctx, name, f)
+	return fresh || err != nil
+}
+
 func (s *sweeper) networks() error {
 	for i := range s.o.Networks {
 		n := &s.o.Networks[i]
-		fresh, err := s.o.fresh(s.ctx, n.folder(), n.Clearing)
-		if err != nil {
-			return err
-		}
-		if fresh {
+		if s.waits(n.folder(), n.Clearing) {
 			s.add(Task{Kind: Import, Network: n.Name, Date: calendar.None, Due: s.now})
 		}
 		today := calendar.DateIn(s.now, zoneOr(n.Zone))
@@ -75,11 +78,7 @@ func (s *sweeper) banks() error {
 	for i := range s.o.Banks {
 		b := &s.o.Banks[i]
 		for _, box := range b.inboxes() {
-			fresh, err := s.o.fresh(s.ctx, box.name, box.Folder)
-			if err != nil {
-				return err
-			}
-			if fresh {
+			if s.waits(box.name, box.Folder) {
 				s.add(Task{Kind: Hearing, Bank: b.Name, Date: calendar.None, Due: s.now})
 				break
 			}

@@ -61,13 +61,22 @@ const (
 )
 
 // remedies is the table of ISO 20022 reasons (external status and return reasons).
+// Those about the debtor's side (AC02, AC05, AC13, BE05, RC03, DNOR) are about our own
+// account or bank: no merchant can mend them, a person of ours has to.
 var remedies = map[string]Remedy{
-	"AC01": MendAccount, "AC02": MendAccount, "AC03": MendAccount, "AC04": MendAccount, "AC06": MendAccount, "AC07": MendAccount, "AC13": MendAccount,
-	"AG01": MendAccount, "BE01": MendAccount, "BE04": MendAccount, "BE05": MendAccount, "BE06": MendAccount, "BE23": MendAccount, "MD07": MendAccount,
-	"RC01": MendAccount, "RC03": MendAccount, "RC04": MendAccount, "RC07": MendAccount, "DNOR": MendAccount, "CNOR": MendAccount,
+	"AC01": MendAccount, "AC03": MendAccount, "AC04": MendAccount, "AC06": MendAccount, "AC07": MendAccount, "AC14": MendAccount,
+	"AG01": MendAccount, "BE01": MendAccount, "BE04": MendAccount, "BE06": MendAccount, "BE23": MendAccount, "MD07": MendAccount,
+	"RC01": MendAccount, "RC04": MendAccount, "RC07": MendAccount, "CNOR": MendAccount,
 	"AM02": SplitAmount, "AM13": SplitAmount, "AM14": SplitAmount, "AM21": SplitAmount,
 	"AB05": TryAgain, "AB06": TryAgain, "AB07": TryAgain, "AB08": TryAgain, "AB09": TryAgain, "AB10": TryAgain, "AM04": TryAgain,
 	"DT01": TryAgain, "TM01": TryAgain, "ED05": TryAgain, "NOOR": TryAgain, "RR11": TryAgain,
+	"AC02": AskPerson, "AC05": AskPerson, "AC13": AskPerson, "BE05": AskPerson, "RC03": AskPerson, "DNOR": AskPerson,
+}
+
+// IsReason reports whether a code is one of the ISO 20022 reasons that are known.
+func IsReason(code string) bool {
+	_, ok := remedies[code]
+	return ok
 }
 
 // RemedyOf says what an ISO 20022 reason asks for.
