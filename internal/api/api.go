@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"daozhang/internal/desk"
 	"daozhang/internal/fault"
 	"daozhang/internal/investigation"
 	"daozhang/internal/payment"
@@ -80,12 +81,16 @@ type Options struct {
 	Ready func(ctx context.Context) error
 	// Release ends a risk hold; nil where no payments are taken.
 	Release ReleaseFunc
+	// Register gives merchants and terminals; nil where none are registered.
+	Register Register
 	// Requests keeps what was asked under an Idempotency-Key; nil: such requests are
 	// refused.
 	Requests Requests
 	// Developers are events, webhooks, keys and the audit log; nil where there are
 	// none.
 	Developers *Developers
+	// Desk is where exceptions, cases and approvals are; nil: nowhere.
+	Desk *desk.Desk
 	// Version is what GET /version tells.
 	Version map[string]string
 	// Metrics are gathered for GET /metrics; nil for none.
@@ -174,7 +179,11 @@ func (s *Server) describe() {
 	s.evidenceOperations()
 	s.paymentOperations()
 	s.whereaboutsOperations()
+	s.payoutOperations()
+	s.overviewOperations()
+	s.registerOperations()
 	s.releaseOperations()
+	s.deskOperations()
 	s.eventOperations()
 	s.webhookOperations()
 	s.keyOperations()

@@ -29,8 +29,8 @@ type Received struct {
 var mediaTypes = []string{"application/cloudevents+json", "application/cloudevents-batch+json", "application/x-ndjson", "application/ndjson",
 	"application/jsonl", "application/json", "text/plain"}
 
-// event describes a CloudEvent for the document; what is in data is the contract's.
-type event struct {
+// CloudEvent describes a fact for the document; what is in data is the contract's.
+type CloudEvent struct {
 	SpecVersion  string         `json:"specversion" enum:"1.0"`
 	ID           string         `json:"id" doc:"with source the identity of the fact"`
 	Source       string         `json:"source" doc:"the witness"`
@@ -41,7 +41,7 @@ type event struct {
 }
 
 func (s *Server) evidenceOperations() {
-	one := s.schemas.Schema(reflect.TypeFor[event](), true, "CloudEvent")
+	one := s.schemas.Schema(reflect.TypeFor[CloudEvent](), true, "CloudEvent")
 	stream(s, operation{Method: "POST", Path: "/v1/evidence", ID: "postEvidence", Tag: "evidence", Summary: "Bring facts: one CloudEvent, an array, or NDJSON.",
 		Description: "Idempotent by the facts' own identity (source and id). What a key may bring follows from its role and its sources.",
 		Natural:     true, Lenient: true,
@@ -49,7 +49,7 @@ func (s *Server) evidenceOperations() {
 			"application/cloudevents+json":       {Schema: one},
 			"application/cloudevents-batch+json": {Schema: &huma.Schema{Type: "array", Items: one}},
 			"application/x-ndjson":               {Schema: &huma.Schema{Type: "string", Description: "one CloudEvent per line"}}}},
-		Answer: map[string]*huma.MediaType{"application/json": {Schema: s.schemas.Schema(reflect.TypeFor[Received](), true, "Received")}},
+		Answer: s.jsonOf(Received{}),
 	}, s.postEvidence)
 }
 

@@ -96,7 +96,7 @@ type nothing struct{}
 // register puts an operation on the surface that is answered by JSON.
 func register[I, O any](s *Server, o operation, run func(*call, *I) (*O, error)) {
 	o.Status = cmp.Or(o.Status, http.StatusOK)
-	o.Answer = map[string]*huma.MediaType{"application/json": {Schema: s.schemas.Schema(reflect.TypeFor[O](), true, o.ID+"Answer")}}
+	o.Answer = s.jsonOf(new(O))
 	stream(s, o, func(c *call, in *I) error {
 		out, err := run(c, in)
 		if err != nil {
@@ -104,6 +104,11 @@ func register[I, O any](s *Server, o operation, run func(*call, *I) (*O, error))
 		}
 		return c.json(o.Status, out)
 	})
+}
+
+// jsonOf describes a body of JSON by a value of its type.
+func (s *Server) jsonOf(v any) map[string]*huma.MediaType {
+	return map[string]*huma.MediaType{"application/json": {Schema: s.schemas.Schema(reflect.TypeOf(v), true, "")}}
 }
 
 // written is the output of a handler that has written its answer itself.

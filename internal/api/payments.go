@@ -3,11 +3,8 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"reflect"
 	"strings"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"daozhang/internal/access"
 	"daozhang/internal/evidence"
@@ -77,11 +74,11 @@ func (s *Server) paymentOperations() {
 	stream(s, operation{Method: "GET", Path: "/v1/payments", ID: "listPayments", Tag: "payments", Summary: "Payments, with every filter.",
 		Description: "All that is given has to hold. Payments that are over for long have left memory and are not listed; their whereabouts are asked by id.",
 		Action:      access.ReadPayments, Narrows: true,
-		Answer: map[string]*huma.MediaType{"application/json": {Schema: s.schemas.Schema(reflect.TypeFor[PaymentList](), true, "PaymentList")}},
+		Answer: s.jsonOf(PaymentList{}),
 	}, s.listPayments)
 	stream(s, operation{Method: "GET", Path: "/v1/payments/{id}", ID: "getPayment", Tag: "payments", Summary: "A payment with the way of its money, step by step.",
 		Action: access.ReadPayments, Narrows: true,
-		Answer: map[string]*huma.MediaType{"application/json": {Schema: s.schemas.Schema(reflect.TypeFor[PaymentTrail](), true, "PaymentTrail")}},
+		Answer: s.jsonOf(PaymentTrail{}),
 	}, s.getPayment)
 }
 

@@ -106,7 +106,9 @@ func TestListPayments(t *testing.T) {
 		{"stage=captured", func(p *api.Payment) bool { return p.Stage == "captured" }},
 		{"party=" + some.Party, func(p *api.Payment) bool { return p.Party == some.Party }},
 		{"incident=none&payout=none", func(p *api.Payment) bool { return false }},
-		{"expected_from=2026-03-04T00:00:00Z", func(p *api.Payment) bool { return p.Expected != nil && p.Expected.Likely.After(noon.Add(-12*time.Hour)) }},
+		{"expected_from=2026-03-04T00:00:00Z", func(p *api.Payment) bool {
+			return p.Expected != nil && p.Expected.Likely.After(noon.Add(-12*time.Hour))
+		}},
 		{"due_to=2026-03-01T00:00:00Z", func(p *api.Payment) bool { return false }},
 	} {
 		got := w.list(t, "institution-key", mustQuery(t, c.query+"&limit=500"))

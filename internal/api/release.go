@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -51,8 +50,8 @@ func (s *Server) releaseOperations() {
 	stream(s, operation{Method: "POST", Path: "/v1/payments/{id}/release", ID: "postRelease", Tag: "payments", Summary: "End the risk hold of a payment.",
 		Description: "Two people decide: the maker asks for it, the checker agrees. The money goes on with the next settlement.",
 		Action:      access.ReadPayments, Roles: []Role{RolePlatform}, Narrows: true, Lenient: true,
-		Body:   &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: s.schemas.Schema(reflect.TypeFor[release](), true, "Release")}}},
-		Answer: map[string]*huma.MediaType{"application/json": {Schema: s.schemas.Schema(reflect.TypeFor[Released](), true, "Released")}},
+		Body:   &huma.RequestBody{Required: true, Content: s.jsonOf(release{})},
+		Answer: s.jsonOf(Released{}),
 	}, s.postRelease)
 }
 

@@ -129,7 +129,7 @@ func PayoutTrailOf(c *investigation.Current, p *match.Payout) *PayoutTrail {
 	a := c.Around()
 	t := &PayoutTrail{Row: PayoutRowOf(a, p), Currency: p.Currency}
 	lines := c.PayoutLines(p)
-	t.add(a, p, lines)
+	t.add(p, c.SumsOf(p, lines), len(lines))
 	t.history(a, p)
 	if p.Replaces != nil {
 		t.Replaces = investigation.PayoutID(a.View, p.Replaces)
@@ -151,33 +151,8 @@ func PayoutTrailOf(c *investigation.Current, p *match.Payout) *PayoutTrail {
 
 // add adds up the lines of a payout: what its own day brought and took, and what had
 // been left from earlier days.
-func (t *PayoutTrail) add(a *investigation.Answer, p *match.Payout, lines []investigation.PayoutLine) {
-	var opening, sales, refunds, fees, reserves, chargebacks, adjustments, net int64
-	for _, l := range lines {
-		f := a.View.At(l.Fact)
-		n := match.LineNet(f)
-		net += n
-		if p.Last != calendar.None && f.Date != 0 && f.Date < p.Last {
-			opening += n
-			continue
-		}
-		fee, _ := f.Fee()
-		fees -= fee
-		switch gross := n + fee; f.Kind {
-		case evidence.Refund, evidence.Void, evidence.Reversal:
-			refunds += gross
-		case evidence.Chargeback:
-			chargebacks += gross
-		case evidence.Reserve, evidence.ReserveRelease:
-			reserves += gross
-		case evidence.FeeKind:
-			fees += gross
-		case evidence.Adjustment:
-			adjustments += gross
-		default:
-			sales += gross
-		}
-	}
+func (t *PayoutTrail) add(p *match.Payout, s investigation.PayoutSums, listed int) {
+	net := s.Net
 	add := func(what Text, n int64) { t.Sums = append(t.Sums, SumLine{What: what, Amount: n, Signed: true}) }
 	maybe := func(what Text, n int64) {
 		if n != 0 {
@@ -185,14 +160,14 @@ func (t *PayoutTrail) add(a *investigation.Answer, p *match.Payout, lines []inve
 		}
 	}
 	if p.Lines > 0 {
-		add(tx("opening: left from earlier days", "期初：前日结转"), opening)
-		add(tx("sales", "消费"), sales)
-		add(tx("refunds and voids", "退款和撤销"), refunds)
-		add(tx("fees", "手续费"), fees)
-		add(tx("reserves", "保证金"), reserves)
-		add(tx("chargebacks", "拒付"), chargebacks)
-		maybe(tx("adjustments", "调账"), adjustments)
-		if t.Away = p.Lines - len(lines); t.Away > 0 {
+		add(tx("opening: left from earlier days", "期初：前日结转"), s.Opening)
+		add(tx("sales", "消费"), s.Sales)
+		add(tx("refunds and voids", "退款和撤销"), s.Refunds)
+		add(tx("fees", "手续费"), s.Fees)
+		add(tx("reserves", "保证金"), s.Reserves)
+		add(tx("chargebacks", "拒付"), s.Chargebacks)
+		maybe(tx("adjustments", "调账"), s.Adjustments)
+		if t.Away = p.Lines - listed; t.Away > 0 {
 			add(tx("lines of payments that are over and have left the pages", "已了结且不在页面中的交易"), p.Net-net)
 			net = p.Net
 		}
