@@ -80,8 +80,8 @@ func (v *visit) localZone() *time.Location {
 // today is the institution's date.
 func (v *visit) today() calendar.Date { return calendar.DateIn(v.console.o.Now(), v.localZone()) }
 
-// told picks the reader's language.
-func (v *visit) told(t fault.Text) string { return t.In(v.lang) }
+// both picks the reader's language.
+func (v *visit) both(t fault.Text) string { return t.In(v.lang) }
 
 // files is the list of files with the grid and the form.
 func (c *Console) files(v *visit) error {
@@ -120,7 +120,7 @@ func (c *Console) showFiles(v *visit, status int, form uploadForm) error {
 	if v.Header.Get("HX-Request") == "true" && v.URL.Query().Has("after") {
 		return v.render(http.StatusOK, fileRows(v, p.Files, p.Next))
 	}
-	return v.render(status, filesView(v, &p))
+	return v.render(status, fileListView(v, &p))
 }
 
 // bring takes a file that a person sends. It is read part by part and never put on a
@@ -245,7 +245,7 @@ func fileLink(folder, id string) templ.SafeURL {
 type stateMark struct{ Tone, Sign, Word string }
 
 func (v *visit) fileMark(s intake.State) stateMark {
-	m := stateMark{"calm", "·", v.told(s.Word())}
+	m := stateMark{"calm", "·", v.both(s.Word())}
 	switch s {
 	case intake.Taken:
 		m.Tone, m.Sign = "good", "✓"
@@ -262,7 +262,7 @@ func (v *visit) fileMark(s intake.State) stateMark {
 }
 
 func (v *visit) cellMark(s intake.CellState) stateMark {
-	m := stateMark{"off", "–", v.told(s.Word())}
+	m := stateMark{"off", "–", v.both(s.Word())}
 	switch s {
 	case intake.Arrived:
 		m.Tone, m.Sign = "good", "✓"
@@ -280,7 +280,7 @@ func (v *visit) cellMark(s intake.CellState) stateMark {
 
 // cellTitle says all about a cell.
 func (v *visit) cellTitle(c *intake.Cell) string {
-	s := c.Day.String() + ": " + v.told(c.State.Word())
+	s := c.Day.String() + ": " + v.both(c.State.Word())
 	if !c.At.IsZero() {
 		s += v.say(", came ", "，到达 ") + v.at(c.At).Brief
 	}
@@ -359,7 +359,7 @@ func trailerText(count, sum int64, counted bool, c money.Currency) string {
 
 // formatTitle is what a file was read as, for people.
 func (v *visit) formatTitle(f *intake.File) string {
-	if t := v.told(f.Title); t != "" && t != f.Format {
+	if t := v.both(f.Title); t != "" && t != f.Format {
 		return t
 	}
 	return f.Format
@@ -438,7 +438,7 @@ func (v *visit) flaws(err error) map[string]string {
 	}
 	out := map[string]string{}
 	for _, f := range list {
-		out[f.Field] = v.told(f.Why)
+		out[f.Field] = v.both(f.Why)
 	}
 	return out
 }
@@ -447,7 +447,7 @@ func (v *visit) flaws(err error) map[string]string {
 func formatNames(v *visit, all []format.Format) string {
 	var names []string
 	for i := range all {
-		if t := v.told(all[i].Title); t != "" {
+		if t := v.both(all[i].Title); t != "" {
 			names = append(names, t)
 		}
 	}

@@ -31,7 +31,7 @@ func (c *Console) merchantRoutes() []route {
 		{"POST", "/merchants/{mid}/account", access.Propose, c.proposeAccount},
 		{"POST", "/merchants/{mid}/verify", access.Decide, c.verifyAccount},
 		{"POST", "/merchants/{mid}/stores", access.ChangeRegister, c.openStore},
-		{"POST", "/merchants/{mid}/proposals/{number}", access.Decide, c.decide},
+		{"POST", "/merchants/{mid}/proposals/{number}", access.Decide, c.decideProposal},
 		{"GET", "/terminals", access.ReadRegister, c.terminals},
 		{"POST", "/terminals", access.ChangeRegister, c.registerTerminal},
 		{"GET", "/terminals/{tid}", access.ReadRegister, c.terminal},
@@ -286,7 +286,7 @@ func (c *Console) showMerchant(v *visit, status int, p *merchantPage) error {
 	}
 	p.Proposals = v.proposals(&m, "")
 	for _, e := range slices.Backward(events) {
-		p.History = append(p.History, historyLine{v.at(e.At).Brief, v.eventWord(e.What), e.By, e.Detail})
+		p.History = append(p.History, historyLine{v.at(e.At).Brief, v.merchantEvent(e.What), e.By, e.Detail})
 	}
 	list, more, err := c.o.Intake.Terminals(v.Context(), mid, "", 20)
 	if err != nil {
@@ -302,8 +302,8 @@ func (c *Console) accountLine(v *visit, a *merchant.Account) accountLine {
 	return accountLine{Tail: a.Tail, Token: a.Token, Holder: a.Holder, Bank: a.Bank, Agent: a.Agent, State: v.obstacleMark(lacks), Verifiable: lacks == merchant.Unverified}
 }
 
-// eventWord is what happened to a merchant, such as terms_proposed, for people.
-func (v *visit) eventWord(what string) string {
+// merchantEvent is what happened to a merchant, such as terms_proposed, for people.
+func (v *visit) merchantEvent(what string) string {
 	words := map[string][2]string{"onboarded": {"onboarded", "入网"}, "terms": {"terms", "条款"}, "account": {"account", "账户"}, "status": {"state", "状态"}, "store": {"store", "门店"},
 		"proposed": {"proposed", "提交"}, "approved": {"approved", "复核通过"}, "declined": {"declined", "驳回"}, "withdrawn": {"withdrawn", "撤回"},
 		"verified": {"verified", "核验"}, "blocked": {"blocked", "停用"}, "opened": {"opened", "开设"}, "closed": {"closed", "关闭"}}
@@ -436,8 +436,8 @@ func (c *Console) openStore(v *visit) error {
 	return c.back(v, "store", &merchantPage{}, err)
 }
 
-// decide approves or declines a proposal.
-func (c *Console) decide(v *visit) error {
+// decideProposal approves or declines a proposal.
+func (c *Console) decideProposal(v *visit) error {
 	v.Body = http.MaxBytesReader(v.w, v.Body, 8192)
 	number, err := strconv.Atoi(v.PathValue("number"))
 	if err != nil {
@@ -539,11 +539,11 @@ func (c *Console) showTerminals(v *visit, status int, form terminalForm) error {
 type terminalPage struct {
 	terminalRow
 	Operations []string
-	Parts      []partLine
+	Parts      []devicePart
 	Form       terminalForm
 }
 
-type partLine struct {
+type devicePart struct {
 	Name   string
 	State  stateMark
 	Since  string
@@ -560,7 +560,7 @@ func (c *Console) terminal(v *visit) error {
 	c.o.Live.Read(func(now *investigation.Current) {
 		if h := intake.HealthOf(now.Around().View, func(tid string) bool { return tid == t.TID })[t.TID]; h != nil {
 			for _, x := range h.Parts {
-				p.Parts = append(p.Parts, partLine{v.partWord(x.Name), v.healthMark(x.State), v.at(x.Since).Brief, x.Detail})
+				p.Parts = append(p.Parts, devicePart{v.partWord(x.Name), v.healthMark(x.State), v.at(x.Since).Brief, x.Detail})
 			}
 		}
 	})

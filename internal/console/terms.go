@@ -290,9 +290,9 @@ func (v *visit) monthDay(days *calendar.Calendar, d calendar.Date, day int) mont
 		cell.Word = v.say("stated: off", "登记：休息")
 	case g.Business && !g.Weekend:
 	default:
-		cell.Word = v.told(g.Word())
+		cell.Word = v.both(g.Word())
 	}
-	cell.Title = d.String() + ": " + v.told(g.Word())
+	cell.Title = d.String() + ": " + v.both(g.Word())
 	if g.Notice != "" {
 		cell.Title += " — " + g.Notice
 	}
@@ -408,14 +408,14 @@ func (c *Console) test(v *visit, p *merchantTermsPage, at string) {
 		a := t.Arrival(instant)
 		view := &arrivalView{Provisional: a.Provisional, Assumed: !t.Stated}
 		for _, s := range a.Steps {
-			step := stepView{Name: v.told(s.Name.Word()), When: v.dated(s.Day)}
+			step := stepView{Name: v.both(s.Name.Word()), When: v.dated(s.Day)}
 			if s.At != 0 {
 				local := s.At.In(t.Zone)
 				step.When = v.dated(s.Day) + " " + local.Format("15:04")
 				step.ISO = local.Format(time.RFC3339)
 			}
 			for _, w := range s.Why {
-				step.Why = append(step.Why, v.told(w))
+				step.Why = append(step.Why, v.both(w))
 			}
 			view.Steps = append(view.Steps, step)
 		}

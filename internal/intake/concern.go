@@ -46,7 +46,9 @@ func NoticeConcerns(c *investigation.Current, n *Notice) Concern {
 }
 
 // LinkConcerns counts the payments whose money waits for a leg that goes over a link.
-func LinkConcerns(c *investigation.Current, link string) Concern { return concerns(c, []string{link}, "") }
+func LinkConcerns(c *investigation.Current, link string) Concern {
+	return concerns(c, []string{link}, "")
+}
 
 func concerns(c *investigation.Current, affects []string, bank string) Concern {
 	var stages []journey.Stage

@@ -216,4 +216,3 @@ func (s *Store) RegisteredTerminals(ctx context.Context) ([]intake.Terminal, err
 func (s *Store) PutTerminalRecord(ctx context.Context, t intake.Terminal) error {
 	return s.PutTerminal(ctx, Terminal(t))
 }
-
