@@ -287,21 +287,26 @@ func (r *crashRig) settle(within time.Duration) {
 	}
 }
 
+// killsServer skips a test that kills a server many times: in the short form, and
+// where DAOZHANG_KILLS says that such tests run apart from the others.
+func killsServer(t *testing.T) {
+	t.Helper()
+	if testing.Short() || os.Getenv("DAOZHANG_KILLS") == "apart" {
+		t.Skip("it kills a server many times")
+	}
+}
+
 // TestCrash kills the server with SIGKILL between any two effects, under load,
 // and holds what terminals and bank saw against its books.
 func TestCrash(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it kills a server many times")
-	}
+	killsServer(t)
 	r := newCrashRig(t, "", crashScenario())
 	r.kill(*crashKills)
 }
 
 // TestCrashPostgres is TestCrash over PostgreSQL.
 func TestCrashPostgres(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it kills a server many times")
-	}
+	killsServer(t)
 	c := storetest.Postgres(t)
 	r := newCrashRig(t, c.Database(t), crashScenario())
 	r.kill(max(1, *crashKills/2))

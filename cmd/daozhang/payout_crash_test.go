@@ -230,18 +230,14 @@ func (r *payoutRig) behave(k backoffice.Kind) {
 // TestPayoutCrash kills the server between any two effects on the way from a sale
 // to the merchant's account, and holds the bank's book against ours.
 func TestPayoutCrash(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it kills a server many times")
-	}
+	killsServer(t)
 	t.Parallel() // mostly it waits
 	newPayoutRig(t, "").kill(*payoutKills * 2 / 3)
 }
 
 // TestPayoutCrashPostgres is TestPayoutCrash over PostgreSQL.
 func TestPayoutCrashPostgres(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it kills a server many times")
-	}
+	killsServer(t)
 	t.Parallel()
 	newPayoutRig(t, storetest.Postgres(t).Database(t)).kill(*payoutKills - *payoutKills*2/3)
 }
