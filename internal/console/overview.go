@@ -127,7 +127,7 @@ func (c *Console) setupSteps(v *visit) []setupStep {
 		{told[evidence.BankEntry] || told[evidence.BankStatement], v.say("Bank statements come in", "已接入银行账单"),
 			v.say("Nothing else proves that money has arrived.", "只有账单能证实到账。"), ""},
 	}
-	if people, ok := c.signedUp(); ok {
+	if people, ok := c.signedUp(); ok && v.who.Login != "" {
 		n, err := people(v.Context())
 		if err == nil {
 			steps = append(steps, setupStep{n > 1, v.say("A second person can sign in", "已有第二位用户"),

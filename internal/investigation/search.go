@@ -80,10 +80,18 @@ func (c *Current) Narrow(f *Filter, terms []Term) {
 			f.Amounts, f.Least, f.Most = true, t.Minor, t.Minor
 		case t.Kind == TermAmount:
 			f.Least, f.Most = max(f.Least, t.Minor), min(f.Most, t.Minor)
+		case t.Kind == TermReference && (f.MID == "" || f.MID == t.Text) && c.merchantOf(t.Text):
+			f.MID = t.Text
 		case t.Kind == TermReference && (f.TID == "" || f.TID == t.Text) && len(c.l.placesOf(t.Text)) == 0:
 			f.TID = t.Text // a terminal has too many payments to be a key
 		default:
 			f.Keys = append(f.Keys, t.Text)
 		}
 	}
+}
+
+// merchantOf reports whether a word is a merchant's number.
+func (c *Current) merchantOf(word string) bool {
+	w, ok := c.l.view.Words.Find(word)
+	return ok && c.l.merchants[w] != nil
 }

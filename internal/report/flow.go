@@ -94,8 +94,11 @@ func flow(s *currencySum, c canvas, list func(place) string) template.HTML {
 		if part < 0.05 {
 			share = "< 0.1 %"
 		}
+		if share = " · " + share; list != nil && !c.total {
+			share = "" // a link's text is wider, and there is no room
+		}
 		svgText(&b, "figure", textAt, middle+c.figure+1, c.figure, "start",
-			join(same(amount(s.Places[p].Amount, s.Currency)+" · "), payments(s.Places[p].Count), same(" · "+share)))
+			join(same(amount(s.Places[p].Amount, s.Currency)+" · "), payments(s.Places[p].Count), same(share)))
 		if to != "" {
 			b.WriteString("</a>")
 		}

@@ -29,6 +29,29 @@ type Row struct {
 	Tone     Tone
 }
 
+// KeyName says which key of some payments a word is: of all of them, or else none.
+func KeyName(a *investigation.Answer, list []*investigation.Payment, word string) Text {
+	var name Text
+	for i, p := range list {
+		k, is := &p.Keys, Text{}
+		for _, x := range []struct {
+			word evidence.Word
+			name Text
+		}{{k.RRN, tx("RRN", "参考号")}, {k.AuthCode, tx("approval code", "授权码")}, {k.STAN, tx("trace number", "流水号")}, {k.OrderID, tx("order", "订单")}, {k.Ref, tx("processor's reference", "平台单号")},
+			{k.TID, tx("terminal", "终端")}, {k.MID, tx("merchant", "商户")}, {k.Batch, tx("batch", "批次")}, {p.ID, tx("id", "编号")}} {
+			if x.word != 0 && a.View.Words.Text(x.word) == word {
+				is = x.name
+				break
+			}
+		}
+		if is.EN == "" || i > 0 && is != name {
+			return Text{}
+		}
+		name = is
+	}
+	return name
+}
+
 // Moment is a moment as shown: Brief in the merchant's zone and without the year
 // where that goes without saying, ISO in the merchant's zone, UTC for who asks.
 type Moment struct{ Brief, ISO, UTC string }
