@@ -388,8 +388,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &meter{p})
-	handler := api.New(api.Options{Keeper: &keeper{db: p.db, now: p.m.Now}, Live: &p.live, Ready: p.ready, Nodes: p.division.neighbours(), Release: p.release, Desk: p.desk, Developers: p.teller.developers(), Version: versionFacts(), Metrics: registry, Rate: p.c.HTTP.Rate,
-		Burst: p.c.HTTP.Burst, MaxBody: p.c.HTTP.MaxBody, Now: p.m.Now, Log: p.log}, registry)
+	handler := api.New(p.apiOptions(registry), registry)
 	proxies, err := p.c.proxies()
 	if err != nil {
 		return err
