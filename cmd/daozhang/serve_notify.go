@@ -90,9 +90,9 @@ func courierOf(c *notifyConfig) (*courier.Courier, error) {
 	return courier.New(o)
 }
 
-// teller is the platform's part of notifications: what is told, by whom, and the log
+// herald is the platform's part of notifications: what is told, by whom, and the log
 // of what programs ask.
-type teller struct {
+type herald struct {
 	p       *platform
 	carrier *courier.Courier
 	lead    *store.Lead
@@ -111,13 +111,13 @@ func (p *platform) openTeller() error {
 	if err != nil {
 		return wrongOffice("backoffice.zone", err)
 	}
-	p.teller = &teller{p: p, carrier: carrier, lead: p.db.Lead("notify"), calls: make(chan access.Call, 4096),
+	p.teller = &herald{p: p, carrier: carrier, lead: p.db.Lead("notify"), calls: make(chan access.Call, 4096),
 		Notifier: notify.New(notify.Options{Keeper: p.db, Sealer: sealer{p.keys, "webhook"}, Courier: carrier, Guard: c.guard(), Policy: notify.Policy{Most: c.Together},
 			Mails: c.SMTP.Host != "", Site: p.c.Console.URL, Zone: zone, Now: p.m.Now, Keep: c.Keep, Patience: c.DisableAfter, Log: p.log})}
 	return nil
 }
 
-func (t *teller) close() {
+func (t *herald) close() {
 	if t != nil {
 		t.lead.Close()
 		t.carrier.Close()
@@ -125,7 +125,7 @@ func (t *teller) close() {
 }
 
 // run tells until ctx ends.
-func (t *teller) run(ctx context.Context) {
+func (t *herald) run(ctx context.Context) {
 	var work sync.WaitGroup
 	work.Go(func() { t.Run(ctx, notify.Rounds{Every: t.p.c.Notify.Every, Read: t.look, Lead: t.lead.Held}) })
 	work.Go(func() { t.keepCalls(ctx) })
@@ -134,7 +134,7 @@ func (t *teller) run(ctx context.Context) {
 
 // look is what this node's investigation says of the merchants of which it knows
 // all; nil until it knows what is on record.
-func (t *teller) look(marks []notify.Mark) (picture *notify.Picture) {
+func (t *herald) look(marks []notify.Mark) (picture *notify.Picture) {
 	p := t.p
 	if !p.caughtUp.Load() {
 		return nil
@@ -147,7 +147,7 @@ func (t *teller) look(marks []notify.Mark) (picture *notify.Picture) {
 
 // seen takes a request into the log of what programs ask. Where they ask faster than
 // it can be written, some are left out: the log is for people to look at.
-func (t *teller) seen(c access.Call) {
+func (t *herald) seen(c access.Call) {
 	select {
 	case t.calls <- c:
 	default:
@@ -155,7 +155,7 @@ func (t *teller) seen(c access.Call) {
 }
 
 // keepCalls writes the log every second.
-func (t *teller) keepCalls(ctx context.Context) {
+func (t *herald) keepCalls(ctx context.Context) {
 	log := t.p.db.CallLog()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -181,12 +181,12 @@ func (t *teller) keepCalls(ctx context.Context) {
 }
 
 // developers is what the API has of it.
-func (t *teller) developers() *api.Developers {
+func (t *herald) developers() *api.Developers {
 	return &api.Developers{Notifier: t.Notifier, Keys: t.p.keyDesk(), Audit: t.p.db, Seen: t.seen}
 }
 
 // developersPages is what the console has of it.
-func (t *teller) developersPages() *console.Developers {
+func (t *herald) developersPages() *console.Developers {
 	return &console.Developers{Notifier: t.Notifier, Keys: t.p.keyDesk(), Calls: t.p.db}
 }
 

@@ -59,7 +59,7 @@ type platform struct {
 	office   *office          // nil: nobody to exchange files with
 	pages    *console.Console // nil: none
 	desk     *desk.Desk
-	teller   *teller
+	teller   *herald
 	gateway  atomic.Pointer[gateway.Gateway]
 	followed atomic.Int64 // facts that the investigation has taken
 	reached  atomic.Value // store.Cursor up to which it has taken them
