@@ -35,6 +35,9 @@ func (c *Console) routes() []route {
 		pages = append(pages, c.deskRoutes()...)
 	}
 	pages = append(pages, c.intakeRoutes()...)
+	if c.o.Developers != nil {
+		pages = append(pages, c.developerRoutes()...)
+	}
 	if c.entrance == nil {
 		return pages
 	}
