@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"daozhang/internal/api"
 	"daozhang/internal/fault"
 )
@@ -104,7 +106,7 @@ func (c *Client) post(ctx context.Context, op fault.Text, path []string, body, a
 	if err != nil {
 		return fault.New(fault.Internal, op, theServer, err, "")
 	}
-	got, err := c.ask(ctx, question{op: op, method: http.MethodPost, path: path, body: b, media: "application/json"})
+	got, err := c.ask(ctx, question{op: op, method: http.MethodPost, path: path, body: b, media: "application/json", name: uuid.NewString()})
 	if err != nil || answer == nil {
 		return err
 	}
