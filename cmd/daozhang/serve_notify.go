@@ -210,7 +210,7 @@ func (d *keyDesk) Keys(ctx context.Context) ([]access.Key, error) {
 	all, err := d.db.Keys(ctx)
 	out := make([]access.Key, len(all))
 	for i, k := range all {
-		out[i] = access.Key(k)
+		out[i] = access.Key{ID: k.ID, Name: k.Name, Role: k.Role, MID: k.MID, Sources: k.Sources, Created: k.Created, Used: k.Used, Revoked: k.Revoked}
 	}
 	return out, err
 }
