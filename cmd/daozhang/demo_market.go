@@ -47,6 +47,7 @@ func (s *stage) openMarket(ctx context.Context) (*market, error) {
 	if m.office, err = s.openOffice(ctx); err != nil {
 		return nil, errors.Join(err, m.payer.Close())
 	}
+	s.p.intake.Office, s.p.intake.Zone = m.office, s.script.Zone
 	now := s.clock.now()
 	m.hostNext, m.payerNext, m.officeNext = now, now, now
 	return m, nil
@@ -132,6 +133,9 @@ func (m *market) turn(ctx context.Context, at time.Time) error {
 	}
 	if !m.officeNext.After(at) {
 		if err := m.work(ctx, at); err != nil {
+			return err
+		}
+		if _, err := m.s.p.intake.Watch(ctx); err != nil {
 			return err
 		}
 		return m.told(ctx, at)

@@ -21,6 +21,7 @@ func (p *platform) apiOptions(metrics prometheus.Gatherer) api.Options {
 		Requests: requestKeeper{p.db},
 		Register: register{p.db},
 		Desk:     p.desk,
+		Intake:   p.intake,
 		Rate:     p.c.HTTP.Rate, Burst: p.c.HTTP.Burst, MaxBody: p.c.HTTP.MaxBody, Now: p.m.Now, Log: p.log,
 	}
 }

@@ -32,6 +32,7 @@ import (
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/gateway"
+	"daozhang/internal/intake"
 	"daozhang/internal/iso8583"
 	"daozhang/internal/keyring"
 	"daozhang/internal/payment"
@@ -50,6 +51,7 @@ type platform struct {
 	live inquiry
 
 	registers registers
+	calendars statedCalendars
 	again     func() (*serveConfig, error) // reads the configuration anew
 	dev       bool                         // keys are handed out to whom it names
 	rules     *risk.Rules
@@ -57,6 +59,7 @@ type platform struct {
 	ranges    []gateway.CardRange
 
 	office   *office          // nil: nobody to exchange files with
+	intake   *intake.Intake   // what people bring
 	pages    *console.Console // nil: none
 	desk     *desk.Desk
 	teller   *herald
@@ -115,6 +118,7 @@ func (m *Main) openPlatform(ctx context.Context, c *serveConfig, dev bool) (p *p
 	if p.office, err = p.openOffice(ctx); err != nil {
 		return p, err
 	}
+	p.intake = p.openIntake()
 	live, err := p.newLive()
 	if err != nil {
 		return p, err
@@ -408,6 +412,7 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 	work.Go(func() { p.follow(beside) })
 	atWork, endWork := context.WithCancel(ctx)
 	work.Go(func() { p.office.run(atWork) })
+	work.Go(func() { p.watchFiles(atWork) })
 	work.Go(p.keepRegisters(beside))
 	work.Go(func() { p.keepDesk(beside) })
 	work.Go(func() { p.teller.run(beside) })

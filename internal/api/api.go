@@ -28,6 +28,7 @@ import (
 
 	"daozhang/internal/desk"
 	"daozhang/internal/fault"
+	"daozhang/internal/intake"
 	"daozhang/internal/investigation"
 	"daozhang/internal/payment"
 )
@@ -91,6 +92,9 @@ type Options struct {
 	Developers *Developers
 	// Desk is where exceptions, cases and approvals are; nil: nowhere.
 	Desk *desk.Desk
+	// Intake is what people bring: files, circumstances, entries of the register; nil:
+	// nowhere.
+	Intake *intake.Intake
 	// Version is what GET /version tells.
 	Version map[string]string
 	// Metrics are gathered for GET /metrics; nil for none.
@@ -182,6 +186,10 @@ func (s *Server) describe() {
 	s.payoutOperations()
 	s.overviewOperations()
 	s.registerOperations()
+	s.agreementOperations()
+	s.fileOperations()
+	s.circumstanceOperations()
+	s.calendarOperations()
 	s.releaseOperations()
 	s.deskOperations()
 	s.eventOperations()
