@@ -10,7 +10,7 @@ import (
 
 // account seals an account's number, which is kept in no other way.
 func (s *stage) account(mid string, a demo.Account) (merchant.Account, error) {
-	sealed, err := s.p.keys.Seal(a.Number, backoffice.AccountContext(mid))
+	sealed, err := accountVault{s.p.keys}.Seal(a.Number, backoffice.AccountContext(mid))
 	if err != nil {
 		return merchant.Account{}, err
 	}

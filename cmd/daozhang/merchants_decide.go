@@ -221,7 +221,7 @@ func (m *Main) seal(cmd *cobra.Command, d *decider, c *serveConfig, number, cont
 			err = closed
 		}
 	}()
-	return p.keys.Seal(number, context)
+	return accountVault{p.keys}.Seal(number, context)
 }
 
 // proposal reads the merchant and the number of a proposal.

@@ -149,7 +149,7 @@ func (o *office) close() {
 // backOffice reads the configuration of the back office.
 func (p *platform) backOffice() (*backoffice.Office, error) {
 	c := &p.c.BackOffice
-	w := &backoffice.Office{Keeper: p.db, Vault: sealedAccounts{p.keys}, Now: p.m.Now, Policy: settlement.DefaultPolicy(), Merchants: merchant.DefaultPolicy(),
+	w := &backoffice.Office{Keeper: p.db, Vault: accountVault{p.keys}, Now: p.m.Now, Policy: settlement.DefaultPolicy(), Merchants: merchant.DefaultPolicy(),
 		Calendars: calendar.Builtin, Reached: backofficeReached,
 		Times: backoffice.Times{SameDayEvery: c.SameDayEvery, RetryAfter: c.RetryAfter, RetryMost: c.RetryMost, CloseAfter: c.CloseAfter, DeclareAfter: c.DeclareAfter}}
 	w.Policy.AnswerWithin, w.Policy.AskFirst, w.Policy.AskMost, w.Policy.LastArrival = c.AnswerWithin, c.AskFirst, c.AskMost, c.LastArrival
@@ -226,13 +226,6 @@ func (x *payerConfig) bank(zone *time.Location) (b backoffice.Bank, err error) {
 func clockTime(s string) (time.Duration, error) {
 	m, err := minutes(s)
 	return time.Duration(m) * time.Minute, err
-}
-
-// sealedAccounts opens account numbers that the keyring sealed.
-type sealedAccounts struct{ keys keyring.Keyring }
-
-func (v sealedAccounts) Open(sealed []byte, context string) (string, error) {
-	return v.keys.Open(sealed, context)
 }
 
 // Who acts where the configuration does.
@@ -330,7 +323,7 @@ func (o *office) firstTerms(ctx context.Context, x *merchantConfig) error {
 
 func (o *office) firstAccount(ctx context.Context, x *merchantConfig) error {
 	a := &x.Account
-	sealed, err := o.p.keys.Seal(a.Number, backoffice.AccountContext(x.MID))
+	sealed, err := accountVault{o.p.keys}.Seal(a.Number, backoffice.AccountContext(x.MID))
 	if err != nil {
 		return err
 	}

@@ -356,3 +356,25 @@ func TestMaskTextAllocatesNothingForPlainText(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestAccountNumber(t *testing.T) {
+	for in, want := range map[string]string{
+		"6217 0012 3456 6789":                 "6217001234566789",
+		"31050000000067890":                   "31050000000067890",
+		"de89 3704 0044 0532 0130 00":         "DE89370400440532013000", // the example of ISO 13616 for Germany
+		"GB82-WEST-1234-5698-7654-32":         "GB82WEST12345698765432",
+		"MT84MALT011000012345MTLCAST001S":     "MT84MALT011000012345MTLCAST001S",
+		"DE89370400440532013001":              "", // a digit mistyped
+		"DE98370400440532013000":              "", // two exchanged
+		"1234":                                "",
+		"":                                    "",
+		"6217********6789":                    "",
+		"622200123456789012345678901234567":   "622200123456789012345678901234567",
+		"12345678901234567890123456789012345": "",
+		"ABCD":                                "",
+	} {
+		if got, ok := card.Account(in); got != want || ok != (want != "") {
+			t.Errorf("Account(%q) = %q, %v, want %q", in, got, ok, want)
+		}
+	}
+}
