@@ -251,7 +251,7 @@ func (d *keyDesk) MakeKey(ctx context.Context, k access.Key) (access.Key, string
 		return k, "", err
 	}
 	k = access.Key{ID: id, Name: k.Name, Role: k.Role, MID: k.MID, Sources: k.Sources, Created: d.now()}
-	return k, secret, d.db.CreateKey(ctx, store.APIKey(k), store.HashKey(secret))
+	return k, secret, d.db.CreateKey(ctx, store.APIKey{ID: k.ID, Name: k.Name, Role: k.Role, MID: k.MID, Sources: k.Sources, Created: k.Created}, store.HashKey(secret))
 }
 
 func (d *keyDesk) one(ctx context.Context, id string) (access.Key, error) {
