@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -104,9 +105,6 @@ func (f *filters) digits(v *visit, name string, n int, to *string) {
 	case s == "":
 	case len(s) != n || strings.Trim(s, "0123456789") != "":
 		f.Wrong[name] = fmt.Sprintf(v.say("%d digits", "%d位数字"), n)
-		if masked, found := card.MaskText(s); found {
-			f.Query.Set(name, masked)
-		}
 	default:
 		*to = s
 	}
@@ -127,6 +125,24 @@ func (f *filters) bounds(v *visit, name string, to *investigation.Bounds) {
 		}
 		*bound, to.Set = minor, true
 	}
+}
+
+// hideCards leads to the same page without the card numbers that its address holds;
+// false where it holds none. A whole card number does not stay in the address.
+func (v *visit) hideCards() bool {
+	q, found := v.URL.Query(), false
+	for _, values := range q {
+		for i, s := range values {
+			if masked, is := card.MaskText(s); is {
+				values[i], found = masked, true
+			}
+		}
+	}
+	if found {
+		to := url.URL{Path: v.URL.Path, RawQuery: q.Encode()}
+		http.Redirect(v.w, v.Request, to.String(), http.StatusSeeOther)
+	}
+	return found
 }
 
 func badFilter(name, value string) error {

@@ -36,6 +36,9 @@ var orders = map[string]investigation.Order{"": investigation.ByTime, "time": in
 
 // payments is the list of payments.
 func (c *Console) payments(v *visit) error {
+	if v.hideCards() {
+		return nil
+	}
 	f, err := v.filters()
 	if err != nil {
 		return err
@@ -85,6 +88,9 @@ func (c *Console) payments(v *visit) error {
 // exportPayments gives every payment that passes the filters, or those of the page
 // alone, as a file: as many as there are, read a few at a time.
 func (c *Console) exportPayments(v *visit) error {
+	if v.hideCards() {
+		return nil
+	}
 	f, err := v.filters()
 	if err != nil {
 		return err

@@ -68,6 +68,9 @@ func (v *visit) payoutFilters() (*filters, *investigation.PayoutFilter, investig
 
 // payouts is the list of payouts.
 func (c *Console) payouts(v *visit) error {
+	if v.hideCards() {
+		return nil
+	}
 	f, narrow, after, err := v.payoutFilters()
 	if err != nil {
 		return err
@@ -106,6 +109,9 @@ func (c *Console) payouts(v *visit) error {
 
 // exportPayouts gives every payout that passes the filters as a file.
 func (c *Console) exportPayouts(v *visit) error {
+	if v.hideCards() {
+		return nil
+	}
 	f, narrow, _, err := v.payoutFilters()
 	switch {
 	case err != nil:
