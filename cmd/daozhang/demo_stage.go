@@ -186,7 +186,14 @@ func (s *stage) open() error {
 	if err != nil {
 		return err
 	}
-	o.Who = console.OnLoopback(console.Person{Name: s.m.say(text{"demo", "演示"}), Role: access.Institution})
+	o.Cast = []console.Person{
+		{Name: s.m.say(text{"demo", "演示"}), Role: access.Institution},
+		{Name: s.m.say(text{"colleague", "同事"}), Role: access.Institution}, // who checks what the first has made
+		{Name: s.m.say(text{"auditor", "审计员"}), Role: access.Auditor},
+	}
+	for i := range s.script.Shops {
+		o.Cast = append(o.Cast, console.Person{Name: s.script.Shops[i].Name.In(s.m.lang), Role: access.Merchant, MID: s.script.Shops[i].MID})
+	}
 	s.p.pages = console.New(o)
 	return nil
 }

@@ -127,7 +127,7 @@ func TestAccountIsSlow(t *testing.T) {
 // TestWithoutFactor: where the installation says so, a merchant's person signs in by
 // the password alone; the institution's never.
 func TestWithoutFactor(t *testing.T) {
-	h := newHouseWith(t, func(s *SignIn) { s.Policy.MerchantsSpared = true })
+	h := newHouseWith(t, func(o *Options) { o.SignIn.Policy.MerchantsSpared = true })
 	for _, c := range []struct {
 		user access.User
 		ok   bool

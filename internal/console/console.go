@@ -50,6 +50,10 @@ type Options struct {
 	// Who says who sends a request where nobody has signed in by it; ok is false for
 	// somebody who is Public. nil: everybody is.
 	Who func(*http.Request) (p Person, ok bool)
+	// Cast are people of which whoever sits at this machine is one: the first, until
+	// the page is told of another; see OnLoopback, which is Who then. It is for programs
+	// that serve their own user alone.
+	Cast []Person
 	// Audit keeps what people change here, and shows it; nil: nothing does.
 	Audit access.AuditLog
 	// Origin is how browsers reach the pages where something in between answers for
@@ -95,6 +99,9 @@ func New(o Options) *Console {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if len(o.Cast) > 0 {
+		o.Who = OnLoopback(o.Cast...)
+	}
 	c := &Console{o: o, mux: http.NewServeMux(), slips: access.PerMinute(20), streams: streams{closed: make(chan struct{})}, pace: usualPace}
 	if o.SignIn != nil {
 		c.entrance = newEntrance(*o.SignIn, func(w http.ResponseWriter, r *http.Request, err error) {
@@ -138,9 +145,10 @@ func Beside(c *Console, programs http.Handler) http.Handler {
 }
 
 // OnLoopback is a Who for programs that serve their own user alone: whoever comes
-// from this machine, by one of its loopback names, is p. The name is asked because
-// a page elsewhere can have its own name lead here.
-func OnLoopback(p Person) func(*http.Request) (Person, bool) {
+// from this machine, by one of its loopback names, is one of the cast, the first
+// until the browser has chosen another. The name is asked because a page elsewhere
+// can have its own name lead here.
+func OnLoopback(cast ...Person) func(*http.Request) (Person, bool) {
 	return func(r *http.Request) (Person, bool) {
 		peer := net.ParseIP(addressOf(r))
 		host, _, err := net.SplitHostPort(r.Host)
@@ -151,6 +159,6 @@ func OnLoopback(p Person) func(*http.Request) (Person, bool) {
 		if peer == nil || !peer.IsLoopback() || host != "localhost" && (name == nil || !name.IsLoopback()) {
 			return Person{}, false
 		}
-		return p, true
+		return cast[playing(r, cast)], true
 	}
 }

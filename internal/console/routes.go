@@ -38,6 +38,7 @@ func (c *Console) routes() []route {
 	if c.o.Developers != nil {
 		pages = append(pages, c.developerRoutes()...)
 	}
+	pages = append(pages, c.castRoutes()...)
 	if c.entrance == nil {
 		return pages
 	}

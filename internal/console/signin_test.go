@@ -139,16 +139,17 @@ type house struct {
 	jar    http.CookieJar
 }
 
-func newHouse(t *testing.T) *house { return newHouseWith(t, func(*SignIn) {}) }
+func newHouse(t *testing.T) *house { return newHouseWith(t, func(*Options) {}) }
 
-func newHouseWith(t *testing.T, set func(*SignIn)) *house {
+// newHouseWith lets set change how the console is made.
+func newHouseWith(t *testing.T, set func(*Options)) *house {
 	h := &house{people: &register{users: map[string]access.User{}}, now: monday}
 	h.site = newSiteWith(t, func(o *Options) {
 		o.Who = nil
 		o.Now = func() time.Time { return h.now }
 		o.Audit = h.people
 		o.SignIn = &SignIn{People: h.people, Sessions: memstore.NewWithCleanupInterval(0), Policy: access.Policy{Sealer: turned{}}, Issuer: "daozhang"}
-		set(o.SignIn)
+		set(o)
 	})
 	h.jar, _ = cookiejar.New(nil)
 	h.server.Client().Jar = h.jar
