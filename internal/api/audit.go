@@ -53,17 +53,18 @@ func (s *Server) listAudit(c *call, in *auditAsked) (*AuditList, error) {
 		return nil, unacceptable(err)
 	}
 	f := access.AuditFilter{Who: in.Who, What: in.What, Subject: in.Subject, MID: in.MID, Since: in.Since, Until: in.Until}
-	list, err := s.o.Developers.Audit.Audit(c.Context(), f, before, in.Limit)
+	list, err := s.o.Developers.Audit.Audit(c.Context(), f, before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
 	out := &AuditList{Items: []AuditEvent{}}
+	if len(list) > in.Limit {
+		list = list[:in.Limit]
+		out.NextCursor = cursorOf(list[in.Limit-1].ID)
+	}
 	for i := range list {
 		e := &list[i]
 		out.Items = append(out.Items, AuditEvent{e.ID.String(), e.At.UTC(), e.Name, string(e.Role), e.What, e.Subject, e.MID, e.Before, e.After, e.Detail, e.Request, e.From})
-	}
-	if len(list) == in.Limit {
-		out.NextCursor = cursorOf(list[len(list)-1].ID)
 	}
 	return out, nil
 }

@@ -84,7 +84,7 @@ type keyAsked struct {
 }
 
 type keyRotating struct {
-	keyAsked
+	ID    string        `path:"id" maxLength:"64" doc:"id of the key"`
 	Grace optional[int] `query:"grace" minimum:"0" maximum:"2592000" doc:"seconds for which the former key still works"`
 }
 

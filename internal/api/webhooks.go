@@ -172,7 +172,7 @@ func (s *Server) getWebhook(c *call, in *webhookAsked) (*Webhook, error) {
 }
 
 type webhookChange struct {
-	webhookAsked
+	ID   string `path:"id" maxLength:"64" doc:"id of the webhook"`
 	Body struct {
 		URL         *string   `json:"url,omitempty" maxLength:"2000"`
 		Types       *[]string `json:"types,omitempty" maxItems:"50"`
@@ -242,7 +242,7 @@ func (s *Server) testWebhook(c *call, in *webhookAsked) (*Event, error) {
 }
 
 type replayAsked struct {
-	webhookAsked
+	ID   string `path:"id" maxLength:"64" doc:"id of the webhook"`
 	Body struct {
 		Event  string    `json:"event,omitempty" maxLength:"64" doc:"id of the one event; or else a time"`
 		From   time.Time `json:"from,omitzero" doc:"the first moment"`
@@ -278,7 +278,7 @@ func (s *Server) replayWebhook(c *call, in *replayAsked) (*Replayed, error) {
 }
 
 type deliveriesAsked struct {
-	webhookAsked
+	ID     string `path:"id" maxLength:"64" doc:"id of the webhook"`
 	State  string `query:"state" enum:"due,delivered,failed"`
 	Event  string `query:"event" maxLength:"64" doc:"id of an event"`
 	Cursor string `query:"cursor" maxLength:"200" doc:"next_cursor of the page before"`
@@ -293,11 +293,15 @@ func (s *Server) listDeliveries(c *call, in *deliveriesAsked) (*DeliveryList, er
 	if _, err := c.webhook(in.ID); err != nil {
 		return nil, err
 	}
-	list, err := s.o.Developers.Notifier.Deliveries(c.Context(), c.only, notify.DeliveryQuery{Receiver: in.ID, State: notify.State(in.State), Event: in.Event, Before: before, Most: in.Limit})
+	list, err := s.o.Developers.Notifier.Deliveries(c.Context(), c.only, notify.DeliveryQuery{Receiver: in.ID, State: notify.State(in.State), Event: in.Event, Before: before, Most: in.Limit + 1})
 	if err != nil {
 		return nil, err
 	}
 	out := &DeliveryList{Items: []Delivery{}}
+	if len(list) > in.Limit {
+		list = list[:in.Limit]
+		out.NextCursor = cursorOf(list[in.Limit-1].Seq)
+	}
 	for i := range list {
 		d := &list[i]
 		x := Delivery{Event: d.Event, Type: string(d.Type), Subject: d.Subject, State: string(d.State), Next: d.Next, Attempts: []Attempt{}}
@@ -305,9 +309,6 @@ func (s *Server) listDeliveries(c *call, in *deliveriesAsked) (*DeliveryList, er
 			x.Attempts = append(x.Attempts, Attempt{a.At.UTC(), a.Took.Milliseconds(), a.Status, a.Said.In(c.lang)})
 		}
 		out.Items = append(out.Items, x)
-	}
-	if len(list) == in.Limit {
-		out.NextCursor = cursorOf(list[len(list)-1].Seq)
 	}
 	return out, nil
 }

@@ -376,7 +376,7 @@ func (n *Notifier) Deliveries(ctx context.Context, only string, q DeliveryQuery)
 	if _, err := n.Receiver(ctx, only, q.Receiver); err != nil {
 		return nil, err
 	}
-	q.Most = bounded(q.Most, 50, 500)
+	q.Most = bounded(q.Most, 50, 501)
 	return n.o.Keeper.Deliveries(ctx, q)
 }
 
