@@ -46,6 +46,9 @@ type bulkLine struct {
 	Sign             string
 }
 
+// mostBulkForm bounds the form in bytes: each row that is shown has a name in it.
+const mostBulkForm = 4 << 20
+
 // What a bulk action is done to.
 const (
 	onTicked = "ticked"
@@ -61,7 +64,7 @@ func newBulkForm(v *visit, q url.Values, page *desk.Page) *bulkForm {
 	b := &bulkForm{Filter: with(q, "after", "").Encode(), Seen: page.Count, Scope: onTicked, Do: string(desk.Assign), To: v.actor().Name}
 	b.Scopes = []choice{
 		{onTicked, v.say("the ticked rows", "勾选的行")},
-		{onPage, v.say("this page: ", "本页：") + strconv.Itoa(len(page.Items))},
+		{onPage, v.say("this page: every row shown", "本页：已显示的全部行")},
 		{onAll, v.say("all that match: ", "全部符合条件的：") + strconv.Itoa(page.Count)},
 	}
 	for _, a := range bulkActs {
@@ -75,7 +78,7 @@ func newBulkForm(v *visit, q url.Values, page *desk.Page) *bulkForm {
 
 // bulk does one thing to many items and tells what became of each.
 func (c *Console) bulk(v *visit) error {
-	v.Body = http.MaxBytesReader(v.w, v.Body, mostForm)
+	v.Body = http.MaxBytesReader(v.w, v.Body, mostBulkForm)
 	q, err := url.ParseQuery(v.PostFormValue("filter"))
 	if err != nil {
 		return badFilter("filter", "")
