@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"daozhang/internal/access"
+	"daozhang/internal/card"
 	"daozhang/internal/fault"
 )
 
@@ -25,6 +26,16 @@ type Views interface {
 	// RemoveView forgets a view of an owner; fault.NotFound where there is none.
 	RemoveView(ctx context.Context, owner string, id uuid.UUID) error
 }
+
+// viewTyped is what somebody has typed about a view; Wrong is why it cannot be saved.
+type viewTyped struct {
+	Page, Query, ID, Name string
+	Shared                bool
+	Wrong                 string
+}
+
+// mostViews is how many views one person keeps of a list.
+const mostViews = 30
 
 // listsWithViews are the pages whose filters can be saved.
 var listsWithViews = []string{"/payments", "/payouts"}
@@ -77,6 +88,13 @@ func (c *Console) saveView(v *visit) error {
 		return errNoPage
 	}
 	view, err := c.viewToSave(v, page)
+	if fault.KindOf(err) == fault.Invalid {
+		w := viewTyped{Page: page, ID: v.PostFormValue("id"), Shared: v.PostFormValue("shared") == "1"}
+		w.Wrong, _ = messageOf(err, v.lang)
+		w.Name, _ = card.MaskText(v.PostFormValue("name"))
+		w.Query, _ = card.MaskText(v.PostFormValue("query"))
+		return v.render(http.StatusBadRequest, viewAgain(v, &w))
+	}
 	if err != nil {
 		return err
 	}
@@ -98,13 +116,22 @@ func (c *Console) saveView(v *visit) error {
 // own with what the form changes.
 func (c *Console) viewToSave(v *visit, page string) (access.View, error) {
 	who := v.user()
-	id := v.PostFormValue("id")
-	if id == "" {
-		return access.MakeView(c.o.Now(), who, page, v.PostFormValue("query"), v.PostFormValue("name"), v.PostFormValue("shared") == "1")
-	}
 	all, err := c.o.Views.Views(v.Context(), page, &who)
 	if err != nil {
 		return access.View{}, err
+	}
+	id := v.PostFormValue("id")
+	if id == "" {
+		own := 0
+		for i := range all {
+			if all[i].Owner == who.Name {
+				own++
+			}
+		}
+		if own >= mostViews {
+			return access.View{}, fault.New(fault.Invalid, fault.Say("save view", "保存视图"), "", fault.Say("you have %d views of this list; delete one first", "此列表已有 %d 个视图，请先删除一个", own), "")
+		}
+		return access.MakeView(c.o.Now(), who, page, v.PostFormValue("query"), v.PostFormValue("name"), v.PostFormValue("shared") == "1")
 	}
 	i := slices.IndexFunc(all, func(w access.View) bool { return w.ID.String() == id && w.Owner == who.Name })
 	if i < 0 {

@@ -68,9 +68,21 @@ func TestViews(t *testing.T) {
 	for _, wrong := range []url.Values{
 		{"page": {"/payments"}, "name": {""}}, {"page": {"/payments"}, "name": {"4111111111111111"}}, {"page": {"/payments"}, "name": {"x"}, "query": {"rrn=4111111111111111"}},
 	} {
-		if status, _, body := post(lily, wrong); status != 400 || strings.Contains(body, "4111111111111111") {
-			t.Errorf("%v: %d", wrong, status)
+		if status, _, body := post(lily, wrong); status != 400 || strings.Contains(body, "4111111111111111") || !strings.Contains(body, `class="err" id="wrong-view"`) {
+			t.Errorf("%v: %d, or nothing is said at the field", wrong, status)
 		}
+	}
+	if _, _, body := post(lily, url.Values{"page": {"/payments"}, "name": {strings.Repeat("long ", 9)}, "query": {"rrn=1"}, "shared": {"1"}}); !strings.Contains(body, "long long") || !strings.Contains(body, "rrn=1") || !strings.Contains(body, "checked") {
+		t.Error("what was typed is gone")
+	}
+	for n := range mostViews {
+		status, at, _ := post(zhao, url.Values{"page": {"/payouts"}, "name": {"view"}})
+		if last := n == mostViews-1; status != 200 || at.Path != "/payouts" || last && at.Query().Get("view") == "" {
+			t.Fatalf("view %d: %d", n, status)
+		}
+	}
+	if status, _, body := post(zhao, url.Values{"page": {"/payouts"}, "name": {"view"}}); status != 400 || !strings.Contains(body, "delete one first") {
+		t.Errorf("one view too many: %d", status)
 	}
 	if status, _, _ := post(lily, url.Values{"page": {"/people"}, "name": {"x"}}); status != 404 {
 		t.Errorf("a view of no list: %d", status)
