@@ -19,7 +19,7 @@ const watchFilesEvery = time.Minute
 // openIntake makes what takes files and circumstances from people.
 func (p *platform) openIntake() *intake.Intake {
 	i := &intake.Intake{Keeper: p.db, Formats: registry.All(), Calendars: p.calendars.get, Zone: p.m.Zone, Now: p.m.Now,
-		Seal:  func(number, context string) ([]byte, error) { return p.keys.Seal(number, context) },
+		Seal:  accountVault{p.keys}.Seal,
 		Trade: (&decider{db: p.db}).trade, Log: p.db}
 	if p.office != nil {
 		i.Office = p.office.work
