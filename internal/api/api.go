@@ -163,6 +163,7 @@ func New(o Options, register prometheus.Registerer) *Server {
 	s.huma, s.schemas = s.newHuma()
 	s.describe()
 	s.document = sync.OnceValue(s.openapi)
+	s.docs()
 	s.mux.HandleFunc("/", s.elsewhere)
 	return s
 }

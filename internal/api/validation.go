@@ -17,6 +17,7 @@ import (
 // both languages and repeat no value. It is set once for the process, since huma
 // keeps them in variables of the package, and nothing else here uses huma.
 func init() {
+	huma.DefaultArrayNullable = false // a null is never written
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return (&call{lang: "en"}).refused(status, message, errs)
 	}
