@@ -61,11 +61,11 @@ func TestFilters(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]string{
-		"tail=55":                  "4 digits",
-		"head=abcdef":              "6 digits",
-		"amount_from=lots":         "an amount",
-		"from=yesterday":           "write it as",
-		"fee_to=1.234":             "an amount",
+		"tail=55":               "4 digits",
+		"head=abcdef":           "6 digits",
+		"amount_from=lots":      "an amount",
+		"from=yesterday":        "write it as",
+		"fee_to=1.234":          "an amount",
 		"tail=4111111111111111": "4 digits",
 	} {
 		status, _, body := s.get("/payments?"+query, "Accept-Language", "en")
