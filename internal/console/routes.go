@@ -202,8 +202,8 @@ func (v *visit) fail(err error) {
 		v.console.o.Log.Error("page not shown", "path", v.URL.Path, "error", err)
 	} else {
 		what = v.say("There is no such page.", "没有这个页面。")
-		if status == http.StatusConflict {
-			what, _ = messageOf(err, v.lang)
+		if why, _ := messageOf(err, v.lang); status != http.StatusNotFound && why != "" {
+			what = why
 		}
 		var f *fault.Error
 		if errors.As(err, &f) {
