@@ -18,7 +18,6 @@ import (
 	"daozhang/internal/calendar"
 	"daozhang/internal/fault"
 	"daozhang/internal/format/bank"
-	"daozhang/internal/keyring"
 	"daozhang/internal/merchant"
 	"daozhang/internal/money"
 	"daozhang/internal/payment"
