@@ -92,7 +92,7 @@ type approvalAsked struct {
 }
 
 type declineAsked struct {
-	approvalAsked
+	ID   string `path:"id" maxLength:"128"`
 	Body struct {
 		Why string `json:"why" minLength:"1" maxLength:"4000" doc:"in a sentence: the maker learns by it"`
 	}

@@ -236,17 +236,17 @@ type caseAsked struct {
 }
 
 type candidatesAsked struct {
-	caseAsked
-	Limit int `query:"limit" minimum:"1" maximum:"100" default:"10"`
+	ID    string `path:"id" maxLength:"200" doc:"of the item"`
+	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"10"`
 }
 
 type fileAsked struct {
-	caseAsked
+	ID   string `path:"id" maxLength:"200" doc:"of the item"`
 	Hash string `path:"hash" pattern:"^[0-9a-f]{64}$"`
 }
 
 type attachAsked struct {
-	caseAsked
+	ID   string `path:"id" maxLength:"200" doc:"of the item"`
 	Name string `query:"name" required:"true" minLength:"1" maxLength:"200" doc:"of the file"`
 }
 
@@ -286,7 +286,7 @@ func (in *CaseCommand) Command() desk.Command {
 }
 
 type commandAsked struct {
-	caseAsked
+	ID   string `path:"id" maxLength:"200" doc:"of the item"`
 	Body CaseCommand
 }
 

@@ -123,13 +123,13 @@ func TestCaseOverHTTP(t *testing.T) {
 	o.ask("POST", cases+"/commands", "other-key", `{"do":"comment","text":"hello"}`, 404, nil)
 	o.ask("POST", cases+"/commands", "auditor-key", `{"do":"comment","text":"hello"}`, 403, nil)
 	o.ask("POST", cases+"/commands", staff, `{"do":"dance"}`, 422, nil)
-	o.ask("POST", "/v1/cases/nonsense/commands", staff, `{"do":"comment","text":"x"}`, 400, nil)
+	o.ask("POST", "/v1/cases/nonsense/commands", staff, `{"do":"comment","text":"x"}`, 422, nil)
 	var f api.CaseFile
 	o.ask("POST", cases+"/files?name=slip.txt", "merchant-key", "card 6222021234567890128", 201, &f)
 	if f.Type != "text/plain" || !f.Masked {
 		t.Errorf("%+v", f)
 	}
-	o.ask("POST", cases+"/files?name=page.html", staff, "<!doctype html><script>", 400, nil)
+	o.ask("POST", cases+"/files?name=page.html", staff, "<!doctype html><script>", 422, nil)
 	rec := o.do("GET", cases+"/files/"+f.Hash, staff, "")
 	if rec.Code != 200 || strings.Contains(rec.Body.String(), "6222021234567890128") || rec.Header().Get("Content-Disposition") != "attachment" {
 		t.Errorf("%d %v %s", rec.Code, rec.Header(), rec.Body)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,13 +58,12 @@ func (d *Desk) List(ctx context.Context, who Actor, f Filter, after string, n in
 			p.Sums[x.Currency] += x.Amount
 		}
 		if mark.before(x) {
-			kept = append(kept, x)
+			kept = keep(kept, x, n+1)
 		}
 	}
 	if f.Inbox == Done {
 		return p, d.settled(ctx, &f, w, after, n, p)
 	}
-	slices.SortFunc(kept, compareItems)
 	if len(kept) > n {
 		kept = kept[:n]
 		p.Next = cursorOf(kept[n-1])
@@ -230,6 +230,9 @@ func (d *Desk) gather(ctx context.Context, mid string) (*work, error) {
 		return nil, err
 	}
 	w := &work{at: map[Key]int{}}
+	if mid == "" {
+		w = d.known.room()
+	}
 	now := d.Now()
 	if d.Live != nil && mid != settlement.House {
 		d.Live.Read(func(c *investigation.Current) {
@@ -255,6 +258,9 @@ func (d *Desk) gather(ctx context.Context, mid string) (*work, error) {
 	}
 	for i := range w.items {
 		w.items[i].place(now)
+	}
+	if mid == "" {
+		d.known.most.Store(int64(len(w.items)))
 	}
 	return w, nil
 }
@@ -318,6 +324,15 @@ func (d *Desk) calendar() *calendar.Calendar {
 type known struct {
 	mu  sync.Mutex
 	ids map[uuid.UUID]string
+	// most is how many items there were the last time, for the room of the next.
+	most atomic.Int64
+}
+
+// room is an empty work with room for as much as there was.
+func (k *known) room() *work {
+	n := int(k.most.Load())
+	n += n / 8
+	return &work{items: make([]Item, 0, n), at: make(map[Key]int, n)}
 }
 
 func (k *known) payment(id uuid.UUID) string {
@@ -495,6 +510,18 @@ func (d *Desk) settled(ctx context.Context, f *Filter, w *work, after string, n 
 			return nil
 		}
 	}
+}
+
+// keep keeps an item if it is among the first most; kept is in order.
+func keep(kept []*Item, x *Item, most int) []*Item {
+	if len(kept) == most {
+		if compareItems(x, kept[most-1]) >= 0 {
+			return kept
+		}
+		kept = kept[:most-1]
+	}
+	at, _ := slices.BinarySearchFunc(kept, x, compareItems)
+	return slices.Insert(kept, at, x)
 }
 
 func compareItems(a, b *Item) int {

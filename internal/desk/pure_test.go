@@ -24,7 +24,7 @@ func currency(code string) money.Currency {
 	return c
 }
 
-func at(t *testing.T, s string) time.Time {
+func at(t testing.TB, s string) time.Time {
 	t.Helper()
 	v, err := time.ParseInLocation("2006-01-02 15:04", s, shanghai)
 	if err != nil {

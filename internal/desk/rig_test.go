@@ -44,7 +44,7 @@ func person(name string) desk.Actor {
 // sets.
 type rig struct {
 	*desk.Desk
-	t       *testing.T
+	t       testing.TB
 	db      *store.Store
 	address string
 	shop    *storetest.Shop
@@ -54,7 +54,7 @@ type rig struct {
 
 // newRig has n payments of the shop that were never settled, sold on Monday 2 March
 // 2026 and promised for Tuesday 18:00; it is Wednesday 09:00.
-func newRig(t *testing.T, n int) *rig {
+func newRig(t testing.TB, n int) *rig {
 	t.Helper()
 	r := &rig{t: t, address: t.TempDir(), now: at(t, "2026-03-04 09:00")}
 	var err error
