@@ -249,6 +249,6 @@ func (m *Main) decided(a *api.Approval, err error) error {
 	if err != nil {
 		return err
 	}
-	m.line(fmt.Sprintf(m.say(text{"daozhang: %s %s: %s", "daozhang：%s %s：%s"}), m.words(a.Title), a.ID, desk.ProposalState(a.State).Text().In(m.lang)))
+	m.line(fmt.Sprintf(m.say(text{"daozhang: %s %s is now: %s", "daozhang：%s %s 现为：%s"}), m.words(a.Title), a.ID, desk.ProposalState(a.State).Text().In(m.lang)))
 	return nil
 }
