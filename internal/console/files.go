@@ -329,12 +329,12 @@ func clock(minutes int) string {
 // size writes a number of bytes.
 func size(n int64) string {
 	switch {
-	case n < 1000:
+	case n < 1<<10:
 		return strconv.FormatInt(n, 10) + " B"
-	case n < 1_000_000:
-		return strconv.FormatInt((n+500)/1000, 10) + " kB"
+	case n < 1<<20:
+		return strconv.FormatInt((n+1<<9)>>10, 10) + " KiB"
 	}
-	return strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64) + " MB"
+	return strings.TrimSuffix(strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64), ".0") + " MiB"
 }
 
 // days writes the days of a stream in short.

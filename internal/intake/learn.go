@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"daozhang/internal/calendar"
@@ -36,7 +37,7 @@ func learn(arrivals []Arrival, calendars func(string) (*calendar.Calendar, bool)
 	found := map[string]*habit{}
 	for _, a := range arrivals {
 		lag := int(calendar.DateIn(a.At, zone)) - int(a.Day)
-		if a.Spoilt || lag < 0 || lag > longestLag {
+		if a.Spoilt || lag < 0 || lag > longestLag || strings.HasPrefix(a.Source, "replies/") { // they answer orders, not days
 			continue
 		}
 		h := found[a.Source]
