@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -35,6 +36,7 @@ import (
 // header, and Body for JSON; what it gets is a struct that is written as JSON. The
 // tags (doc, enum, minimum, maxLength, format, required; see package huma) are
 // both checked before the handler runs and told in the OpenAPI document. What they
+// (An embedded struct has to be exported, else its fields are passed over.) What they
 // cannot say is checked by a method Resolve(huma.Context) []error of the input,
 // which gives an error made by invalid for every field that is wrong. Names are
 // snake_case, amounts integers in minor units beside a currency, moments RFC 3339;
@@ -128,9 +130,21 @@ func stream[I any](s *Server, o operation, run func(*call, *I) error) {
 		}
 		return &written{func(huma.Context) {}}, nil
 	})
+	s.mustHavePath(&o)
 	if o.Body != nil {
 		// Only now, since the handler reads the body itself.
 		operationOf(s.huma.OpenAPI().Paths[o.Path], o.Method).RequestBody = o.Body
+	}
+}
+
+// mustHavePath panics where the input of an operation lacks a part of its path.
+func (s *Server) mustHavePath(o *operation) {
+	for _, part := range strings.Split(o.Path, "/") {
+		name, ok := strings.CutPrefix(part, "{")
+		name = strings.TrimSuffix(name, "}")
+		if ok && !slices.ContainsFunc(operationOf(s.huma.OpenAPI().Paths[o.Path], o.Method).Parameters, func(p *huma.Param) bool { return p.In == "path" && p.Name == name }) {
+			panic("the input of " + o.ID + " has no field for {" + name + "}")
+		}
 	}
 }
 
@@ -146,7 +160,11 @@ func (s *Server) described(o *operation) huma.Operation {
 		d.Security = []map[string][]string{{"key": {}}}
 	}
 	if o.Action != "" {
-		d.Extensions = map[string]any{"x-action": string(o.Action)}
+		// What of a key decides whether it may: see package access.
+		d.Extensions = map[string]any{"x-action": string(o.Action), "x-merchants-own": o.Narrows}
+	}
+	if len(o.Roles) > 0 {
+		d.Extensions["x-roles"] = o.Roles
 	}
 	if o.Method == http.MethodPost && !o.Open && !o.Natural {
 		d.Parameters = []*huma.Param{{Name: idempotencyKey, In: "header", Schema: &huma.Schema{Type: "string", MaxLength: new(longestIdempotencyKey)},
