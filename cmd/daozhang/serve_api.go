@@ -17,12 +17,13 @@ func (p *platform) apiOptions(metrics prometheus.Gatherer) api.Options {
 	return api.Options{
 		Keeper: &keeper{db: p.db, now: p.m.Now}, Live: &p.live, Nodes: p.division.neighbours(),
 		Ready: p.ready, Version: versionFacts(), Metrics: metrics,
-		Release:  p.release,
-		Requests: requestKeeper{p.db},
-		Register: register{p.db},
-		Desk:     p.desk,
-		Intake:   p.intake,
-		Rate:     p.c.HTTP.Rate, Burst: p.c.HTTP.Burst, MaxBody: p.c.HTTP.MaxBody, Now: p.m.Now, Log: p.log,
+		Release:    p.release,
+		Requests:   requestKeeper{p.db},
+		Register:   register{p.db},
+		Desk:       p.desk,
+		Intake:     p.intake,
+		Developers: p.teller.developers(),
+		Rate:       p.c.HTTP.Rate, Burst: p.c.HTTP.Burst, MaxBody: p.c.HTTP.MaxBody, Now: p.m.Now, Log: p.log,
 	}
 }
 
