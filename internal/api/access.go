@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"daozhang/internal/access"
@@ -149,7 +148,7 @@ func (s *Server) admit(c *call, o *operation) error {
 	}
 	unknown := func(why fault.Text) error {
 		// Guessing keys is slow work.
-		if wait := s.strange.take(address, s.o.Now()); wait > 0 {
+		if wait := s.strange.Take(address, s.o.Now()); wait > 0 {
 			return tooMany(wait)
 		}
 		return &failure{status: http.StatusUnauthorized, detail: why,
@@ -167,7 +166,7 @@ func (s *Server) admit(c *call, o *operation) error {
 	case key.Revoked:
 		return unknown(fault.Say("the API key has been revoked", "API 密钥已吊销"))
 	}
-	if wait := s.limits.take(key.ID, s.o.Now()); wait > 0 {
+	if wait := s.limits.Take(key.ID, s.o.Now()); wait > 0 {
 		return tooMany(wait)
 	}
 	c.key = key
@@ -184,47 +183,4 @@ func bearer(r *http.Request) string {
 func tooMany(wait time.Duration) error {
 	return &failure{status: http.StatusTooManyRequests, detail: fault.Say("too many requests", "请求过于频繁"),
 		hint: fault.Say("wait as long as Retry-After says", "请按 Retry-After 等待后重试"), retryAfter: wait}
-}
-
-// limits are token buckets by name.
-type limits struct {
-	rate  float64
-	burst float64
-	mu    sync.Mutex
-	all   map[string]*bucket
-}
-
-type bucket struct {
-	left float64
-	at   time.Time
-}
-
-func newLimits(rate float64, burst int) *limits {
-	return &limits{rate: rate, burst: float64(burst), all: map[string]*bucket{}}
-}
-
-// take takes one token; where there is none it gives the wait until there is.
-func (l *limits) take(name string, now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.all[name]
-	if b == nil {
-		if len(l.all) >= 10000 { // full buckets say nothing
-			for n, b := range l.all {
-				if b.left+now.Sub(b.at).Seconds()*l.rate >= l.burst {
-					delete(l.all, n)
-				}
-			}
-		}
-		b = &bucket{left: l.burst, at: now}
-		l.all[name] = b
-	}
-	if d := now.Sub(b.at); d > 0 {
-		b.left, b.at = min(l.burst, b.left+d.Seconds()*l.rate), now
-	}
-	if b.left < 1 {
-		return time.Duration((1 - b.left) / l.rate * float64(time.Second))
-	}
-	b.left--
-	return 0
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"daozhang/internal/access"
 	"daozhang/internal/desk"
 	"daozhang/internal/fault"
 	"daozhang/internal/intake"
@@ -125,8 +126,8 @@ type Server struct {
 	document   func() []byte // the OpenAPI document
 	expired    atomic.Int64  // when old requests were removed, in seconds of Unix time
 
-	limits  *limits
-	strange *limits // of addresses that come without a valid key
+	limits  *access.Limiter // of keys
+	strange *access.Limiter // of addresses that come without a valid key
 	counts  *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
 }
@@ -152,7 +153,7 @@ func New(o Options, register prometheus.Registerer) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, mux: http.NewServeMux(), operations: map[string]*operation{}, limits: newLimits(o.Rate, o.Burst), strange: newLimits(1, 20),
+	s := &Server{o: o, mux: http.NewServeMux(), operations: map[string]*operation{}, limits: access.NewLimiter(o.Rate, o.Burst), strange: access.NewLimiter(1, 20),
 		counts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "daozhang_http_requests_total", Help: "Requests by route and status."},
 			[]string{"route", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "daozhang_http_request_seconds", Help: "Time to answer, by route.",
