@@ -245,7 +245,7 @@ func (c *Console) whatIsKnown(v *visit, p *casePage) {
 		a := now.Around()
 		t := report.TrailOf(a, x)
 		p.Says, p.Check = strings.TrimSpace(v.text(t.Where.Text)+" "+v.text(t.Why.Text)), v.text(t.Check)
-		p.Sides = paymentSides(v, a, x)
+		p.Sides = paymentSides(v, a, x, inClearing(i))
 		p.held = x.Status == journey.Held
 	})
 	for _, x := range i.Exceptions {

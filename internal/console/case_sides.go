@@ -1,14 +1,18 @@
 package console
 
 import (
+	"slices"
 	"strconv"
 
 	"daozhang/internal/card"
+	"daozhang/internal/desk"
 	"daozhang/internal/evidence"
 	"daozhang/internal/investigation"
 	"daozhang/internal/journey"
 	"daozhang/internal/money"
+	"daozhang/internal/payment"
 	"daozhang/internal/report"
+	"daozhang/internal/settlement"
 )
 
 // The tones of signs and words on these pages, those of the steps of a payment's way.
@@ -25,7 +29,8 @@ type sides struct {
 	// Verdict is the comparison in few words.
 	Verdict string
 	Rows    []sideRow
-	Notes   []string
+	// Source is the fact that the right side is from.
+	Source, Place string
 }
 
 // sideRow is one field. Left or Right is "" where that side says nothing of it.
@@ -87,20 +92,20 @@ func (m sideMark) tone() report.Tone {
 
 // verdictOf says how many fields differ.
 func verdictOf(v *visit, rows []sideRow) string {
-	differ, lone := 0, 0
+	differ, same := 0, 0
 	for _, r := range rows {
 		switch r.Mark {
 		case differsMark:
 			differ++
-		case leftMark, rightMark:
-			lone++
+		case sameMark:
+			same++
 		}
 	}
 	switch {
-	case differ == 0 && lone == 0:
-		return v.say("nothing differs", "全部一致")
-	case differ == 0:
+	case differ == 0 && same == 0:
 		return v.say("one side alone", "仅一方有记录")
+	case differ == 0:
+		return v.say("nothing differs", "无不一致")
 	case differ == 1:
 		return v.say("1 field differs", "1 项不一致")
 	}
@@ -147,13 +152,17 @@ func (s sum) text() string {
 	return report.Amount(s.minor, s.currency)
 }
 
-// paymentSides holds our record of a payment against the other side's: the terminal's
-// while it is open whether the card was charged, the entry on the account once the
-// payout is out, else the network's line in its settlement or clearing file.
-func paymentSides(v *visit, a *investigation.Answer, p *investigation.Payment) *sides {
+// paymentSides holds our record of a payment against the other side's: the network's
+// line in its clearing file where that is what is wrong, the terminal's while it is
+// open whether the card was charged, the entry on the account once the payout is out,
+// else the line of the settlement file.
+func paymentSides(v *visit, a *investigation.Answer, p *investigation.Payment, clearing bool) *sides {
 	s := &sides{Left: v.say("our record", "我方记录")}
 	theirs := evidence.FactRef(0)
 	switch {
+	case clearing:
+		s.Right = v.say("the network's file", "清算文件")
+		theirs = p.ClearingLine
 	case p.Status == journey.Unknown || p.Stage < journey.Captured:
 		s.Right = v.say("the terminal", "终端")
 		theirs = lastOf(a, p, evidence.TerminalTransaction)
@@ -234,8 +243,7 @@ func (s *sides) close(v *visit, a *investigation.Answer, theirs evidence.FactRef
 		return
 	}
 	s.Verdict = verdictOf(v, s.Rows)
-	name, place := report.WitnessOf(a, theirs)
-	s.Notes = append(s.Notes, v.say("The right side is ", "右方依据：")+name+" "+place)
+	s.Source, s.Place = report.WitnessOf(a, theirs)
 }
 
 // lastOf is the last fact of a type that a payment has; 0 for none.
@@ -246,4 +254,16 @@ func lastOf(a *investigation.Answer, p *investigation.Payment, t evidence.Type) 
 		}
 	}
 	return last
+}
+
+// inClearing reports whether one of an item's exceptions came of holding the network's
+// clearing file against what was captured.
+func inClearing(i *desk.Item) bool {
+	return slices.ContainsFunc(i.Exceptions, func(x payment.Exception) bool {
+		switch settlement.Outcome(x.Kind) {
+		case settlement.Short, settlement.Long, settlement.OneSided, settlement.Differs, settlement.Doubled:
+			return true
+		}
+		return false
+	})
 }
