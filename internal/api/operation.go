@@ -35,8 +35,8 @@ import (
 // What the caller sends is a struct whose fields have the tag path, query or
 // header, and Body for JSON; what it gets is a struct that is written as JSON. The
 // tags (doc, enum, minimum, maxLength, format, required; see package huma) are
-// both checked before the handler runs and told in the OpenAPI document. What they
-// (An embedded struct has to be exported, else its fields are passed over.) What they
+// both checked before the handler runs and told in the OpenAPI document. An
+// embedded struct has to be exported, else its fields are passed over. What tags
 // cannot say is checked by a method Resolve(huma.Context) []error of the input,
 // which gives an error made by invalid for every field that is wrong. Names are
 // snake_case, amounts integers in minor units beside a currency, moments RFC 3339;

@@ -264,8 +264,9 @@ func (s *Server) postMerchantApproval(c *call, in *proposalMeant) (*MerchantReco
 }
 
 type proposalRefused struct {
-	proposalMeant
-	Body struct {
+	MID    string `path:"mid" maxLength:"64"`
+	Number int    `path:"number" minimum:"1"`
+	Body   struct {
 		Why string `json:"why,omitempty" maxLength:"200"`
 	}
 }
