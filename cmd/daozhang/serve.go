@@ -25,6 +25,8 @@ func (m *Main) serve() *cobra.Command {
 			"Terminals connect over ISO 8583, networks and banks are reached over links, the books are kept in an embedded\n" +
 				"database or in PostgreSQL, and every step is evidence for a continuous investigation, which is asked over HTTP:\n" +
 				"GET /v1/payments/{id}/whereabouts, POST /v1/evidence, /livez, /readyz, /metrics, /version, /v1/openapi.json.\n\n" +
+				"The same address has the web pages. Where nobody can sign in yet a one-time link for the first person is printed, once;\n" +
+				"console.url is how browsers reach them, http.proxies what ends TLS before, console.enabled: false leaves them out.\n\n" +
 				"Settings come from flags, else the environment (DAOZHANG_ and the name: DAOZHANG_LISTEN_HTTP), else the file,\n" +
 				"else the defaults. Merchants, terminals, links, routes and card ranges stand in the file. Without card ranges nobody\n" +
 				"knows a credit card: the rules against cash-out that ask for the type of card are silent, and fees and limits by type\n" +
@@ -36,6 +38,8 @@ func (m *Main) serve() *cobra.Command {
 				"and keyring.shared to all. Merchants are divided among those that run; where one dies the others take over within seconds.",
 			"终端以 ISO 8583 接入，经链路连接卡组织和银行；账目保存在内嵌数据库或 PostgreSQL 中，每一步都成为持续调查的证据，\n" +
 				"可通过 HTTP 查询：GET /v1/payments/{id}/whereabouts、POST /v1/evidence、/livez、/readyz、/metrics、/version、/v1/openapi.json。\n\n" +
+				"同一地址提供网页。尚无人能登录时，会打印一次（且仅一次）供第一位用户使用的一次性链接。console.url 为浏览器访问的地址，\n" +
+				"http.proxies 为前面终结 TLS 的程序，console.enabled: false 不提供网页。\n\n" +
 				"设置的优先级：命令行选项 > 环境变量（DAOZHANG_ 加名称，如 DAOZHANG_LISTEN_HTTP）> 配置文件 > 默认值。商户、终端、链路、\n" +
 				"路由、卡 BIN 区间写在配置文件中。不配置卡 BIN 区间就无法识别信用卡：按卡类型判断的反套现规则不会触发，\n" +
 				"按卡类型设定的费率和限额也不起作用。--dev 会建立一个商户、八台终端和一条到银行的路由，供试用。收到 SIGTERM 后先处理完在途交易再退出。\n" +
@@ -47,6 +51,8 @@ func (m *Main) serve() *cobra.Command {
 
   # serve.yaml
   listen: {terminals: ":5000", http: "127.0.0.1:8080"}
+  console: {url: "https://pay.example", title: Example Acquiring}
+  http: {proxies: ["127.0.0.1", "::1"]} # what ends TLS for them
   merchants:
     - {mid: "898310058120001", name: Corner Shop, mcc: "5411", currency: CNY, zone: Asia/Shanghai, cutoff: "23:00",
        terms: {cycle: T1, calendar: CN, fees: [{bps: 38}]}}
