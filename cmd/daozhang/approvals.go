@@ -128,7 +128,7 @@ func (m *Main) approvalsList() *cobra.Command {
 				q.Set("cursor", p.NextCursor)
 			}
 			return m.deliver(out, func(w io.Writer) error {
-				return writeList(m, w, output.value, text{"Approvals", "待复核"}, approvalColumns, list, func(a *api.Approval) []any {
+				return writeList(m, w, output.value, text{"Approvals", "待复核"}, text{"nothing waits", "没有待复核的提交"}, approvalColumns, list, func(a *api.Approval) []any {
 					return []any{a.ID, m.words(a.Title), cmp.Or(a.Merchant, a.MID), m.figure(a.Amount, a.Currency), a.Maker, m.moment(a.Made), m.moment(a.Expires),
 						fmt.Sprintf("%d/%d", len(a.Checks), a.Needs), desk.ProposalState(a.State).Text().In(m.lang)}
 				})

@@ -276,7 +276,7 @@ var exceptionColumns = []column{{text{"Item", "编号"}, false}, {text{"Cause", 
 	{text{"Who acts", "处理方"}, false}, {text{"Owner", "负责人"}, false}, {text{"Inbox", "收件箱"}, false}}
 
 func (m *Main) writeExceptions(w io.Writer, form string, list []api.Exception) error {
-	return writeList(m, w, form, text{"Exceptions", "异常"}, exceptionColumns, list, func(x *api.Exception) []any {
+	return writeList(m, w, form, text{"Exceptions", "异常"}, text{"nothing needs anybody", "没有待处理的事项"}, exceptionColumns, list, func(x *api.Exception) []any {
 		owner := ""
 		if x.Case != nil {
 			owner = x.Case.Owner
@@ -379,7 +379,7 @@ func (m *Main) exceptionsCandidates() *cobra.Command {
 				return err
 			}
 			return m.deliver("", func(w io.Writer) error {
-				return writeList(m, w, output.value, text{"Candidates", "候选"}, columns, list.Items, func(c *api.Candidate) []any {
+				return writeList(m, w, output.value, text{"Candidates", "候选"}, text{"nothing comes near it", "没有相近的候选"}, columns, list.Items, func(c *api.Candidate) []any {
 					var reasons []string
 					for _, r := range c.Reasons {
 						reasons = append(reasons, strings.TrimSpace(desk.ReasonWord(r.Word).Text().In(m.lang)+" "+r.Detail))

@@ -21,8 +21,9 @@ type column struct {
 }
 
 // writeList writes a list in one of tableForms; rows are its cells, each a string or
-// a report cell for spreadsheets, values what programs read.
-func writeList[T any](m *Main, w io.Writer, form string, title text, columns []column, values []T, cells func(*T) []any) error {
+// a report cell for spreadsheets, values what programs read; nothing is what a table
+// without rows says.
+func writeList[T any](m *Main, w io.Writer, form string, title, nothing text, columns []column, values []T, cells func(*T) []any) error {
 	switch form {
 	case "json":
 		return writeJSON(w, values)
@@ -48,14 +49,17 @@ func writeList[T any](m *Main, w io.Writer, form string, title text, columns []c
 		}
 		return x.Close()
 	}
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
+	if form == "table" && len(values) == 0 {
+		_, err := fmt.Fprintln(w, m.say(nothing))
+		return err
+	}
+	t := plainTable()
 	var head table.Row
 	var config []table.ColumnConfig
 	for i, c := range columns {
 		head = append(head, m.say(c.name))
 		if c.right {
-			config = append(config, table.ColumnConfig{Number: i + 1, Align: textalign.AlignRight})
+			config = append(config, table.ColumnConfig{Number: i + 1, Align: textalign.AlignRight, AlignHeader: textalign.AlignRight})
 		}
 	}
 	t.AppendHeader(head)
@@ -67,13 +71,13 @@ func writeList[T any](m *Main, w io.Writer, form string, title text, columns []c
 		}
 		t.AppendRow(row)
 	}
-	render := t.Render
 	switch form {
 	case "md":
-		render = t.RenderMarkdown
+		_, err := fmt.Fprintln(w, t.RenderMarkdown())
+		return err
 	case "html":
-		render = t.RenderHTML
+		_, err := fmt.Fprintln(w, t.RenderHTML())
+		return err
 	}
-	_, err := fmt.Fprintln(w, render())
-	return err
+	return writeTable(w, t)
 }
