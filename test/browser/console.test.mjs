@@ -8,3 +8,5 @@ after(strike);
 
 await import("./suites/find.mjs");
 await import("./suites/screens.mjs");
+await import("./suites/people.mjs");
+await import("./suites/pictures.mjs");

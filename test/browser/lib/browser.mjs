@@ -30,7 +30,7 @@ export function launch() {
  * `look.expects` are statuses that `use` provokes on purpose.
  */
 export async function visit(browser, origin, look, use) {
-  const { lang = "en", dark = false, size = desktop, script = true, session, expects = [] } = look;
+  const { lang = "en", dark = false, size = desktop, script = true, sharp = 1, session, expects = [] } = look;
   const context = await browser.newContext({
     baseURL: origin,
     locale: lang === "zh" ? "zh-CN" : "en-GB",
@@ -38,6 +38,7 @@ export async function visit(browser, origin, look, use) {
     colorScheme: dark ? "dark" : "light",
     reducedMotion: "reduce",
     viewport: size,
+    deviceScaleFactor: sharp,
     javaScriptEnabled: script,
     permissions: ["clipboard-read", "clipboard-write"],
     storageState: session,

@@ -6,7 +6,8 @@ import { launch, visit } from "./browser.mjs";
 export const stage = { browser: undefined, demo: undefined };
 
 export async function raise() {
-  [stage.browser, stage.demo] = await Promise.all([launch(), demo()]);
+  stage.browser = await launch();
+  stage.demo = await demo();
 }
 
 export async function strike() {

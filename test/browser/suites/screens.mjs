@@ -1,33 +1,62 @@
 // What holds for every screen: both languages, both themes, a phone, no script, and
-// no serious finding about accessibility.
+// no serious finding about accessibility. The screens are found as a person finds
+// them, by the menu and by links, so that a new one is looked at too.
 import assert from "node:assert/strict";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { accessible } from "../lib/axe.mjs";
 import { overhang, phone, sticking } from "../lib/browser.mjs";
 import { look, stage } from "../lib/stage.mjs";
 
-/** The screens of the institution's menu, which have to be there. */
-const menu = ["/", "/overview", "/payments", "/r"];
+/** What the institution's menu has to lead to. */
+const menu = ["/", "/overview", "/payments", "/payouts", "/exceptions", "/approvals", "/files", "/terms", "/developers", "/people", "/r"];
 
-/** Screens that the menu does not lead to at once: the way there from one that it does. */
-const inside = [
-  { name: "hits of a search", path: () => "/?q=88.00" },
-  { name: "a search without a hit", path: () => "/?q=000000000000" },
-  { name: "the trail of a payment that arrived", path: () => `/?q=${stage.demo.references["it has arrived"].rrn}` },
-  { name: "the trail of a payment that was taken back", path: () => `/?q=${stage.demo.references["taken back"].rrn}` },
-  { name: "the trail of a payment that is held", path: () => `/?q=${stage.demo.references["held"].rrn}` },
-  { name: "the payments that need someone", path: () => "/payments?needs=1" },
-  { name: "a list without a row", path: () => "/payments?terminal=NOSUCH00" },
-  { name: "an address that leads nowhere", path: () => "/nothing-here", expects: [404] },
+/** States of screens that no link leads to at once. */
+const states = () => [
+  { name: "hits of a search", path: "/?q=88.00" },
+  { name: "a search without a hit", path: "/?q=000000000000" },
+  ...Object.entries(stage.demo.references).map(([what, { rrn }]) => ({ name: `the trail of a payment: ${what}`, path: `/?q=${rrn}` })),
+  { name: "the payments that need someone", path: "/payments?needs=1" },
+  { name: "a list without a row", path: "/payments?terminal=NOSUCH00" },
+  { name: "an address that leads nowhere", path: "/nothing-here", expects: [404] },
 ];
 
-/** Han characters outside what is marked as being in another language. */
+/** The kind of screen behind an address: two payments are one kind, two reports are two. */
+function kindOf(path) {
+  return path
+    .split("/")
+    .map((part, i) => (/\d|%|.{25}/.test(part) || (i === 2 && path.startsWith("/people/")) ? "…" : part))
+    .join("/");
+}
+
+/** One screen of each kind that can be reached from the menu in three steps, by kind. */
+async function crawl() {
+  const found = new Map();
+  await look({}, async (page, context) => {
+    let paths = ["/"];
+    for (let step = 0; step < 4; step++) {
+      const next = [];
+      for (const path of paths) {
+        const kind = kindOf(path);
+        if (found.has(kind)) continue;
+        const answer = await context.request.get(path, { maxRedirects: 5 });
+        if (!/text\/html/.test(answer.headers()["content-type"] ?? "")) continue;
+        assert.equal(answer.status(), 200, `${path}: a link that leads nowhere`);
+        found.set(kind, { name: kind, path });
+        for (const [, href] of (await answer.text()).matchAll(/<a [^>]*href="(\/[^"#?]*)/g)) next.push(href);
+      }
+      paths = next;
+    }
+  });
+  return found;
+}
+
+/** Han characters outside what is marked as being in another language, data, or not shown. */
 const han = () => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const found = [];
   for (let n = walker.nextNode(); n; n = walker.nextNode()) {
     const e = n.parentElement;
-    if (/\p{Script=Han}/u.test(n.data) && !e.closest("[lang]:not([lang='en']):not(html), code, pre, script") && e.getClientRects().length) found.push(n.data.trim());
+    if (/\p{Script=Han}/u.test(n.data) && !e.closest("[lang]:not([lang='en']):not(html), code, pre, script, option") && e.getClientRects().length) found.push(n.data.trim());
   }
   return found;
 };
@@ -35,57 +64,90 @@ const han = () => {
 /** Headings, column heads, labels and buttons that are in English alone. */
 const untranslated = () =>
   [...document.querySelectorAll("h1, h2, h3, thead th, label, button, summary, nav a, dt")]
+    .filter((e) => !e.closest("code, pre, .data"))
     .map((e) => [...e.childNodes].filter((n) => n.nodeType === Node.TEXT_NODE).map((n) => n.data).join(" ").trim())
-    .filter((text) => /[a-z]{3}/.test(text) && !/\p{Script=Han}/u.test(text));
+    .filter((text) => /\b[a-z]{3,}/.test(text) && !/\p{Script=Han}/u.test(text) && !/[._@\/]/.test(text));
 
-const screens = () => [...menu.map((path) => ({ name: path, path: () => path })), ...inside];
+/** What a screen says, without what moves on between two visits. */
+const words = async (page) =>
+  (await page.locator("main").innerText())
+    .replace(/\d\d:\d\d(:\d\d)?/g, "hh:mm")
+    .replace(/\s+/g, " ")
+    .match(/.{1,120}/g);
+
+/** Runs the checks of one screen, each as a test of its own. */
+async function checks(t, { name, path, expects = [] }) {
+  await t.test("English, light: no serious finding, no Chinese", () =>
+    look({ expects }, async (page) => {
+      await page.goto(path);
+      assert.equal(await page.locator("html").getAttribute("lang"), "en");
+      assert.equal(await page.locator("h1").count(), 1, "headings of the first level");
+      assert.deepEqual(await page.evaluate(han), [], "Chinese in the English page");
+      await accessible(page, `${name}, light`);
+    }));
+  await t.test("Chinese, dark: no serious finding, nothing left in English", () =>
+    look({ lang: "zh", dark: true, expects }, async (page) => {
+      await page.goto(path);
+      assert.match(await page.locator("html").getAttribute("lang"), /^zh/);
+      assert.deepEqual(await page.evaluate(untranslated), [], "English in the Chinese page");
+      await accessible(page, `${name}, dark`, { colours: true });
+    }));
+  await t.test("fits a phone in both languages", () =>
+    look({ size: phone, expects }, async (page) => {
+      for (const lang of ["en", "zh"]) {
+        await page.goto(path + (path.includes("?") ? "&" : "?") + `lang=${lang}`);
+        assert.equal(await overhang(page), 0, `${lang}, sticks out: ${(await sticking(page)).join(" · ")}`);
+      }
+    }));
+  await t.test("says the same without JavaScript", async () => {
+    const [without, beside] = await Promise.all(
+      [false, true].map((script) =>
+        look({ script, expects }, async (page) => {
+          await page.goto(path);
+          return words(page);
+        }),
+      ),
+    );
+    assert.deepEqual(without, beside);
+  });
+}
 
 describe("every screen", () => {
-  test("the menu leads to every screen, and none is without its entry", () =>
+  test("the menu leads to all of them, by a switch of language too", () =>
     look({}, async (page) => {
       await page.goto("/");
       const links = await page.locator("nav").first().getByRole("link").evaluateAll((all) => all.map((a) => a.getAttribute("href")));
       assert.deepEqual(menu.filter((path) => !links.includes(path)), [], `missing among ${links}`);
-      assert.deepEqual(links.filter((path) => !menu.includes(path)), [], "screens that these tests do not know");
+      await page.getByRole("link", { name: "中文" }).first().click();
+      await page.waitForFunction(() => document.documentElement.lang.startsWith("zh"));
+      await page.goto("/overview");
+      assert.match(await page.locator("html").getAttribute("lang"), /^zh/, "the choice is kept");
     }));
 
-  for (const { name, path, expects = [] } of screens()) {
-    describe(name, () => {
-      for (const dark of [false, true]) {
-        test(`no serious finding about accessibility, ${dark ? "dark" : "light"}`, () =>
-          look({ dark, expects }, async (page) => {
-            await page.goto(path());
-            await accessible(page, `${name} ${dark ? "dark" : "light"}`, { colours: dark });
-          }));
-      }
-      test("fits a phone", () =>
-        look({ size: phone, expects }, async (page) => {
-          await page.goto(path());
-          assert.equal(await overhang(page), 0, `sticks out: ${(await sticking(page)).join(" · ")}`);
-        }));
-      test("speaks English and Chinese", async () => {
-        const english = await look({ expects }, async (page) => {
-          await page.goto(path());
-          assert.equal(await page.locator("html").getAttribute("lang"), "en");
-          assert.deepEqual(await page.evaluate(han), [], "Chinese in the English page");
-          return page.locator("h1").first().innerText();
-        });
-        await look({ lang: "zh", expects }, async (page) => {
-          await page.goto(path());
-          assert.match(await page.locator("html").getAttribute("lang"), /^zh/);
-          assert.deepEqual(await page.evaluate(untranslated), [], "English in the Chinese page");
-          assert.match(await page.locator("h1").first().innerText(), /[\p{Script=Han}¥]/u, english);
-        });
-      });
-      test("says the same without JavaScript", async () => {
-        const words = async (page) => {
-          await page.goto(path());
-          // Moments move on between two visits, and so do ages.
-          return (await page.locator("main").innerText()).replace(/\d\d:\d\d(:\d\d)?/g, "hh:mm").replace(/\s+/g, " ");
-        };
-        const [without, with_] = await Promise.all([false, true].map((script) => look({ script, expects }, words)));
-        assert.deepEqual(without.match(/.{1,120}/g), with_.match(/.{1,120}/g));
-      });
-    });
-  }
+  test("each by itself", { concurrency: 2 }, async (t) => {
+    const found = await crawl();
+    await Promise.all([...found.values(), ...states()].map((screen) => t.test(screen.name, (t) => checks(t, screen))));
+  });
+
+  test("a merchant's own, on a phone", () =>
+    look({ size: phone, expects: [404] }, async (page) => {
+      await page.goto("/");
+      const cast = page.locator("form[action='/as'] select").last();
+      const shops = await cast.locator("option").evaluateAll((all) => all.filter((o) => /merchant/i.test(o.textContent)).map((o) => o.value));
+      await page.evaluate((who) => {
+        const form = document.querySelector("form[action='/as']");
+        form.querySelector("select").value = who;
+        form.submit();
+      }, shops[0]);
+      await page.waitForLoadState();
+      await page.goto("/payments");
+      assert.ok((await page.locator("tbody[data-rows] > tr").count()) > 0);
+      assert.equal(await overhang(page), 0, `sticks out: ${(await sticking(page)).join(" · ")}`);
+      await accessible(page, "a merchant's payments");
+      // Another shop's payment is as if it were not there.
+      const { rrn } = stage.demo.references["held"];
+      await page.goto(`/?q=${rrn}`);
+      assert.ok(!/\/payments\//.test(page.url()));
+      assert.equal((await page.goto("/developers")).status(), 404);
+    }));
 });
