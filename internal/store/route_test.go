@@ -39,6 +39,7 @@ var spread = []struct{ contains, reason string }{
 	{"SELECT body FROM desk_case WHERE watched = 1", "cases that lists of work look at, of all merchants where none is named"},
 	{"SELECT body FROM desk_case WHERE state = 'resolved'", "what was resolved last, page by page"},
 	{"SELECT body FROM desk_proposal WHERE ended = $1 ORDER BY", "what waits for a second person, of all merchants"},
+	{"SELECT body FROM desk_proposal WHERE ended = $1 AND maker", "what one person proposed, about whomever"},
 	{"SELECT body FROM desk_proposal WHERE ended = $1 AND (at <", "what was decided last, page by page"},
 	{"FROM merchant_record WHERE body LIKE", "merchants whose own proposals wait for a second person"},
 	// What is told, posted and delivered by one node for all merchants.
