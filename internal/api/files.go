@@ -84,7 +84,8 @@ func shown(s string) string {
 	return s
 }
 
-func fileOf(f *intake.File, lang string) *File {
+// FileOf shows a file in a language.
+func FileOf(f *intake.File, lang string) *File {
 	out := &File{ID: f.ID, Folder: f.Folder, Name: f.Name, Size: f.Size, SHA256: f.Hash, Received: f.At, By: f.By, Format: f.Format, State: string(f.State), Why: f.Why.In(lang),
 		SentTo: f.SentTo, DryRun: f.Dry, Rows: f.Rows, Added: f.Added, Repeated: f.Repeated, Contradicts: f.Contradicts, Rejected: f.Rejected, Unlisted: f.Unlisted}
 	for i := range f.Trailers {
@@ -191,7 +192,7 @@ func (s *Server) postFile(c *call, in *fileBrought) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, fileOf(&f, c.lang))
+	return c.json(http.StatusOK, FileOf(&f, c.lang))
 }
 
 // hints are what the caller says about the file.
@@ -256,7 +257,7 @@ func (s *Server) listFiles(c *call, in *filesAsked) (*Files, error) {
 	}
 	out := &Files{Items: []*File{}}
 	for i := range list {
-		f := fileOf(&list[i], c.lang)
+		f := FileOf(&list[i], c.lang)
 		f.Errors, f.Warnings = nil, nil // each file has its own
 		out.Items = append(out.Items, f)
 	}
@@ -275,7 +276,7 @@ func (s *Server) getFile(c *call, in *broughtAsked) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fileOf(&f, c.lang), nil
+	return FileOf(&f, c.lang), nil
 }
 
 // ExpectedFiles is which files were expected and which came.
