@@ -40,6 +40,7 @@ type stage struct {
 	behaviour bank.Scenario
 	tills     map[string]*till
 	market    *market
+	listeners *listeners        // of webhooks
 	key       string            // of the API
 	witnesses map[string]string // keys by name
 	notices   map[string]bool   // of the payer that were brought
@@ -94,6 +95,9 @@ func (m *Main) openStage(ctx context.Context, script *demo.Script, dir string) (
 	if err := s.serve(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.openListeners(ctx); err != nil {
+		return nil, err
+	}
 	for _, d := range devices {
 		cfg := pos.Config{Address: s.door, TID: d.TID, MID: d.MID, Dir: filepath.Join(dir, "tills", d.TID), Sync: journal.Never, Transport: transport,
 			Master: d.Master, Seed: script.Seed, Now: s.clock.now, Printer: io.Discard}
@@ -112,7 +116,7 @@ func (m *Main) openStage(ctx context.Context, script *demo.Script, dir string) (
 // config is what `serve` would be told for this story.
 func (s *stage) config() (*serveConfig, error) {
 	c, err := s.m.readServeConfig("", map[string]any{"database": filepath.Join(s.dir, "data"), "listen.terminals": "127.0.0.1:0",
-		"listen.http": "127.0.0.1:0", "acquirer": "48270000", "http.rate": 1000, "console.title": s.m.say(text{"demo", "演示"})})
+		"listen.http": "127.0.0.1:0", "acquirer": "48270000", "http.rate": 1000, "notify.allow_hosts": "127.0.0.1", "notify.every": "500ms", "console.title": s.m.say(text{"demo", "演示"})})
 	if err != nil {
 		return nil, err
 	}
@@ -236,6 +240,7 @@ func (s *stage) close() error {
 	if s.market != nil {
 		errs = append(errs, s.market.payer.Close())
 	}
+	errs = append(errs, s.closeListeners())
 	if s.p != nil {
 		s.p.close()
 	}

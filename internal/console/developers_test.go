@@ -231,7 +231,7 @@ func TestKeysPage(t *testing.T) {
 func TestWebhookPages(t *testing.T) {
 	w := newWorkshop(t)
 	_, _, body := w.get("/developers/webhooks", "Accept-Language", "zh-CN")
-	w.shows(body, "还没有接收方", "payout.returned · 出款被退回")
+	w.shows(body, "还没有接收方", "payout.returned · 出款被退回或拒绝")
 	for _, bad := range []string{"https://10.0.0.1/", "ftp://shop.example/", ""} {
 		status, _, body := w.send("/developers/webhooks", url.Values{"url": {bad}, "description": {"till <1>"}})
 		if status != http.StatusBadRequest || !strings.Contains(body, "till &lt;1&gt;") {

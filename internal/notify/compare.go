@@ -100,7 +100,8 @@ type Share struct {
 // Paid is a payout of which a bank has said something.
 type Paid struct {
 	MID, ID  string
-	Returned bool // else credited
+	Returned bool // it came back, or the bank would not carry it out; else credited
+	Rejected bool // of one that came back: it never left
 	At       time.Time
 	Amount   int64
 	Currency string

@@ -126,7 +126,10 @@ type payoutOf struct {
 
 func payoutData(x *Paid) json.RawMessage {
 	state := "credited"
-	if x.Returned {
+	switch {
+	case x.Rejected:
+		state = "rejected"
+	case x.Returned:
 		state = "returned"
 	}
 	b, _ := json.Marshal(map[string]any{"payout": payoutOf{x.ID, x.MID, state, x.At.UTC(), x.Amount, x.Currency, x.Payments, x.Account, x.Reason}})

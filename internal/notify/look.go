@@ -161,8 +161,8 @@ func (l *looking) payout(p *match.Payout) {
 		Account: card.AccountTail(p.Account)}
 	state, said := p.State(l.around.View)
 	switch {
-	case state == evidence.Returned && len(p.Entries) == 0:
-		x.Returned, x.At = true, instant(l.around.View.At(said).Time)
+	case (state == evidence.Returned || state == evidence.Rejected) && len(p.Entries) == 0:
+		x.Returned, x.Rejected, x.At = true, state == evidence.Rejected, instant(l.around.View.At(said).Time)
 		x.Reason, _ = card.MaskText(l.around.View.Text(said, evidence.Reason))
 	case state == evidence.Credited:
 		x.At = instant(l.around.View.At(said).Time)

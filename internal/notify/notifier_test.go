@@ -234,6 +234,16 @@ func TestSigned(t *testing.T) {
 		if err := verify(t, first, m); err != nil {
 			t.Error(err)
 		}
+		h1 := notify.Headers{ID: m.header.Get("Webhook-Id"), Timestamp: m.header.Get("Webhook-Timestamp"), Signature: m.header.Get("Webhook-Signature")}
+		if err := notify.Verify(first, h1, m.body, time.Now()); err != nil {
+			t.Errorf("our own receivers do not believe it: %v", err)
+		}
+		for name, err := range map[string]error{"late": notify.Verify(first, h1, m.body, time.Now().Add(notify.Tolerance+time.Minute)), "changed": notify.Verify(first, h1, append(slices.Clone(m.body), '!'), time.Now()),
+			"another secret": notify.Verify("whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0", h1, m.body, time.Now()), "no secret": notify.Verify("whsec_", h1, m.body, time.Now())} {
+			if fault.KindOf(err) != fault.NotAllowed {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 		forged := m
 		forged.body = append(slices.Clone(m.body), ' ')
 		if verify(t, first, forged) == nil {

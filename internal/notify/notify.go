@@ -42,7 +42,7 @@ const (
 	PromiseMissed    Type = "promise.missed"    // the time that was named for a late payment has passed too
 	IncidentOpened   Type = "incident.opened"   // one fault stops payments
 	IncidentResolved Type = "incident.resolved" // it stops none any more
-	PayoutReturned   Type = "payout.returned"   // the bank sent a payout back
+	PayoutReturned   Type = "payout.returned"   // the bank sent a payout back, or refused it
 	PayoutCredited   Type = "payout.credited"   // a payout is on the merchant's account
 	CaseOpened       Type = "case.opened"
 	CaseAssigned     Type = "case.assigned"
@@ -66,7 +66,7 @@ var meanings = []struct {
 	{PromiseMissed, fault.Say("the time named for a late payment has passed", "承诺的到账时间已过")},
 	{IncidentOpened, fault.Say("one fault stops payments", "故障事件开始影响交易")},
 	{IncidentResolved, fault.Say("a fault stops no payment any more", "故障事件已不再影响交易")},
-	{PayoutReturned, fault.Say("a payout came back", "出款被退回")},
+	{PayoutReturned, fault.Say("a payout came back or was refused", "出款被退回或拒绝")},
 	{PayoutCredited, fault.Say("a payout is on the merchant's account", "出款已入商户账户")},
 	{CaseOpened, fault.Say("a case was opened", "新建差错单")},
 	{CaseAssigned, fault.Say("a case was given to somebody", "差错单已分派")},

@@ -76,3 +76,29 @@ func signature(key []byte, h Headers, body []byte) string {
 	m.Write(body)
 	return "v1," + base64.StdEncoding.EncodeToString(m.Sum(nil))
 }
+
+// Tolerance is how far a message's timestamp may be from the receiver's clock.
+const Tolerance = 5 * time.Minute
+
+// Verify says why a message is not to be believed, with fault.NotAllowed; nil where
+// it was signed by the secret and is not old. It is for receivers.
+func Verify(secret string, h Headers, body []byte, now time.Time) error {
+	refuse := func(why fault.Text) error {
+		return fault.New(fault.NotAllowed, fault.Say("verify webhook", "验证 Webhook"), "", why, fault.Text{})
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, secretPrefix))
+	if err != nil || len(key) == 0 {
+		return refuse(fault.Say("the secret is none: it is whsec_ and base64", "密钥格式不对：应为 whsec_ 加 base64"))
+	}
+	at, err := strconv.ParseInt(h.Timestamp, 10, 64)
+	if d := now.Sub(time.Unix(at, 0)); err != nil || d > Tolerance || d < -Tolerance {
+		return refuse(fault.Say("its timestamp is not of now", "时间戳不在允许范围内"))
+	}
+	want := []byte(signature(key, h, body))
+	for s := range strings.FieldsSeq(h.Signature) {
+		if hmac.Equal([]byte(s), want) {
+			return nil
+		}
+	}
+	return refuse(fault.Say("no signature of it is by this secret", "签名与该密钥不符"))
+}

@@ -20,25 +20,28 @@ func arrivedText(m *Mark, now *Picture) fault.Text {
 func missedText(m *Mark, again time.Time, why fault.Text, now *Picture) fault.Text {
 	what := m.Name
 	if m.Count > 0 {
-		what = fault.Say("%d payments of an incident", "事件影响的 %d 笔交易", m.Count)
+		what = fault.Say("%s of an incident", "事件影响的 %s", counted(m.Count))
 	}
 	t := fault.Say("Missed: %s, %s, was said to come by %s and has not", "承诺未兑现：%s，%s，原定 %s 前到账", now.Amount(m.Amount, m.Currency), what, now.Clock(m.Promise))
 	return t.And(because(why)).And(expected(again, now))
 }
 
 func openedText(m *Mark, now *Picture) fault.Text {
-	t := fault.Say("Incident: %s; it stops %d payments, %s", "事件：%s；影响 %d 笔交易，共 %s", m.Cause, m.Count, now.Amount(m.Amount, m.Currency))
+	t := fault.Say("Incident: %s; it stops %s, %s", "事件：%s；影响 %s，共 %s", m.Cause, counted(m.Count), now.Amount(m.Amount, m.Currency))
 	return t.And(expected(m.Promise, now))
 }
 
 func resolvedText(m *Mark, now *Picture) fault.Text {
-	return fault.Say("Incident over: %s; no payment waits for it any more (it had stopped %d, %s)", "事件结束：%s；已没有交易受影响（曾影响 %d 笔，共 %s）",
-		m.Cause, m.Count, now.Amount(m.Amount, m.Currency))
+	return fault.Say("Incident over: %s; no payment waits for it any more (it had stopped %s, %s)", "事件结束：%s；已没有交易受影响（曾影响 %s，共 %s）",
+		m.Cause, counted(m.Count), now.Amount(m.Amount, m.Currency))
 }
 
 func payoutText(x *Paid) fault.Text {
 	if x.Returned {
 		t := fault.Say("Payout returned: %s to %s, %s", "出款被退回：%s，收款方 %s，编号 %s", x.Shown, x.Merchant, x.ID)
+		if x.Rejected {
+			t = fault.Say("Payout refused by the bank: %s to %s, %s", "银行拒绝出款：%s，收款方 %s，编号 %s", x.Shown, x.Merchant, x.ID)
+		}
 		if x.Reason != "" {
 			t = t.And(fault.Say("the bank says: %s", "银行说明：%s", x.Reason))
 		}
@@ -66,4 +69,12 @@ func expected(at time.Time, now *Picture) fault.Text {
 		return fault.Text{}
 	}
 	return fault.Say("expected by %s", "预计 %s 前到账", now.Clock(at))
+}
+
+// counted is a number of payments.
+func counted(n int) fault.Text {
+	if n == 1 {
+		return fault.Say("1 payment", "1 笔交易")
+	}
+	return fault.Say("%d payments", "%d 笔交易", n)
 }

@@ -365,3 +365,28 @@ func TestMailRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestEar: a receiver hears what is posted, and its answer comes back.
+func TestEar(t *testing.T) {
+	var heard []Heard
+	ear, err := Listen("127.0.0.1:0", func(h Heard) int {
+		heard = append(heard, h)
+		return 202
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := carrier(t, Options{Guard: notify.Guard{Hosts: []string{ear.Addr()}}})
+	if a := c.Post(t.Context(), "http://"+ear.Addr()+"/hook", headers, []byte("{}")); a.Status != 202 || len(heard) != 1 || heard[0].Headers != headers || string(heard[0].Body) != "{}" {
+		t.Errorf("%+v, heard %+v", a, heard)
+	}
+	if a := c.Post(t.Context(), "http://"+ear.Addr()+"/hook", headers, make([]byte, mostHeard+1)); a.Status == 202 || len(heard) != 1 {
+		t.Errorf("too long: %+v", a)
+	}
+	if _, err := Listen(ear.Addr(), func(Heard) int { return 200 }); err == nil {
+		t.Error("two listen at one address")
+	}
+	if err := ear.Close(); err != nil {
+		t.Error(err)
+	}
+}
