@@ -75,7 +75,7 @@ func (c *Courier) Mail(ctx context.Context, l notify.Letter) error {
 		err = client.DialAndSendWithContext(ctx, m)
 	}
 	if err != nil {
-		return fault.New(fault.Internal, errMail, "", errors.New(c.hidden(err.Error())), fault.Text{})
+		return fault.New(fault.Internal, errMail, "", fault.Say("the mail server or the way to it says: %s", "邮件服务器或连接返回：%s", c.hidden(err.Error())), fault.Text{})
 	}
 	return nil
 }
