@@ -75,6 +75,9 @@ func concerns(c *investigation.Current, affects []string, bank string) Concern {
 				waits += row.InTransit[s] + row.Overdue[s]
 			}
 		}
+		if slices.Contains(stages, journey.PaidOut) {
+			waits += row.Unproven // nobody has said whether it came
+		}
 		return waits
 	})
 }
