@@ -181,7 +181,7 @@ type scan struct {
 	mid, tid, rrn, payout evidence.Word
 	kept                  []found
 	seen                  map[evidence.Word]bool // whether a card is one of those asked for
-	one                   Payment
+	doubtful              []place                // pass but for what has to be worked out
 }
 
 type found struct {
@@ -218,6 +218,7 @@ func (s *scan) run() {
 	}
 	if len(s.f.Keys) > 0 {
 		s.keyed()
+		s.weigh()
 		return
 	}
 	for id := range s.l.cells {
@@ -227,6 +228,7 @@ func (s *scan) run() {
 			}
 		}
 	}
+	s.weigh()
 }
 
 // keyed looks at the payments that have all the keys asked for.
@@ -246,10 +248,33 @@ func (s *scan) keyed() {
 
 func (s *scan) look(id cellID, c *cell, i int) {
 	t := &c.tallies[i]
-	if !s.passes(t) || !s.expected(t, id, i) {
+	if !s.passes(t) {
 		return
 	}
-	x := found{value: s.value(t), time: t.list.time, id: t.list.id, place: place{merchant: uint32(id), payment: uint32(i)}}
+	at := place{merchant: uint32(id), payment: uint32(i)}
+	if s.f.ExpectedFrom != 0 || s.f.ExpectedTo != 0 {
+		if !t.over {
+			s.doubtful = append(s.doubtful, at)
+		}
+		return
+	}
+	s.take(t, at)
+}
+
+// weigh takes those of the doubtful whose money is expected when the filter says. That
+// moves with time, so it is worked out, for what is still to come.
+func (s *scan) weigh() {
+	for i, at := range s.l.expected(s.doubtful) {
+		if e := at.Likely; e != 0 && e >= s.f.ExpectedFrom && (s.f.ExpectedTo == 0 || e < s.f.ExpectedTo) {
+			p := s.doubtful[i]
+			s.take(&s.l.cells[p.merchant].tallies[p.payment], p)
+		}
+	}
+}
+
+// take adds a payment that passes.
+func (s *scan) take(t *tally, at place) {
+	x := found{value: s.value(t), time: t.list.time, id: t.list.id, place: at}
 	if s.all {
 		s.kept = append(s.kept, x)
 		return
@@ -322,20 +347,6 @@ func (s *scan) passes(t *tally) bool {
 		return false
 	}
 	return true
-}
-
-// expected reports whether the money is expected when the filter says. That moves
-// with time, so it is worked out, for what is still to come.
-func (s *scan) expected(t *tally, id cellID, i int) bool {
-	if s.f.ExpectedFrom == 0 && s.f.ExpectedTo == 0 {
-		return true
-	}
-	if t.over {
-		return false
-	}
-	s.l.brief.compute(place{merchant: uint32(id), payment: uint32(i)}, &s.one)
-	at := s.one.Verdict.Expected.Likely
-	return at != 0 && at >= s.f.ExpectedFrom && (s.f.ExpectedTo == 0 || at < s.f.ExpectedTo)
 }
 
 // ofCard reports whether a card begins and ends in the digits asked for. Few

@@ -65,7 +65,7 @@ func sameList(t failer, c *investigation.Current, whole *investigation.Answer, a
 	var want []*investigation.Payment
 	sums := map[money.Currency]investigation.Sum{}
 	for i := range all {
-		if p := &all[i]; passes(text, f, p) {
+		if p := &all[i]; passes(text, f, p) && named(whole, f.Keys, p) {
 			want = append(want, p)
 			s := sums[p.Currency]
 			sums[p.Currency] = investigation.Sum{Count: s.Count + 1, Amount: s.Amount + p.Amount}
@@ -148,14 +148,15 @@ func passes(text func(evidence.Word) string, f *investigation.Filter, p *investi
 		(f.ExpectedFrom == 0 || e != 0 && e >= f.ExpectedFrom && !over) && (f.ExpectedTo == 0 || e != 0 && e < f.ExpectedTo && !over) &&
 		(f.RRN == "" || text(p.Keys.RRN) == f.RRN) && (f.Head == "" || strings.HasPrefix(text(p.Keys.PAN), f.Head)) &&
 		within(f.Fee, p.Fee) && within(f.Net, p.Net) && (f.DueFrom == 0 || p.LegDue >= f.DueFrom) && (f.DueTo == 0 || p.LegDue != 0 && p.LegDue < f.DueTo) &&
-		(!f.Needs || investigation.NeedsSomeone(&p.Journey, &p.Verdict)) &&
-		!slices.ContainsFunc(f.Keys, func(key string) bool { return !named(text, p, key) })
+		(!f.Needs || investigation.NeedsSomeone(&p.Journey, &p.Verdict))
 }
 
-// named reports whether a payment has a number.
-func named(text func(evidence.Word) string, p *investigation.Payment, key string) bool {
-	k := &p.Keys
-	return slices.ContainsFunc([]evidence.Word{p.ID, k.RRN, k.STAN, k.OrderID, k.Ref, k.AuthCode}, func(w evidence.Word) bool { return w != 0 && text(w) == key })
+// named reports whether a payment has all the numbers: its own facts', and those of what
+// was done to it.
+func named(whole *investigation.Answer, keys []string, p *investigation.Payment) bool {
+	return !slices.ContainsFunc(keys, func(key string) bool {
+		return !slices.ContainsFunc(whole.Find(key), func(x *investigation.Payment) bool { return x.ID == p.ID })
+	})
 }
 
 func within(b investigation.Bounds, n int64) bool { return !b.Set || n >= b.Least && n <= b.Most }

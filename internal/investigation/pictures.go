@@ -2,7 +2,10 @@ package investigation
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/diagnosis"
@@ -84,23 +87,62 @@ func (c *Current) EachLate(use func(Late)) {
 // and expected before a moment, in no order: when, and how much. It works out each
 // that is not over.
 func (c *Current) EachExpected(before evidence.Instant, use func(at evidence.Instant, currency money.Currency, missing int64)) {
-	var p Payment
+	var open []place
 	for id := range c.l.cells {
 		cell := &c.l.cells[id]
 		if cell.into != 0 {
 			continue
 		}
 		for i := range cell.tallies {
-			t := &cell.tallies[i]
-			if t.over || t.net <= t.arrived {
-				continue
-			}
-			c.l.brief.compute(place{merchant: uint32(id), payment: uint32(i)}, &p)
-			if at := p.Verdict.Expected.Likely; at != 0 && at < before {
-				use(at, p.Currency, p.Missing)
+			if t := &cell.tallies[i]; !t.over && t.net > t.arrived {
+				open = append(open, place{merchant: uint32(id), payment: uint32(i)})
 			}
 		}
 	}
+	for i, x := range c.l.expected(open) {
+		if x.Likely != 0 && x.Likely < before {
+			t := &c.l.cells[open[i].merchant].tallies[open[i].payment]
+			use(x.Likely, t.row.currency, x.missing)
+		}
+	}
+}
+
+// expectation is when the money of one payment is expected, and how much.
+type expectation struct {
+	diagnosis.Expected
+	missing int64
+}
+
+// expected works out for payments when their money is expected, on all processors.
+func (l *Live) expected(list []place) []expectation {
+	const block = 512
+	out := make([]expectation, len(list))
+	work := func(from, to int) {
+		var p Payment
+		for i := from; i < to; i++ {
+			l.brief.compute(list[i], &p)
+			out[i] = expectation{p.Verdict.Expected, p.Missing}
+		}
+	}
+	if len(list) <= block {
+		work(0, len(list))
+		return out
+	}
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for {
+				to := int(next.Add(block))
+				if to-block >= len(list) {
+					return
+				}
+				work(to-block, min(to, len(list)))
+			}
+		})
+	}
+	workers.Wait()
+	return out
 }
 
 // EachCredit calls use for every payout that booked entries prove: the bank of the

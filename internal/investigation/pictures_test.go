@@ -147,7 +147,7 @@ func payoutLines(t failer, c *investigation.Current, p *match.Payout) {
 	var net int64
 	for _, l := range lines {
 		net += match.LineNet(v.At(l.Fact))
-		if x, ok := c.Payment(l.Payment); l.Payment != "" && (!ok || x.Keys.MID != p.MID) {
+		if x, ok := c.Payment(l.Payment); l.Payment != "" && (!ok || x.Merchant.MID != p.MID) {
 			t.Fatal(fmt.Sprintf("a line's payment %s is not the merchant's", l.Payment))
 		}
 	}
