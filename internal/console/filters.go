@@ -147,7 +147,7 @@ func (v *visit) hideCards() bool {
 
 func badFilter(name, value string) error {
 	value, _ = card.MaskText(value)
-	return fault.New(fault.Invalid, fault.Say("filter payments", "筛选交易"), name+"="+value, nil, fault.Say("take the filters away one by one", "请逐个去掉筛选条件"))
+	return fault.New(fault.Invalid, fault.Say("filter payments", "筛选交易"), name+"="+value, fault.Say("a filter in the address is not understood", "地址中的筛选条件无法识别"), fault.Say("take the filters away one by one", "请逐个去掉筛选条件"))
 }
 
 // chosen gives those of a list that an address names; an empty name is no choice.
