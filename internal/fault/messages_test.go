@@ -22,7 +22,7 @@ var bilingual = []string{
 	"cmd/daozhang/check.go", "cmd/daozhang/trace.go", "cmd/daozhang/export.go", "cmd/daozhang/catalogue.go", "cmd/daozhang/calendar.go",
 	"cmd/daozhang/load.go", "cmd/daozhang/run.go", "cmd/daozhang/asof.go", "cmd/daozhang/jobs.go", "internal/store/jobs/",
 	"internal/backoffice/", "internal/api/", "cmd/daozhang/decide.go", "internal/desk/", "cmd/daozhang/exceptions", "cmd/daozhang/approvals", "cmd/daozhang/serve_desk.go", "cmd/daozhang/merchants", "cmd/daozhang/payouts", "cmd/daozhang/users.go", "cmd/daozhang/serve_console.go",
-	"internal/notify/",
+	"internal/notify/", "internal/intake/", "cmd/daozhang/import.go",
 }
 
 // plain are errors that no person is shown: the code that gets them goes by
