@@ -19,10 +19,13 @@ const ofColours = { type: "rule", values: ["color-contrast", "link-in-text-block
 export async function accessible(page, name, { colours = false } = {}) {
   await page.evaluate(source);
   const { violations } = await page.evaluate(
-    (runOnly) => {
-      // What is folded away is looked at as well.
-      for (const d of document.querySelectorAll("details")) d.open = true;
-      return globalThis.axe.run(document, { resultTypes: ["violations"], ...(runOnly && { runOnly }) });
+    async (runOnly) => {
+      // What is folded away is looked at as well, and folded again.
+      const folded = [...document.querySelectorAll("details:not([open])")];
+      for (const d of folded) d.open = true;
+      const report = await globalThis.axe.run(document, { resultTypes: ["violations"], ...(runOnly && { runOnly }) });
+      for (const d of folded) d.open = false;
+      return report;
     },
     colours ? ofColours : undefined,
   );
