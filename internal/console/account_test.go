@@ -81,6 +81,9 @@ func TestEndOtherSessions(t *testing.T) {
 	h := newHouse(t)
 	secret := h.admit(access.User{Name: "wangfang", Role: access.Auditor})
 	elsewhere := h.another("wangfang", words, h.later(secret))
+	if _, _, body := h.get("/account", "Accept-Language", "en"); !strings.Contains(body, "Last sign-in") || !strings.Contains(body, "after a quarter of an hour") {
+		t.Error("the account does not say how long sessions are")
+	}
 	if at := elsewhere("/overview"); at != "/overview" {
 		t.Fatalf("the other session sees %s", at)
 	}
