@@ -174,9 +174,6 @@ func (s *Server) postFile(c *call, in *fileBrought) error {
 	if err := in.hints(&u); err != nil {
 		return err
 	}
-	if len(c.key.Sources) > 0 { // the key speaks for some sources alone
-		u.May = c.key.may
-	}
 	media, params, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if err == nil && media == "multipart/form-data" {
 		part, err := filePart(c.Body, params["boundary"])
