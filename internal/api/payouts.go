@@ -73,7 +73,7 @@ type PayoutLine struct {
 	Payment  string    `json:"payment,omitempty" doc:"id of its payment"`
 	Time     time.Time `json:"time"`
 	Date     string    `json:"date,omitempty" format:"date" doc:"settlement date (ISO 8583 field 15)"`
-	Gross    int64     `json:"gross" doc:"in minor units"`
+	Gross    int64     `json:"gross" doc:"in minor units; below 0 where it takes from the payout"`
 	Fee      int64     `json:"fee" doc:"in minor units"`
 	Net      int64     `json:"net" doc:"what it adds to the payout, in minor units"`
 }
