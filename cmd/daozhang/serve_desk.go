@@ -32,7 +32,7 @@ type deskConfig struct {
 // deskSettings are its values with their defaults.
 var deskSettings = []setting{{"desk.one_checker_up_to", 10_000_000}, {"desk.checkers", 2}, {"desk.expiry", "168h"}, {"desk.calendar", "CN"}, {"desk.sweep", "1m"}}
 
-// checkDesk finds what cannot be meant.
+// check finds what cannot be meant.
 func (c *deskConfig) check() error {
 	op := fault.Say("read the configuration", "读取配置")
 	if _, ok := calendar.Builtin(c.Calendar); !ok {
@@ -72,7 +72,7 @@ func (p *platform) openDesk() error {
 		return wrongOffice("backoffice.zone", err)
 	}
 	d := deskOf(p.db, &p.c.Desk, catalogue, zone, p.m.Now)
-	d.Live, d.Release, d.Log = &p.live, p.release, p.log
+	d.Live, d.Release = &p.live, p.release
 	if p.office != nil {
 		d.Office = p.office.work
 	}

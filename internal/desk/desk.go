@@ -22,7 +22,6 @@ package desk
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -72,7 +71,6 @@ type Desk struct {
 	Zone     *time.Location
 	Policy   Policy
 	Now      func() time.Time
-	Log      *slog.Logger // nil: nobody is told
 
 	known known
 }
