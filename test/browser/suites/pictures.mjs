@@ -20,18 +20,7 @@ const scenes = [
     name: "trail",
     go: async (page, { references }) => page.goto(`/?q=${Object.values(references)[2].rrn}`),
   },
-  { name: "payments", go: (page) => page.goto("/payments?needs=1") },
   { name: "exceptions", go: (page) => page.goto("/exceptions") },
-  {
-    name: "case",
-    go: async (page) => {
-      await page.goto("/exceptions");
-      await page.locator("tbody[data-rows] > tr").first().getByRole("link").first().click();
-      await page.waitForURL(/\/cases\//);
-    },
-  },
-  { name: "payouts", go: (page) => page.goto("/payouts") },
-  { name: "phone", size: { width: 390, height: 780 }, go: async (page, { references }) => page.goto(`/?q=${Object.values(references)[0].rrn}`) },
 ];
 
 /** Takes the window as WebP, which keeps a page of text sharp in a tenth of a PNG's bytes. */
