@@ -20,6 +20,7 @@ import (
 
 // calendar tells business days, and when the money of a sale is due.
 func (m *Main) calendar() *cobra.Command {
+	var server *string
 	cmd := &cobra.Command{
 		Use:   "calendar NAME DATE",
 		Short: m.say(text{"Tell whether a date is a business day, and when a sale's money is due", "查询某日是否工作日、某笔消费何时到账"}),
@@ -29,6 +30,9 @@ func (m *Main) calendar() *cobra.Command {
 		Example: "  daozhang calendar CN 2026-02-16\n  daozhang calendar CN 2026-10\n  daozhang calendar due 2026-02-13T23:30:00+08:00 --cycle T1 --cutoff 23:00 --calendar CN",
 		Args:    need(2, 2, text{"name a calendar and a date, or use `calendar due`", "请给出日历名和日期，或使用 calendar due"})(m),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if *server != "" {
+				return m.daysOf(cmd, *server, args[0], args[1])
+			}
 			c, ok := calendar.Builtin(args[0])
 			if !ok {
 				return fault.New(fault.NotFound, fault.Same("calendar"), args[0], fault.Say("there is no such calendar", "没有这个日历"), fault.Say("the calendars are CN, TARGET2, WEEKEND, US, GB", "可用的日历：CN、TARGET2、WEEKEND、US、GB"))
@@ -43,6 +47,7 @@ func (m *Main) calendar() *cobra.Command {
 			return m.deliver("", func(w io.Writer) error { return m.month(w, c, first) })
 		},
 	}
+	server = m.serverFlag(cmd.Flags())
 	cmd.AddCommand(m.due())
 	return cmd
 }
@@ -102,10 +107,12 @@ func (m *Main) due() *cobra.Command {
 		Long: m.say(text{
 			"The terms come from a terms file (--terms, with --mid where it has several merchants) or from the flags below;\nwhat neither says has the usual value: T1, midnight, weekends off, paid out by 18:00.",
 			"约定取自约定文件（--terms，文件含多个商户时加 --mid）或下列选项；\n都未写明的按常规：T1、零点日切、周末休息、18:00 前出款。"}),
-		Example: "  daozhang calendar due 2026-02-13T23:30:00+08:00 --terms terms.yaml\n  daozhang calendar due 2026-02-13T14:00:00+08:00 --cycle T1 --calendar CN",
-		Args:    need(1, 1, text{"name the moment of the sale, such as 2026-02-13T14:00:00+08:00", "请给出消费时间，如 2026-02-13T14:00:00+08:00"})(m),
+		Example: "  daozhang calendar due 2026-02-13T23:30:00+08:00 --terms terms.yaml\n  daozhang calendar due 2026-02-13T14:00:00+08:00 --cycle T1 --calendar CN\n" +
+			"  daozhang calendar due 2026-02-13T14:00:00+08:00 --mid 898310058120001 --server http://127.0.0.1:8080",
+		Args: need(1, 1, text{"name the moment of the sale, such as 2026-02-13T14:00:00+08:00", "请给出消费时间，如 2026-02-13T14:00:00+08:00"})(m),
 	}
 	f := cmd.Flags()
+	server := m.serverFlag(f)
 	f.StringVar(&file, "terms", "", m.say(text{"terms `FILE`", "商户约定文件 `FILE`"}))
 	f.StringVar(&mid, "mid", "", m.say(text{"`MERCHANT` in the terms file", "约定文件中的商户号 `MERCHANT`"}))
 	for _, o := range []struct {
@@ -125,6 +132,9 @@ func (m *Main) due() *cobra.Command {
 		at, offset, err := evidence.ParseInstant([]byte(args[0]))
 		if err != nil {
 			return usage(cmd, fault.Say("TIME is %s", "消费时间 TIME %s", err))
+		}
+		if *server != "" {
+			return m.dueOf(cmd.Context(), *server, mid, args[0])
 		}
 		set := evidence.NewSet()
 		if file != "" {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"daozhang/internal/api/client"
 	"daozhang/internal/fault"
 )
 
@@ -13,8 +12,8 @@ import (
 func (m *Main) payments() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "payments",
-		Short:   m.say(text{"Decide about single payments", "处理单笔支付"}),
-		Example: "  daozhang payments release 0198c0de-0000-7000-8000-000000000001 --by anne --check bert",
+		Short:   m.say(text{"Payments of a server: list them, decide about single ones", "服务中的支付：列出，处理单笔"}),
+		Example: "  daozhang payments list --status overdue --server http://127.0.0.1:8080\n  daozhang payments release 0198c0de-0000-7000-8000-000000000001 --by anne --check bert",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage(cmd, fault.Say("there is no command %q", "没有 %q 这个命令", args[0]))
@@ -22,7 +21,7 @@ func (m *Main) payments() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(m.paymentsRelease())
+	cmd.AddCommand(m.paymentsList(), m.paymentsRelease())
 	return cmd
 }
 
@@ -44,7 +43,7 @@ func (m *Main) paymentsRelease() *cobra.Command {
 	f.StringVar(&by, "by", "", m.say(text{"`NAME` of who asks for it", "经办人 `NAME`"}))
 	f.StringVar(&check, "check", "", m.say(text{"`NAME` of who agrees", "复核人 `NAME`"}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		asked := &client.Client{URL: server, Key: m.Getenv(apiKeyVariable), Lang: m.lang}
+		asked := m.asking(server)
 		if err := asked.Release(cmd.Context(), strings.TrimSpace(args[0]), by, check); err != nil {
 			return err
 		}

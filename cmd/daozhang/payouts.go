@@ -95,7 +95,9 @@ type payoutSum struct {
 	Adjustments int64 `json:"adjustments"`
 	Reserves    int64 `json:"reserves"`
 	Released    int64 `json:"reserves_released"`
-	Net         int64 `json:"net"`
+	// Unlisted is what lines add that a server does not list any more.
+	Unlisted int64 `json:"unlisted,omitempty"`
+	Net      int64 `json:"net"`
 }
 
 // add takes a line of the payout of a day.
@@ -155,12 +157,16 @@ func (m *Main) payoutsList() *cobra.Command {
 	}
 	f := cmd.Flags()
 	database := m.databaseFlag(f)
+	server := m.serverFlag(f)
 	f.StringVar(&mid, "merchant", "", m.say(text{"only of this merchant `NUMBER`", "只列出该商户号 `NUMBER`"}))
 	f.StringVar(&date, "date", "", m.say(text{"only of this `DATE`", "只列出该日期 `DATE`"}))
 	f.StringSliceVar(&states, "state", nil, m.say(text{"only in these `STATES`: ", "只列出这些状态 `STATES`："})+stateNames())
 	f.IntVar(&most, "limit", 100, m.say(text{"at most `N`", "最多 `N` 条"}))
 	output := choice(f, "output", "o", "table", m.say(text{"form of the answer", "输出形式"}), "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *server != "" {
+			return m.payoutsOf(cmd, *server, mid, date, states, most, output.value)
+		}
 		day := calendar.None
 		if date != "" {
 			var err error
@@ -277,9 +283,13 @@ func (m *Main) payoutsShow() *cobra.Command {
 	}
 	f := cmd.Flags()
 	database := m.databaseFlag(f)
+	server := m.serverFlag(f)
 	f.BoolVar(&lines, "lines", false, m.say(text{"list its settlement lines too", "同时列出结算明细"}))
 	output := choice(f, "output", "o", "table", m.say(text{"form of the answer", "输出形式"}), "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *server != "" {
+			return m.payoutOf(cmd.Context(), *server, args[0], lines, output.value)
+		}
 		return m.look(cmd, *database, func(d *decider) error {
 			p, err := d.db.PayoutByID(cmd.Context(), args[0])
 			if err != nil {
@@ -344,11 +354,16 @@ func (m *Main) payoutCard(w io.Writer, p *settlement.Payout, s *payoutSum) error
 	if err := writeTable(w, t); err != nil || s == nil {
 		return err
 	}
+	return m.payoutArithmetic(w, s, p.Currency)
+}
+
+// payoutArithmetic prints what a payout is made up of.
+func (m *Main) payoutArithmetic(w io.Writer, s *payoutSum, currency money.Currency) error {
 	sum := plainTable()
 	sum.SetColumnConfigs([]table.ColumnConfig{{Number: 3, Align: textalign.AlignRight}})
 	line := func(sign string, name text, n int64, always bool) {
 		if n != 0 || always {
-			sum.AppendRow(table.Row{sign, m.say(name), money.FormatGrouped(max(n, -n), p.Currency)})
+			sum.AppendRow(table.Row{sign, m.say(name), money.FormatGrouped(max(n, -n), currency)})
 		}
 	}
 	// sign of what can go either way.
@@ -368,6 +383,7 @@ func (m *Main) payoutCard(w io.Writer, p *settlement.Payout, s *payoutSum) error
 	line(of(s.Chargebacks, "-"), text{"chargebacks", "拒付"}, s.Chargebacks, false)
 	line(of(s.Adjustments, "+"), text{"adjustments", "调账"}, s.Adjustments, false)
 	line(of(s.Reserves, "-"), text{"reserves and holds", "保证金与留置"}, s.Reserves, false)
+	line(of(s.Unlisted, "+"), text{"lines of payments long over", "早已了结的交易明细"}, s.Unlisted, false)
 	line(of(s.Released, "+"), text{"reserves released", "保证金释放"}, s.Released, false)
 	line("=", text{"net", "净额"}, s.Net, true)
 	if _, err := fmt.Fprintln(w); err != nil {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"strings"
-
-	"daozhang/internal/api/client"
 )
 
 // apiKeyVariable holds the key with which a server is asked, so that it stands in
@@ -14,7 +12,7 @@ const apiKeyVariable = "DAOZHANG_API_KEY"
 
 // traceServer prints one payment's answer card as a server gives it.
 func (m *Main) traceServer(ctx context.Context, server, ref, out, form string) error {
-	asked := &client.Client{URL: server, Key: m.Getenv(apiKeyVariable), Lang: m.lang}
+	asked := m.asking(server)
 	body, err := asked.Whereabouts(ctx, strings.TrimSpace(ref), form != "ndjson")
 	if err != nil {
 		return err
