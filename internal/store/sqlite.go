@@ -263,7 +263,12 @@ func (s *sqliteSession) prepare(k statement) (*sql.Stmt, error) {
 	} else {
 		q = k.t.values(k.v, k.rows)
 	}
-	observe(q)
+	if k.v == remove { // what a distributed database is sent in its place
+		routed, _ := k.t.one(remove)
+		observe(routed)
+	} else {
+		observe(q)
+	}
 	st, err := s.conn.PrepareContext(always, unnumbered(q))
 	if err == nil {
 		s.statements[k] = st
