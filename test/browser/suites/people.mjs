@@ -66,7 +66,7 @@ describe("two people at one desk", () => {
       await page.getByText("Invite somebody").click();
       await page.getByLabel(/^Sign-in name/).fill("checker");
       await page.getByLabel("Name that others see").fill("Checker");
-      await page.locator("form[action='/people'] select[name=role]").last().selectOption("institution");
+      await page.locator("form[action='/people'][method=post] select[name=role]").selectOption("institution");
       await page.getByRole("button", { name: "Make a one-time link" }).click();
       return (await page.locator("main").innerText()).match(/\/set-up\/\S+/)[0];
     });
