@@ -141,7 +141,7 @@ func (m *Main) root() *cobra.Command {
 	root.PersistentFlags().String("lang", "", m.say(text{
 		"`LANGUAGE`, en or zh (default: that of the locale)", "语言 `LANGUAGE`：en 或 zh（默认随系统语言）"}))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, flagFault(err)) })
-	root.AddCommand(m.check(), m.trace(), m.importFiles(), m.export(), m.causes(), m.formats(), m.calendar(), m.simulate(), m.score(), m.iso8583(), m.serve(), m.demo(), m.bank(), m.pos(), m.payments(), m.merchants(), m.payouts(), m.exceptions(), m.approvals(), m.jobs(), m.keys(), m.users(), m.doctor(), m.migrate(), m.man(), m.version())
+	root.AddCommand(m.check(), m.trace(), m.importFiles(), m.export(), m.causes(), m.formats(), m.calendar(), m.simulate(), m.score(), m.iso8583(), m.serve(), m.demo(), m.bank(), m.pos(), m.payments(), m.merchants(), m.payouts(), m.exceptions(), m.approvals(), m.jobs(), m.keys(), m.webhooks(), m.users(), m.doctor(), m.migrate(), m.man(), m.version())
 	root.SetHelpCommand(&cobra.Command{Use: "help [command]", Short: m.say(text{"Help about a command", "查看命令说明"}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, _, err := root.Find(args)
