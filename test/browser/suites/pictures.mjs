@@ -6,7 +6,7 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { desktop, visit } from "../lib/browser.mjs";
 import { demo } from "../lib/server.mjs";
-import { stage } from "../lib/stage.mjs";
+import { stage, story } from "../lib/stage.mjs";
 
 const into = process.env.DAOZHANG_PICTURES;
 
@@ -36,18 +36,18 @@ async function take(context, page, file) {
 describe("pictures", { skip: !into && "run --pictures writes them" }, () => {
   for (const lang of ["en", "zh"]) {
     test(lang, async () => {
-      const story = lang === "en" ? stage.demo : await demo(lang);
+      const told = lang === "en" ? await story() : await demo(lang);
       try {
         for (const dark of [false, true]) {
           for (const { name, go, size = desktop } of scenes) {
-            await visit(stage.browser, story.origin, { lang, dark, size, sharp: 1.5 }, async (page, context) => {
-              await go(page, story);
+            await visit(stage.browser, told.origin, { lang, dark, size, sharp: 1.5 }, async (page, context) => {
+              await go(page, told);
               await take(context, page, path.join(into, `${name}.${lang}.${dark ? "dark" : "light"}.webp`));
             });
           }
         }
       } finally {
-        if (lang !== "en") await story.program.stop();
+        if (lang !== "en") await told.program.stop();
       }
     });
   }
