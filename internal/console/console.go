@@ -63,10 +63,10 @@ type Options struct {
 	Views Views
 	// Payouts is the back office's record of payouts; nil: pages have the evidence alone.
 	Payouts PayoutBook
-	// Developers are keys, webhooks, events and the log of requests; nil: none.
-	Developers *Developers
 	// Desk is where exceptions, cases and approvals are worked on; nil: there is none.
 	Desk *desk.Desk
+	// Developers are keys, webhooks, events and the log of requests; nil: none.
+	Developers *Developers
 	// Intake is what people bring: files, circumstances, registers; nil where this
 	// installation has not got it.
 	Intake *intake.Intake
@@ -137,7 +137,7 @@ func Beside(c *Console, programs http.Handler) http.Handler {
 		return programs
 	}
 	mux := http.NewServeMux()
-	for _, path := range []string{"/v1/", "/livez", "/readyz", "/metrics", "/version"} {
+	for _, path := range []string{"/v1/", "/docs", "/docs/", "/livez", "/readyz", "/metrics", "/version"} {
 		mux.Handle(path, programs)
 	}
 	mux.Handle("/", c)

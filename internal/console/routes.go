@@ -31,6 +31,7 @@ func (c *Console) routes() []route {
 		route{"GET", "/r", access.LookUpReceipt, c.receipt},
 		route{"POST", "/r", access.LookUpReceipt, c.lookUp},
 	)
+	pages = append(pages, c.castRoutes()...)
 	if c.o.Desk != nil {
 		pages = append(pages, c.deskRoutes()...)
 	}
@@ -38,7 +39,6 @@ func (c *Console) routes() []route {
 	if c.o.Developers != nil {
 		pages = append(pages, c.developerRoutes()...)
 	}
-	pages = append(pages, c.castRoutes()...)
 	if c.entrance == nil {
 		return pages
 	}
