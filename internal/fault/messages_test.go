@@ -23,6 +23,7 @@ var bilingual = []string{
 	"cmd/daozhang/load.go", "cmd/daozhang/run.go", "cmd/daozhang/asof.go", "cmd/daozhang/jobs.go", "internal/store/jobs/",
 	"internal/backoffice/", "internal/api/", "cmd/daozhang/decide.go", "internal/desk/", "cmd/daozhang/exceptions", "cmd/daozhang/approvals", "cmd/daozhang/serve_desk.go", "cmd/daozhang/merchants", "cmd/daozhang/payouts", "cmd/daozhang/users.go", "cmd/daozhang/serve_console.go",
 	"internal/notify/", "internal/intake/", "cmd/daozhang/import.go",
+	"internal/console/exceptions", "internal/console/case", "internal/console/approvals",
 }
 
 // plain are errors that no person is shown: the code that gets them goes by
