@@ -56,7 +56,7 @@ const han = () => {
   const found = [];
   for (let n = walker.nextNode(); n; n = walker.nextNode()) {
     const e = n.parentElement;
-    if (/\p{Script=Han}/u.test(n.data) && !e.closest("[lang]:not([lang='en']):not(html), code, pre, script, option") && e.getClientRects().length) found.push(n.data.trim());
+    if (/\p{Script=Han}/u.test(n.data) && !e.closest("[lang]:not([lang='en']):not(html), code, pre, script, option, #bring details") && e.getClientRects().length) found.push(n.data.trim());
   }
   return found;
 };
