@@ -106,7 +106,11 @@ func (c *Console) live(v *visit) error {
 		if !c.pause(v, c.pace.least, nil, end.C) {
 			return nil
 		}
-		if !c.pause(v, c.pace.beat, changed, end.C) || s.say(": still here\n\n") != nil {
+		beat := c.pace.beat
+		if !c.outlook.current() {
+			beat = c.pace.least // what is shown is older than the last change: it will be made anew
+		}
+		if !c.pause(v, beat, changed, end.C) || s.say(": still here\n\n") != nil {
 			return nil
 		}
 	}

@@ -77,6 +77,13 @@ func (k *outlook) look(live Answers, mid string) (o *report.Overview) {
 	return k.o
 }
 
+// current reports whether the overview that is kept, if there is one, is that of now.
+func (k *outlook) current() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.o == nil || k.changed == nil || k.still()
+}
+
 // still reports whether nothing has changed since the overview was made.
 func (k *outlook) still() bool {
 	if k.changed == nil {
