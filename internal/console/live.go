@@ -107,7 +107,7 @@ func (c *Console) live(v *visit) error {
 			return nil
 		}
 		beat := c.pace.beat
-		if !c.outlook.current() {
+		if v.URL.Query().Get("payment") == "" && !c.outlook.current() {
 			beat = c.pace.least // what is shown is older than the last change: it will be made anew
 		}
 		if !c.pause(v, beat, changed, end.C) || s.say(": still here\n\n") != nil {
