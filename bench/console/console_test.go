@@ -1,7 +1,5 @@
 //go:build linux
 
-// Package console_test measures what people and programs wait for: the console's
-// pages and the API's lists over a store with 500,000 payments. See ../console.md.
 package console_test
 
 import (

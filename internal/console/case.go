@@ -264,9 +264,6 @@ func (c *Console) fillCase(v *visit, p *casePage) error {
 	if err != nil {
 		return err
 	}
-	if v.only != "" {
-		events, files = openToMerchant(events, files)
-	}
 	p.History = c.historyOf(v, events)
 	for _, f := range files {
 		p.Files = append(p.Files, attached{Name: f.Name, Size: sizeOf(f.Size), Who: f.By, At: c.moment(f.At), Link: caseLink(k) + templ.SafeURL("/files/"+url.PathEscape(f.Hash))})
@@ -300,27 +297,6 @@ func (c *Console) fillCase(v *visit, p *casePage) error {
 		return c.fillCandidates(v, p, slices.Contains(offered, desk.Pair))
 	}
 	return nil
-}
-
-// openToMerchant leaves of a case's history what passed between its merchant and the
-// institution: what colleagues note for each other stays among them.
-func openToMerchant(events []desk.Event, files []desk.File) ([]desk.Event, []desk.File) {
-	var heard []desk.Event
-	var sent []desk.File
-	for _, e := range events {
-		if e.Role == access.Merchant || e.What == desk.Ask && e.To == "merchant" || e.What == desk.Resolve || e.What == desk.Reopen {
-			heard = append(heard, e)
-		}
-		if e.Role != access.Merchant || e.What != desk.Attach {
-			continue
-		}
-		for _, f := range files {
-			if f.Hash == e.Text {
-				sent = append(sent, f)
-			}
-		}
-	}
-	return heard, sent
 }
 
 // versionOf is the version of the row that the reader looks at, as forms carry it.

@@ -2,11 +2,14 @@ package console
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/a-h/templ"
@@ -180,11 +183,32 @@ func (v *visit) render(status int, t templ.Component) error {
 	h := v.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", v.lang)
-	h.Set("Vary", "Accept-Language, Cookie, HX-Request")
+	h.Set("Vary", "Accept-Encoding, Accept-Language, Cookie, HX-Request")
+	if b.Len() < leastCompressed || !strings.Contains(v.Header.Get("Accept-Encoding"), "gzip") {
+		v.w.WriteHeader(status)
+		_, err := v.w.Write(b.Bytes())
+		return err
+	}
+	h.Set("Content-Encoding", "gzip")
 	v.w.WriteHeader(status)
-	_, err := v.w.Write(b.Bytes())
-	return err
+	z := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(z)
+	z.Reset(v.w)
+	_, err := z.Write(b.Bytes())
+	return errors.Join(err, z.Close())
 }
+
+// leastCompressed is the size in bytes from which a page is sent compressed: less
+// fits in a packet or two as it is.
+const leastCompressed = 2 << 10
+
+// compressors are used again: each holds some hundred kilobytes. Pages carry no token
+// that their compressed length could betray: a form from elsewhere is told by its
+// origin, and a secret that is shown once answers a form.
+var compressors = sync.Pool{New: func() any {
+	z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level is one
+	return z
+}}
 
 // fail answers with an error as a page; what went wrong inside goes to the log.
 func (v *visit) fail(err error) {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -154,20 +155,36 @@ func (d *Desk) fileOf(who Actor, k Key, name string, content []byte) (*File, err
 	}
 }
 
-// Files lists what is attached to a case, the oldest first. Errors are those of
-// Item.
+// Files lists what is attached to a case, the oldest first; for its merchant, what
+// the merchant attached. Errors are those of Item.
 func (d *Desk) Files(ctx context.Context, who Actor, k Key) ([]File, error) {
-	if _, err := d.Item(ctx, who, k); err != nil {
+	events, err := d.History(ctx, who, k)
+	if err != nil {
 		return nil, err
 	}
-	return d.Keeper.CaseFiles(ctx, k)
+	files, err := d.Keeper.CaseFiles(ctx, k)
+	if err != nil || who.Role != access.Merchant {
+		return files, err
+	}
+	sent := map[string]bool{}
+	for _, e := range events {
+		if e.What == Attach {
+			sent[e.Text] = true
+		}
+	}
+	return slices.DeleteFunc(files, func(f File) bool { return !sent[f.Hash] }), nil
 }
 
 // File gives one attached file with its content. Errors are those of Item, and
-// fault.NotFound where the case has no such file.
+// fault.NotFound where the case has no such file, or has it for others alone; see
+// Files.
 func (d *Desk) File(ctx context.Context, who Actor, k Key, hash string) (*File, error) {
-	if _, err := d.Item(ctx, who, k); err != nil {
+	files, err := d.Files(ctx, who, k)
+	if err != nil {
 		return nil, err
+	}
+	if who.Role == access.Merchant && !slices.ContainsFunc(files, func(f File) bool { return f.Hash == hash }) {
+		return nil, k.wrong(fault.NotFound, fault.Say("find file", "查找文件"), fault.Say("the case has no such file", "该案件没有这个文件"), fault.Say("the case lists its files", "文件列于案件页面"))
 	}
 	f, err := d.Keeper.CaseFile(ctx, k, hash)
 	if err != nil {
@@ -176,11 +193,18 @@ func (d *Desk) File(ctx context.Context, who Actor, k Key, hash string) (*File, 
 	return &f, nil
 }
 
-// History gives what was done about something, the oldest first. Errors are those of
-// Item.
+// History gives what was done about something, the oldest first. Its merchant is
+// given what passed between the two and how it ended: what colleagues note for each
+// other stays among them. Errors are those of Item.
 func (d *Desk) History(ctx context.Context, who Actor, k Key) ([]Event, error) {
 	if _, err := d.Item(ctx, who, k); err != nil {
 		return nil, err
 	}
-	return d.Keeper.CaseEvents(ctx, k)
+	events, err := d.Keeper.CaseEvents(ctx, k)
+	if err != nil || who.Role != access.Merchant {
+		return events, err
+	}
+	return slices.DeleteFunc(events, func(e Event) bool {
+		return e.Role != access.Merchant && !(e.What == Ask && e.To == "merchant") && e.What != Resolve && e.What != Reopen
+	}), nil
 }

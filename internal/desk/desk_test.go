@@ -65,7 +65,7 @@ func TestInboxes(t *testing.T) {
 
 	r.do(anne, k, desk.Command{Do: desk.Ask, To: "merchant", Text: "was the batch uploaded? Card 6222021234567890128"})
 	count(anne, desk.Waiting, 1)
-	if h, err := r.History(t.Context(), shop, k); err != nil || strings.Contains(h[2].Text, "6222021234567890128") || !strings.Contains(h[2].Text, "622202") {
+	if h, err := r.History(t.Context(), anne, k); err != nil || strings.Contains(h[2].Text, "6222021234567890128") || !strings.Contains(h[2].Text, "622202") {
 		t.Errorf("a card number in the history: %v %v", h, err)
 	}
 	r.refuse(fault.NotAllowed, shop, k, desk.Command{Do: desk.Assign, To: "noodles"})
@@ -82,7 +82,15 @@ func TestInboxes(t *testing.T) {
 	r.do(bert, k, desk.Command{Do: desk.Reopen, Text: "it is no holiday"})
 	count(anne, desk.Mine, 1)
 
-	h, err := r.History(t.Context(), shop, k)
+	heard, err := r.History(t.Context(), shop, k)
+	var passed []string
+	for _, e := range heard {
+		passed = append(passed, string(e.What))
+	}
+	if want := "ask answer resolve reopen"; err != nil || strings.Join(passed, " ") != want {
+		t.Errorf("the merchant is told %q (%v), want %q", passed, err, want)
+	}
+	h, err := r.History(t.Context(), anne, k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,8 +351,13 @@ func TestAttach(t *testing.T) {
 	if _, err := r.File(t.Context(), foreign, k, f.Hash); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("another merchant's file: %v", err)
 	}
-	if list, err := r.Files(t.Context(), shop, k); err != nil || len(list) != 3 || r.item(k).Case.Files != 3 {
+	if list, err := r.Files(t.Context(), anne, k); err != nil || len(list) != 3 || r.item(k).Case.Files != 3 {
 		t.Errorf("%+v, %v", list, err)
+	} else if _, err := r.File(t.Context(), shop, k, list[2].Hash); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("the merchant gets the institution's file: %v", err)
+	}
+	if own, err := r.Files(t.Context(), shop, k); err != nil || len(own) != 1 || own[0].Hash != f.Hash {
+		t.Errorf("the merchant's own: %+v, %v", own, err)
 	}
 	r.healthy()
 }
