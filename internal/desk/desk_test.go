@@ -353,8 +353,12 @@ func TestAttach(t *testing.T) {
 	}
 	if list, err := r.Files(t.Context(), anne, k); err != nil || len(list) != 3 || r.item(k).Case.Files != 3 {
 		t.Errorf("%+v, %v", list, err)
-	} else if _, err := r.File(t.Context(), shop, k, list[2].Hash); fault.KindOf(err) != fault.NotFound {
-		t.Errorf("the merchant gets the institution's file: %v", err)
+	} else {
+		for _, x := range list {
+			if _, err := r.File(t.Context(), shop, k, x.Hash); (err == nil) != (x.Hash == f.Hash) {
+				t.Errorf("the merchant and the file %s of %s: %v", x.Name, x.By, err)
+			}
+		}
 	}
 	if own, err := r.Files(t.Context(), shop, k); err != nil || len(own) != 1 || own[0].Hash != f.Hash {
 		t.Errorf("the merchant's own: %+v, %v", own, err)
