@@ -127,9 +127,14 @@ const mostReferences = 100
 // out of state; and whatever bears one of the retrieval references rrns, among it
 // what a file of another date has cleared. In order of id.
 func (s *Store) Ours(ctx context.Context, mid, network string, date calendar.Date, rrns []string) ([]settlement.Ours, error) {
-	o := ours{ctx: ctx, s: s, mid: mid, network: network, date: date, seen: map[payment.ID]bool{}, references: map[string]bool{}}
+	tx, err := s.read.BeginTx(ctx, s.dialect.snapshot())
+	if err != nil {
+		return nil, s.failed("read what may be cleared from", err)
+	}
+	defer tx.Rollback() // it wrote nothing
+	o := ours{ctx: ctx, query: glance{tx}.QueryContext, mid: mid, network: network, date: date, seen: map[payment.ID]bool{}, references: map[string]bool{}}
 	day := date.String()
-	err := o.read(settlement.Captured, `SELECT p.body FROM clearing_due d JOIN payment p ON p.merchant = d.merchant AND p.id = d.payment
+	err = o.read(settlement.Captured, `SELECT p.body FROM clearing_due d JOIN payment p ON p.merchant = d.merchant AND p.id = d.payment
 		WHERE d.merchant = $1 AND p.merchant = $1 AND d.network = $2 AND d.date <= $3`, mid, network, day)
 	if err == nil { // what the issue before of the same file has cleared
 		err = o.read(settlement.Captured, `SELECT p.body FROM clearing_line l JOIN payment p ON p.merchant = l.merchant AND p.id = l.payment
@@ -160,7 +165,7 @@ func firstOf(d calendar.Date) (id uuid.UUID) {
 // ours collects what a clearing file may be about.
 type ours struct {
 	ctx          context.Context
-	s            *Store
+	query        queryFunc
 	mid, network string
 	date         calendar.Date
 	seen         map[payment.ID]bool
@@ -170,7 +175,7 @@ type ours struct {
 
 // read adds what a query finds; standing is that of the captured among it.
 func (o *ours) read(standing settlement.Standing, q string, args ...any) error {
-	rows, err := o.s.read.QueryContext(o.ctx, q, args...)
+	rows, err := o.query(o.ctx, q, args...)
 	if err != nil {
 		return err
 	}
@@ -229,7 +234,7 @@ func (o *ours) byReference(rrns []string) error {
 			args = append(args, r)
 			q += parameter(i + 1)
 		}
-		found, err := collect(o.ctx, o.s.read.QueryContext, body.DecodeTransaction, q+")", args...)
+		found, err := collect(o.ctx, o.query, body.DecodeTransaction, q+")", args...)
 		if err != nil {
 			return err
 		}
@@ -246,7 +251,7 @@ func (o *ours) byReference(rrns []string) error {
 
 // standing is that of something captured: whether the file of another date had it.
 func (o *ours) standing(id payment.ID) (settlement.Standing, error) {
-	elsewhere, err := collect(o.ctx, o.s.read.QueryContext, func(b []byte) (string, error) { return string(b), nil },
+	elsewhere, err := collect(o.ctx, o.query, func(b []byte) (string, error) { return string(b), nil },
 		"SELECT date FROM clearing_line WHERE merchant = $1 AND payment = $2 AND outcome IN ('matched', 'clearing_amount_differs') AND date <> $3",
 		o.mid, id[:], o.date.String())
 	if len(elsewhere) > 0 {

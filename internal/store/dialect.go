@@ -99,6 +99,17 @@ func (p pool) QueryRowContext(ctx context.Context, query string, args ...any) *s
 	return p.DB.QueryRowContext(ctx, query, args...)
 }
 
+// glance is a transaction that only reads: its queries see one state. In SQLite the
+// pages that one of them read serve the next; between transactions every commit of
+// the writer empties the cache.
+type glance struct{ *sql.Tx }
+
+// QueryContext is that of database/sql.
+func (g glance) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	observe(query)
+	return g.Tx.QueryContext(ctx, query, args...)
+}
+
 // errStale is a replace that found another version than it expected.
 var errStale = errors.New("a row has another version than the step expects")
 
