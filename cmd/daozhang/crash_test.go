@@ -255,7 +255,7 @@ func (r *crashRig) load(ctx context.Context, faults ...pos.Fault) func() pos.Sum
 			Timeout: 2 * time.Second, Drain: 20 * time.Second, SettleEvery: 900, Faults: faults,
 			Observe: func(string, pos.Outcome) { r.done.Add(1) }})
 	})
-	for until := time.Now().Add(30 * time.Second); r.done.Load() < 50; time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); r.done.Load() < 50; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(until) {
 			r.t.Fatalf("the terminals do not get going\n%s", &r.server.log)
 		}

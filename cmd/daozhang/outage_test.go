@@ -51,7 +51,7 @@ func TestDiskFull(t *testing.T) {
 		t.Skip("it fills a disk")
 	}
 	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=3m"); err != nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=4m"); err != nil {
 		t.Skipf("SKIPPED: a disk of limited size needs the right to mount: %v", err)
 	}
 	t.Cleanup(func() {

@@ -82,7 +82,7 @@ func runMain(t *testing.T, env map[string]string, args ...string) (code int, out
 
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for until := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("it does not happen that %s", what)
 		}

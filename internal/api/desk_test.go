@@ -136,9 +136,14 @@ func TestCaseOverHTTP(t *testing.T) {
 	}
 	o.ask("GET", cases+"/files/"+f.Hash, "other-key", "", 404, nil)
 	var detail api.CaseDetail
-	o.ask("GET", cases, "merchant-key", "", 200, &detail)
+	o.ask("GET", cases, staff, "", 200, &detail)
 	if len(detail.History) != 3 || strings.Contains(detail.History[1].Text, "6222021234567890128") || detail.History[1].By != "key/3" || len(detail.Attached) != 1 {
 		t.Errorf("%+v", detail)
+	}
+	var own api.CaseDetail // without what the institution's people do among themselves
+	o.ask("GET", cases, "merchant-key", "", 200, &own)
+	if len(own.History) != 2 || own.History[0].What != "comment" || len(own.Attached) != 1 {
+		t.Errorf("%+v", own)
 	}
 	o.ask("GET", "/v1/cases/"+url.PathEscape(foreign), "merchant-key", "", 404, nil)
 	o.ask("GET", cases+"/candidates", staff, "", 200, nil)

@@ -78,7 +78,7 @@ func (x *export) finish(end func() error) {
 	x.pass()
 	x.through = true
 	if err := end(); err != nil {
-		x.v.console.o.Log.Warn("export not finished", "path", x.v.URL.Path, "error", err)
+		x.v.console.o.Log.Warn("export not finished", "path", addressOn(x.v.URL), "error", err)
 		panic(http.ErrAbortHandler)
 	}
 }

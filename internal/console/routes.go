@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"daozhang/internal/access"
+	"daozhang/internal/card"
 	"daozhang/internal/fault"
 	"daozhang/internal/report"
 )
@@ -92,7 +93,7 @@ func (c *Console) page(p route) http.Handler {
 			err = p.show(v)
 		case c.entrance != nil && v.who.Role == access.Public && r.Method == http.MethodGet:
 			// Whether the page is there is told after the sign-in.
-			http.Redirect(w, r, "/sign-in?"+url.Values{"next": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
+			http.Redirect(w, r, "/sign-in?"+url.Values{"next": {addressOn(r.URL)}}.Encode(), http.StatusSeeOther)
 		default:
 			err = errNoPage
 		}
@@ -223,7 +224,7 @@ func (v *visit) fail(err error) {
 	}
 	what, hint := v.say("Something went wrong here.", "这里出错了。"), v.say("Try again; if it stays, tell those who run this service.", "请重试；若仍出错，请告知服务维护人员。")
 	if status == http.StatusInternalServerError {
-		v.console.o.Log.Error("page not shown", "path", v.URL.Path, "error", err)
+		v.console.o.Log.Error("page not shown", "path", addressOn(&url.URL{Path: v.URL.Path}), "error", err)
 	} else {
 		what = v.say("There is no such page.", "没有这个页面。")
 		if why, _ := messageOf(err, v.lang); status != http.StatusNotFound && why != "" {
@@ -235,7 +236,7 @@ func (v *visit) fail(err error) {
 		}
 	}
 	if err := v.render(status, problemPage(v, what, hint)); err != nil {
-		v.console.o.Log.Error("page not shown", "path", v.URL.Path, "error", err)
+		v.console.o.Log.Error("page not shown", "path", addressOn(&url.URL{Path: v.URL.Path}), "error", err)
 	}
 }
 
@@ -261,8 +262,14 @@ func (v *visit) link(name, value string) templ.SafeURL {
 	} else {
 		q.Set(name, value)
 	}
-	u := url.URL{Path: v.URL.Path, RawQuery: q.Encode()}
-	return templ.SafeURL(u.String())
+	return templ.SafeURL(addressOn(&url.URL{Path: v.URL.Path, RawQuery: q.Encode()}))
+}
+
+// addressOn is an address as pages and logs repeat it: a card number that somebody
+// put into it is masked.
+func addressOn(u *url.URL) string {
+	s, _ := card.MaskText(u.RequestURI())
+	return s
 }
 
 const languageCookie = "daozhang_lang"

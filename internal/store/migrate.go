@@ -64,7 +64,8 @@ func provider(d dialect, db *sql.DB) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(d.goose(), db, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(backfill()))
+	// A database that another build has brought further still gets what it lacks.
+	return goose.NewProvider(d.goose(), db, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(backfill()), goose.WithAllowOutofOrder(true))
 }
 
 // planned lists the migrations of this program.
