@@ -87,7 +87,7 @@ export async function demo(lang = "en") {
   const [, origin] = await program.says(/(http:\/\/127\.0\.0\.1:\d+)\/overview/);
   await program.says(/Ctrl-C/);
   const references = {};
-  for (const [, rrn, amount, what] of program.out.matchAll(/daozhang trace (\d{12}) .*# ¥([\d,.]+), (.*)/g)) {
+  for (const [, rrn, amount, what] of program.out.matchAll(/ trace (\d{12}) .*# ¥([\d,.]+), (.*)/g)) {
     references[what] = { rrn, amount };
   }
   return { program, origin, references, key: program.out.match(/DAOZHANG_API_KEY=(\S+)/)[1] };
