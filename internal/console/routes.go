@@ -262,7 +262,7 @@ func (v *visit) link(name, value string) templ.SafeURL {
 	} else {
 		q.Set(name, value)
 	}
-	return templ.SafeURL(addressOn(&url.URL{Path: v.URL.Path, RawQuery: q.Encode()}))
+	return templ.SafeURL(addressOn(&url.URL{Path: v.URL.Path, RawPath: v.URL.RawPath, RawQuery: q.Encode()}))
 }
 
 // addressOn is an address as pages and logs repeat it: a card number that somebody
@@ -284,8 +284,11 @@ func chooseLanguage(w http.ResponseWriter, r *http.Request) bool {
 	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: lang, Path: "/", MaxAge: int(365 * 24 * time.Hour / time.Second), HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	q.Del("lang")
 	// Only the path of this very request: an address given by others leads nowhere else.
-	to := url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, "/"), RawQuery: q.Encode()}
-	http.Redirect(w, r, to.String(), http.StatusSeeOther)
+	to := "/" + strings.TrimLeft(r.URL.EscapedPath(), "/")
+	if len(q) > 0 {
+		to += "?" + q.Encode()
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 	return true
 }
 
