@@ -32,20 +32,6 @@ func each(paths []string) func(int) string {
 	}
 }
 
-// listed are payments as the API lists them.
-type listed struct {
-	Data []struct {
-		ID  string `json:"id"`
-		MID string `json:"mid"`
-		RRN string `json:"rrn"`
-		TID string `json:"tid"`
-		// Amount is in minor units.
-		Amount int64  `json:"amount"`
-		PAN    string `json:"pan"`
-	} `json:"data"`
-	Next string `json:"next"`
-}
-
 // links are the addresses of a page's links that match.
 func (s *served) links(path, pattern string) []string {
 	s.t.Helper()

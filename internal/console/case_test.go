@@ -306,7 +306,7 @@ func TestFourEyes(t *testing.T) {
 	o.person = maker
 	path = o.propose(k, "1.00", "once more")
 	o.person = checker
-	status, body = o.post(path+"/decline", "reason", "it was enough")
+	_, body = o.post(path+"/decline", "reason", "it was enough")
 	has(t, "declined", body, "It is declined; nothing was booked", "it was enough")
 	o.person = maker
 	path = o.propose(k, "2.00", "and again")

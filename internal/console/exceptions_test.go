@@ -35,7 +35,6 @@ const (
 var (
 	maker     = &Person{Name: "li", Role: access.Institution}
 	checker   = &Person{Name: "zhao", Role: access.Institution}
-	auditor   = &Person{Name: "sun", Role: access.Auditor}
 	merchant1 = &Person{Name: "wang", Role: access.Merchant, MID: shopMID}
 	merchant2 = &Person{Name: "wu", Role: access.Merchant, MID: nextMID}
 )

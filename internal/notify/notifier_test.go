@@ -214,7 +214,7 @@ func TestSigned(t *testing.T) {
 		h, shop := newHall(t, db, newCourier(t)), newShop(t)
 		r, first := h.webhook(shop.URL+"/hook", "")
 		kept, err := h.Receiver(t.Context(), "", r.ID)
-		if err != nil || !strings.HasPrefix(first, "whsec_") || len(kept.Secrets) != 1 || strings.Contains(fmt.Sprintf("%s", kept.Secrets[0].Sealed), first) {
+		if err != nil || !strings.HasPrefix(first, "whsec_") || len(kept.Secrets) != 1 || strings.Contains(string(kept.Secrets[0].Sealed), first) {
 			t.Fatalf("%v %+v", err, kept)
 		}
 		send := func(key string) message {
