@@ -134,12 +134,14 @@ describe("every screen", () => {
       await page.goto("/");
       const cast = page.locator("form[action='/as'] select").last();
       const shops = await cast.locator("option").evaluateAll((all) => all.filter((o) => /merchant/i.test(o.textContent)).map((o) => o.value));
-      await page.evaluate((who) => {
-        const form = document.querySelector("form[action='/as']");
-        form.querySelector("select").value = who;
-        form.submit();
-      }, shops[1]);
-      await page.waitForLoadState();
+      await Promise.all([
+        page.waitForEvent("framenavigated"),
+        page.evaluate((who) => {
+          const form = document.querySelector("form[action='/as']");
+          form.querySelector("select").value = who;
+          form.submit();
+        }, shops[1]),
+      ]);
       await page.goto("/payments");
       assert.ok((await page.locator("tbody[data-rows] > tr").count()) > 0);
       assert.equal(await overhang(page), 0, `sticks out: ${(await sticking(page)).join(" · ")}`);
