@@ -11,6 +11,7 @@ import (
 
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
+	"daozhang/internal/gateway"
 	"daozhang/internal/iso8583"
 	"daozhang/internal/payment"
 	"daozhang/internal/settlement"
@@ -27,6 +28,8 @@ type play struct {
 	sold map[string]sold
 	// muted is the issuer that decides and does not answer, "" for none.
 	muted string
+	// unmuted is what there was to do when it came back.
+	unmuted gateway.Snapshot
 	// payouts are the states in which the reader was told that they are.
 	payouts map[string]settlement.PayoutState
 	// passed counts how many payouts came to each state, excepted are the
@@ -45,6 +48,12 @@ type sold struct {
 func (p *play) do(ctx context.Context, e *demo.Event) error {
 	if err := p.quiet(ctx); err != nil {
 		return err
+	}
+	if e.Deed == demo.Unmute {
+		// Before the clock is set: what is repeated at that very moment is heard.
+		if err := p.unmute(ctx); err != nil {
+			return err
+		}
 	}
 	if err := p.at(ctx, e.At); err != nil {
 		return err
@@ -124,10 +133,6 @@ func (p *play) deed(ctx context.Context, e *demo.Event) error {
 				bank.Rule{When: bank.When{Operations: []string{"reversal"}}, Do: bank.DoSilent})
 		})
 	case demo.Unmute:
-		p.muted = ""
-		if err := s.behave(func(b *bank.Scenario) { b.Rules = nil }); err != nil {
-			return err
-		}
 		return p.reversed(ctx)
 	case demo.Notice:
 		return s.notice(ctx, e)
@@ -135,6 +140,20 @@ func (p *play) deed(ctx context.Context, e *demo.Event) error {
 		return s.decide(ctx, e)
 	}
 	return nil
+}
+
+// unmute lets the muted issuer answer again.
+func (p *play) unmute(ctx context.Context) error {
+	p.muted = ""
+	err := p.s.behave(func(b *bank.Scenario) { b.Rules = nil })
+	if err != nil {
+		return err
+	}
+	return p.s.until(ctx, "the gateway says what it owes", func() bool {
+		n, ok := p.s.snapshot(ctx)
+		p.unmuted = n
+		return ok
+	})
 }
 
 // behave changes how the network's host behaves.
@@ -258,12 +277,15 @@ func (p *play) unheard(ctx context.Context, do func() (pos.Outcome, error)) (pos
 // is repeated only after a pause is repeated now.
 func (p *play) reversed(ctx context.Context) error {
 	s := p.s
-	for range 100 {
+	// By then each has been repeated at least once.
+	for end := s.clock.now().Add(s.p.c.Payment.RepeatMost + time.Minute); s.clock.now().Before(end); {
 		owed := 0
 		settled := func() bool {
 			n, ok := s.snapshot(ctx)
 			owed = n.Owed
-			return ok && n.Commits == 0 && n.Flights == 0
+			// All that was repeated since is heard, so each attempt ends a debt.
+			since := int(n.Counters[payment.OutcomeRepeated] - p.unmuted.Counters[payment.OutcomeRepeated])
+			return ok && n.Commits == 0 && n.Flights == 0 && owed <= p.unmuted.Owed-since
 		}
 		if err := s.until(ctx, "reversals are answered", settled); err != nil || owed == 0 {
 			return err
