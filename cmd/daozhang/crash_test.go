@@ -90,7 +90,7 @@ func (s *server) start(killAt string) {
 	if killAt != "" {
 		return // it may be dead before it is ready
 	}
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		b, err := os.ReadFile(ready)
 		if err == nil {
 			var a map[string]string
@@ -255,7 +255,7 @@ func (r *crashRig) load(ctx context.Context, faults ...pos.Fault) func() pos.Sum
 			Timeout: 2 * time.Second, Drain: 20 * time.Second, SettleEvery: 900, Faults: faults,
 			Observe: func(string, pos.Outcome) { r.done.Add(1) }})
 	})
-	for until := time.Now().Add(time.Minute); r.done.Load() < 50; time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(4 * time.Minute); r.done.Load() < 50; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(until) {
 			r.t.Fatalf("the terminals do not get going\n%s", &r.server.log)
 		}

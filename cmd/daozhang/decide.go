@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -52,8 +53,13 @@ func (m *Main) atDesk(cmd *cobra.Command, database string, o store.Options, do f
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return do(&decider{db: db, Office: &backoffice.Office{Keeper: db, Now: m.Now, Policy: settlement.DefaultPolicy(), Merchants: merchant.DefaultPolicy(),
-		Calendars: calendar.Builtin, Zone: m.Zone}})
+	return do(&decider{db: db, Office: officeOver(db, m.Zone, m.Now)})
+}
+
+// officeOver is the back office as people decide in it: without networks, banks and
+// folders.
+func officeOver(db *store.Store, zone *time.Location, now func() time.Time) *backoffice.Office {
+	return &backoffice.Office{Keeper: db, Now: now, Policy: settlement.DefaultPolicy(), Merchants: merchant.DefaultPolicy(), Calendars: calendar.Builtin, Zone: zone}
 }
 
 // person is the flag of who acts.

@@ -175,7 +175,7 @@ func (r *payoutRig) sell() (stop func() pos.Summary) {
 			Observe: func(string, pos.Outcome) { r.sold.Add(1) }})
 		done <- result{sum, err}
 	}()
-	for end := time.Now().Add(30 * time.Second); r.sold.Load() < 5; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); r.sold.Load() < 5; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			r.t.Fatalf("the terminals do not get going\n%s", &r.server.log)
 		}

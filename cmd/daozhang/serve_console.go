@@ -88,7 +88,7 @@ func (p *platform) consoleOptions() (console.Options, error) {
 	if issuer == "" {
 		issuer = "daozhang"
 	}
-	return console.Options{Live: &p.live, Desk: p.desk, Developers: p.teller.developersPages(), Catalogue: catalogue, Title: p.c.Console.Title, Origin: p.c.Console.URL, Audit: p.db, Intake: p.intake, Views: p.db, Payouts: p.db, Now: p.m.Now, Log: p.log,
+	return console.Options{Live: &p.live, Desk: p.desk, Developers: p.teller.developersPages(), Catalogue: catalogue, Title: p.c.Console.Title, Zone: p.desk.Zone, Origin: p.c.Console.URL, Audit: p.db, Intake: p.intake, Views: p.db, Payouts: p.db, Now: p.m.Now, Log: p.log,
 		SignIn: &console.SignIn{People: p.db, Sessions: p.db.Sessions(time.Now), Issuer: issuer, Secure: p.c.secure(), Site: p.c.Console.URL,
 			Policy: access.Policy{Sealer: sealer{p.keys, "second factor"}, MerchantsSpared: p.c.Console.MerchantsWithoutFactor}}}, nil
 }

@@ -4,13 +4,11 @@ import (
 	"context"
 	"time"
 
-	"daozhang/internal/backoffice"
 	"daozhang/internal/calendar"
 	"daozhang/internal/desk"
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/fault"
 	"daozhang/internal/merchant"
-	"daozhang/internal/settlement"
 	"daozhang/internal/store"
 )
 
@@ -53,7 +51,7 @@ func deskOf(db *store.Store, c *deskConfig, catalogue *diagnosis.Catalogue, zone
 	policy.MostCheckers, policy.Expiry = c.Checkers, c.Expiry
 	days, _ := calendar.Builtin(c.Calendar)
 	return &desk.Desk{Keeper: db, Catalogue: catalogue, Policy: policy, Calendar: days, Zone: zone, Now: now,
-		Office: &backoffice.Office{Keeper: db, Now: now, Policy: settlement.DefaultPolicy(), Merchants: merchant.DefaultPolicy(), Calendars: calendar.Builtin, Zone: zone},
+		Office: officeOver(db, zone, now),
 		Trade:  func(ctx context.Context, mid string) (merchant.Trade, error) { return tradeOf(ctx, db, mid) }}
 }
 

@@ -80,9 +80,11 @@ func runMain(t *testing.T, env map[string]string, args ...string) (code int, out
 	return code, o.String(), e.String()
 }
 
+// await waits for what has to happen. Its end is against hanging, not a bar: what
+// takes seconds takes a minute where other tests run beside.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for until := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(4 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("it does not happen that %s", what)
 		}

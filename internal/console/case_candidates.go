@@ -127,5 +127,5 @@ func (c *Console) day(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.In(c.zone()).Format(time.DateOnly)
+	return t.In(c.o.Zone).Format(time.DateOnly)
 }

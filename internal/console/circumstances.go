@@ -71,7 +71,7 @@ const localTime = "2006-01-02T15:04"
 
 func (c *Console) circumstances(v *visit) error {
 	p := circumstancesPage{Done: v.URL.Query().Get("done")}
-	now := c.o.Now().In(v.localZone())
+	now := c.o.Now().In(v.console.o.Zone)
 	p.Notice = noticeForm{What: "maintenance", From: now.Format(localTime)}
 	p.Link = linkForm{State: "down", Since: now.Format(localTime)}
 	p.Holiday = holidayForm{Calendar: "CN", What: "holiday"}
@@ -110,7 +110,7 @@ func previewed(x intake.Concern) preview {
 
 // momentField reads a moment as a browser sends it, in the institution's zone.
 func (v *visit) momentField(field string) time.Time {
-	t, err := time.ParseInLocation(localTime, v.PostFormValue(field), v.localZone())
+	t, err := time.ParseInLocation(localTime, v.PostFormValue(field), v.console.o.Zone)
 	if err != nil {
 		return time.Time{}
 	}

@@ -336,7 +336,7 @@ func circumstancesView(v *visit, p *circumstancesPage) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = moment(v.at(p.Notices[i].From)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = moment(v.moment(p.Notices[i].From)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -368,7 +368,7 @@ func circumstancesView(v *visit, p *circumstancesPage) templ.Component {
 							return templ_7745c5c3_Err
 						}
 					} else {
-						templ_7745c5c3_Err = moment(v.at(p.Notices[i].To)).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = moment(v.moment(p.Notices[i].To)).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -576,7 +576,7 @@ func circumstancesView(v *visit, p *circumstancesPage) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = moment(v.at(p.Links[i].Since)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = moment(v.moment(p.Links[i].Since)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -72,8 +72,11 @@ type Options struct {
 	Intake *intake.Intake
 	// Title names the installation in the page's head; "" for none.
 	Title string
-	Now   func() time.Time // default time.Now
-	Log   *slog.Logger     // nil: nobody is told
+	// Zone is the institution's: in it moments that belong to no payment are shown, and
+	// dates and times that people enter are read. nil: that of Now.
+	Zone *time.Location
+	Now  func() time.Time // default time.Now
+	Log  *slog.Logger     // nil: nobody is told
 }
 
 // Console answers requests for pages. It is an http.Handler.
@@ -98,6 +101,9 @@ func New(o Options) *Console {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Zone == nil {
+		o.Zone = o.Now().Location()
 	}
 	if len(o.Cast) > 0 {
 		o.Who = OnLoopback(o.Cast...)

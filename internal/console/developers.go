@@ -370,9 +370,8 @@ func (c *Console) replayReceiver(v *visit) error {
 		if id := v.form("event"); id != "" {
 			return id, c.o.Developers.Notifier.Replay(v.Context(), v.only, r.ID, id)
 		}
-		zone := c.o.Now().Location()
-		from, err := time.ParseInLocation(time.DateOnly, v.form("from"), zone)
-		to, err2 := time.ParseInLocation(time.DateOnly, v.form("to"), zone)
+		from, err := time.ParseInLocation(time.DateOnly, v.form("from"), c.o.Zone)
+		to, err2 := time.ParseInLocation(time.DateOnly, v.form("to"), c.o.Zone)
 		if err != nil || err2 != nil {
 			return "", fault.New(fault.Invalid, fault.Say("send again", "重新发送"), "", fault.Say("a day is missing", "缺少日期"), fault.Say("name the first and the last day", "请写明起止日期"))
 		}

@@ -332,16 +332,6 @@ func merchantWord(v *visit, mid string) string {
 
 func caseLink(k desk.Key) templ.SafeURL { return templ.SafeURL("/cases/" + url.PathEscape(k.String())) }
 
-// moment shows a moment in the zone of the institution.
-func (c *Console) moment(t time.Time) report.Moment { return report.MomentAt(t, c.o.Now(), c.zone()) }
-
-func (c *Console) zone() *time.Location {
-	if c.o.Desk != nil && c.o.Desk.Zone != nil {
-		return c.o.Desk.Zone
-	}
-	return time.UTC
-}
-
 // dateOf reads a date of a form as the end of that day in the institution's zone.
 func (c *Console) dateOf(s string) (time.Time, error) {
 	d, err := calendar.ParseDate(s)
@@ -349,5 +339,5 @@ func (c *Console) dateOf(s string) (time.Time, error) {
 		return time.Time{}, err
 	}
 	y, m, day := d.YMD()
-	return time.Date(y, time.Month(m), day, 23, 59, 59, 0, c.zone()), nil
+	return time.Date(y, time.Month(m), day, 23, 59, 59, 0, c.o.Zone), nil
 }

@@ -57,7 +57,8 @@ func factLink(name string) templ.SafeURL {
 	return templ.SafeURL("/evidence/" + url.PathEscape(name[:i]) + "/" + url.PathEscape(name[i+1:]))
 }
 
-// zone is that of the installation.
+// zone is that in which payments and what is known of them are shown: that of the
+// answers.
 func (v *visit) zone() *time.Location { return time.FixedZone("", int(v.offset())*60) }
 
 // now is the moment of the answers as people read it.

@@ -64,21 +64,8 @@ func (c *Console) fileRoutes() []route {
 	}
 }
 
-// at shows a moment in the institution's zone.
-func (v *visit) at(t time.Time) report.Moment {
-	return report.MomentAt(t, v.console.o.Now(), v.localZone())
-}
-
-// localZone is the institution's.
-func (v *visit) localZone() *time.Location {
-	if i := v.console.o.Intake; i != nil && i.Zone != nil {
-		return i.Zone
-	}
-	return time.UTC
-}
-
 // today is the institution's date.
-func (v *visit) today() calendar.Date { return calendar.DateIn(v.console.o.Now(), v.localZone()) }
+func (v *visit) today() calendar.Date { return calendar.DateIn(v.console.o.Now(), v.console.o.Zone) }
 
 // both picks the reader's language.
 func (v *visit) both(t fault.Text) string { return t.In(v.lang) }
@@ -282,10 +269,10 @@ func (v *visit) cellMark(s intake.CellState) stateMark {
 func (v *visit) cellTitle(c *intake.Cell) string {
 	s := c.Day.String() + ": " + v.both(c.State.Word())
 	if !c.At.IsZero() {
-		s += v.say(", came ", "，到达 ") + v.at(c.At).Brief
+		s += v.say(", came ", "，到达 ") + v.moment(c.At).Brief
 	}
 	if !c.Due.IsZero() {
-		s += v.say(", due ", "，时限 ") + v.at(c.Due).Brief
+		s += v.say(", due ", "，时限 ") + v.moment(c.Due).Brief
 	}
 	return s
 }

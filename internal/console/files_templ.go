@@ -1138,7 +1138,7 @@ func fileRows(v *visit, files []intake.File, next templ.SafeURL) templ.Component
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = moment(v.at(files[i].At)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = moment(v.moment(files[i].At)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1607,7 +1607,7 @@ func fileView(v *visit, p *filePage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = moment(v.at(p.At)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = moment(v.moment(p.At)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -44,7 +44,7 @@ const clockLayout = "2006-01-02T15:04"
 
 // span puts a stretch of time into an address as name_from and name_to.
 func (v *visit) span(q url.Values, name string, s report.Span) {
-	zone := time.FixedZone("", int(v.offset())*60)
+	zone := v.zone()
 	if s.From != 0 {
 		q.Set(name+"_from", s.From.In(zone).Format(clockLayout))
 	}
@@ -71,7 +71,7 @@ func (v *visit) filters() (*filters, error) {
 			return nil, badFilter("day", d)
 		}
 	}
-	zone := time.FixedZone("", int(v.offset())*60)
+	zone := v.zone()
 	for _, t := range []struct {
 		name string
 		at   *evidence.Instant

@@ -225,7 +225,7 @@ func (v *visit) proposals(m *merchant.Merchant, subject merchant.Subject) []prop
 		if subject != "" && q.Subject != subject {
 			continue
 		}
-		p := proposalLine{Number: q.Number, Maker: q.Maker, Why: q.Why, Made: v.at(q.Made).Brief, Expires: v.at(q.Expires).Brief, Own: q.Maker == v.actor().Name,
+		p := proposalLine{Number: q.Number, Maker: q.Maker, Why: q.Why, Made: v.moment(q.Made).Brief, Expires: v.moment(q.Expires).Brief, Own: q.Maker == v.actor().Name,
 			Expired: !v.console.o.Now().Before(q.Expires)}
 		switch {
 		case q.Terms != nil:
@@ -286,7 +286,7 @@ func (c *Console) showMerchant(v *visit, status int, p *merchantPage) error {
 	}
 	p.Proposals = v.proposals(&m, "")
 	for _, e := range slices.Backward(events) {
-		p.History = append(p.History, historyLine{v.at(e.At).Brief, v.merchantEvent(e.What), e.By, e.Detail})
+		p.History = append(p.History, historyLine{v.moment(e.At).Brief, v.merchantEvent(e.What), e.By, e.Detail})
 	}
 	list, more, err := c.o.Intake.Terminals(v.Context(), mid, "", 20)
 	if err != nil {
@@ -500,7 +500,7 @@ func (c *Console) terminalRows(v *visit, list []intake.Terminal) []terminalRow {
 	for i, t := range list {
 		rows[i] = terminalRow{TID: t.TID, MID: t.MID, Model: t.Model, Location: t.Location, State: v.barredMark(t.Barred), Health: v.healthMark("")}
 		if h := health[t.TID]; h != nil {
-			rows[i].Health, rows[i].Heard, rows[i].Version, rows[i].Pending = v.healthMark(h.Worst()), v.at(h.Heard).Brief, h.Version, h.Pending
+			rows[i].Health, rows[i].Heard, rows[i].Version, rows[i].Pending = v.healthMark(h.Worst()), v.moment(h.Heard).Brief, h.Version, h.Pending
 		}
 	}
 	return rows
@@ -560,7 +560,7 @@ func (c *Console) terminal(v *visit) error {
 	c.o.Live.Read(func(now *investigation.Current) {
 		if h := intake.HealthOf(now.Around().View, func(tid string) bool { return tid == t.TID })[t.TID]; h != nil {
 			for _, x := range h.Parts {
-				p.Parts = append(p.Parts, devicePart{v.partWord(x.Name), v.healthMark(x.State), v.at(x.Since).Brief, x.Detail})
+				p.Parts = append(p.Parts, devicePart{v.partWord(x.Name), v.healthMark(x.State), v.moment(x.Since).Brief, x.Detail})
 			}
 		}
 	})

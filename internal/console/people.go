@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/a-h/templ"
 	"github.com/google/uuid"
@@ -233,12 +232,6 @@ func roleChoices(v *visit) (all []choice) {
 		all = append(all, choice{string(r), v.roleWord(r)})
 	}
 	return all
-}
-
-// moment shows a moment that belongs to no payment, in the installation's zone.
-func (v *visit) moment(at time.Time) report.Moment {
-	now := v.console.o.Now()
-	return report.MomentAt(at, now, now.Location())
 }
 
 // deeds are what happens to people, as the audit log names it.

@@ -250,6 +250,11 @@ func (v *visit) say(en, zh string) string {
 
 func (v *visit) text(t report.Text) string { return t.In(v.lang) }
 
+// moment shows a moment that belongs to no payment.
+func (v *visit) moment(t time.Time) report.Moment { return v.console.moment(t) }
+
+func (c *Console) moment(t time.Time) report.Moment { return report.MomentAt(t, c.o.Now(), c.o.Zone) }
+
 // may reports whether the reader may do something to anything at all.
 func (v *visit) may(a access.Action) bool { return access.Allowed(v.who.Role, a) != access.None }
 

@@ -387,9 +387,9 @@ func (c *Console) linesOf(v *visit, p *merchantTermsPage) (name string, found bo
 
 // test answers the tester: when the money of a sale at a moment arrives, and why.
 func (c *Console) test(v *visit, p *merchantTermsPage, at string) {
-	moment := c.o.Now().In(v.localZone())
+	moment := c.o.Now().In(v.console.o.Zone)
 	if at != "" {
-		t, err := time.ParseInLocation(localTime, at, v.localZone())
+		t, err := time.ParseInLocation(localTime, at, v.console.o.Zone)
 		if err != nil {
 			p.Wrong = v.say("write the moment as 2026-06-12T23:30", "时间写作 2026-06-12T23:30")
 			p.At = at

@@ -81,9 +81,6 @@ func Wait(id string, tries int) (wait time.Duration, ok bool) {
 	return d + time.Duration(float64(d)*jitter*float64(h.Sum32()%1000)/1000), true
 }
 
-// Attempts is how often a delivery is tried before it has failed.
-func Attempts() int { return len(schedule) + 1 }
-
 // tried puts an attempt on record. again is the least wait that the receiver asked
 // for.
 func (d *Delivery) tried(a Attempt, again time.Duration) {

@@ -35,9 +35,6 @@ func LegWord(name string) Text {
 // StageWord is a stage in a word, for lists outside of a report.
 func StageWord(s journey.Stage) Text { return stageWord(s) }
 
-// KindWord is what a payment or a line is, in a word.
-func KindWord(k evidence.Kind) Text { return kindWord(k) }
-
 // PartyWord names who acts by the name in the catalogue of causes; a name that is
 // none stays.
 func PartyWord(name string) Text {

@@ -113,7 +113,7 @@ func TestPostgreSQLKilled(t *testing.T) {
 	}
 	wait := func(n int64) {
 		t.Helper()
-		for end := time.Now().Add(60 * time.Second); acked.Load() < n; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(4 * time.Minute); acked.Load() < n; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%d steps acknowledged", acked.Load())
 			}
@@ -126,7 +126,7 @@ func TestPostgreSQLKilled(t *testing.T) {
 		if err := s.Ping(t.Context()); err == nil {
 			t.Error("a database that is gone answers")
 		}
-		for end := time.Now().Add(20 * time.Second); s.Stats().Lost == lost && time.Now().Before(end); {
+		for end := time.Now().Add(60 * time.Second); s.Stats().Lost == lost && time.Now().Before(end); {
 			time.Sleep(time.Millisecond) // until the committer has met the loss
 		}
 		if err := c.Start(); err != nil {
