@@ -47,6 +47,7 @@ type Verdict struct {
 	// Incident names what the payment shares with others stopped by the same
 	// fault; its Cause is "" where the cause makes none.
 	Incident IncidentKey
+	hold     hold // how long Expected stays
 }
 
 // Alternative is another cause that fits, less likely.

@@ -89,7 +89,7 @@ func (e *Engine) Judge(j *journey.Journey, v *Verdict) {
 	switch j.Status {
 	case journey.Arrived, journey.Confirmed, journey.NotCharged, journey.Refunded:
 	default:
-		v.Expected = e.expected(j, best, &f)
+		v.Expected, v.hold = e.expected(j, best, &f)
 	}
 	v.Incident = e.incident(best, &f)
 }

@@ -23,31 +23,32 @@ var expectations = map[string]bool{
 	"": true, "none": true, "due": true, "next_cycle": true, "end": true, "next_file": true, "next_run": true, "next_day": true, "credit": true,
 }
 
-// expected works out when the money is to be expected.
-func (e *Engine) expected(j *journey.Journey, best fit, f *findings) Expected {
+// expected works out when the money is to be expected, and for how long that stays.
+func (e *Engine) expected(j *journey.Journey, best fit, f *findings) (Expected, hold) {
 	t := j.Terms
 	switch best.rule.Expected {
 	case "due":
 		return e.underTerms(j)
 	case "next_cycle":
-		return later(j, fromCycle(j, j.AsOf))
+		x, h := fromCycle(j, j.AsOf)
+		return later(j, x), h
 	case "end":
 		fault := &f[findingByName[best.rule.Fault]]
 		if !fault.known {
-			return Expected{}
+			return Expected{}, hold{}
 		}
 		return e.afterEnd(j, fault.to)
 	case "next_file", "next_run":
-		return later(j, onDay(j, nextRun(t, j.AsOf)))
+		return later(j, onDay(j, nextRun(t, j.AsOf))), untilTurn(j, true)
 	case "next_day":
-		return later(j, onDay(j, max(runAfter(t, j.Legs.Day), nextRun(t, j.AsOf))))
+		return later(j, onDay(j, max(runAfter(t, j.Legs.Day), nextRun(t, j.AsOf)))), untilTurn(j, true)
 	case "credit":
 		day := t.LocalDate(j.AsOf)
 		last := t.EndOf(t.Calendar.AddBusinessDays(day, 1))
 		first := t.Calendar.NextOnOrAfter(day)
-		return sorted(j.PaidOutAt, Expected{max(t.StartOf(day), j.PaidOutAt), t.EndOf(first), last})
+		return sorted(j.PaidOutAt, Expected{max(t.StartOf(day), j.PaidOutAt), t.EndOf(first), last}), untilTurn(j, false)
 	}
-	return Expected{}
+	return Expected{}, hold{}
 }
 
 // later gives people a business day more: what waits for a step is often done
@@ -61,9 +62,9 @@ func later(j *journey.Journey, x Expected) Expected {
 // merchant's payouts and their bank have taken theirs, else any time of the day
 // on which it is due. Where a bank is late too often to promise the day, the
 // stretch ends on the business day after.
-func (e *Engine) underTerms(j *journey.Journey) Expected {
+func (e *Engine) underTerms(j *journey.Journey) (Expected, hold) {
 	if j.Due == 0 {
-		return Expected{}
+		return Expected{}, hold{}
 	}
 	t := j.Terms
 	due := j.Due
@@ -71,14 +72,14 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 		due = max(due, j.LegDue)
 	}
 	if j.AsOf > due {
-		return e.pastDue(j)
+		return e.pastDue(j), untilTurn(j, j.Next != journey.Credit)
 	}
 	table := e.learned()
 	bank := table.bank(e.bankOf(j), t.CreditDays)
 	if j.Next == journey.Credit && j.PaidOutAt != 0 {
-		return e.underWay(j, table, bank, due)
+		return e.underWay(j, table, bank, due), hold{until: due}
 	}
-	x := Expected{t.StartOf(j.Legs.Day), due, due}
+	x, h := Expected{t.StartOf(j.Legs.Day), due, due}, hold{until: due, fromNow: true}
 	if t.CreditDays > 0 {
 		x.Earliest = t.StartOf(j.Legs.CreditDay)
 	}
@@ -91,7 +92,7 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 			x.Likely = j.Legs.Payout.Add(middle)
 			x.Latest = max(due, j.Legs.Payout.Add(longest+slack(longest)))
 		}
-		return sorted(j.AsOf, x)
+		return sorted(j.AsOf, x), h
 	case t.CreditDays > 0 && len(bank.took) >= enough:
 		first, middle, longest := bank.took.within()
 		day := x.Earliest
@@ -108,7 +109,7 @@ func (e *Engine) underTerms(j *journey.Journey) Expected {
 		x.Latest = min(most, due)
 		x = aRunLater(j, x)
 	}
-	return sorted(j.AsOf, x)
+	return sorted(j.AsOf, x), h
 }
 
 // atRisk reports whether a payment's money comes late more often than a promise
@@ -181,15 +182,19 @@ func (e *Engine) bankOf(j *journey.Journey) string {
 }
 
 // fromCycle gives the arrival of something captured at a moment.
-func fromCycle(j *journey.Journey, at evidence.Instant) Expected {
+func fromCycle(j *journey.Journey, at evidence.Instant) (Expected, hold) {
 	d := j.Terms.NextCycle(at)
-	return sorted(j.AsOf, Expected{j.Terms.StartOf(d.CreditDay), min(max(d.Payout, j.Terms.StartOf(d.CreditDay)), d.Credit), d.Credit})
+	h := untilTurn(j, true)
+	if d.Immediate {
+		h.until = j.AsOf
+	}
+	return sorted(j.AsOf, Expected{j.Terms.StartOf(d.CreditDay), min(max(d.Payout, j.Terms.StartOf(d.CreditDay)), d.Credit), d.Credit}), h
 }
 
 // nextRun gives the day of the next run of payouts after a moment.
 func nextRun(t *terms.Terms, at evidence.Instant) calendar.Date {
 	day := t.LocalDate(at)
-	if (t.CalendarDays || t.Calendar.IsBusinessDay(day)) && at < t.StartOf(day).Add(time.Duration(t.PayoutBy)*time.Minute) {
+	if (t.CalendarDays || t.Calendar.IsBusinessDay(day)) && at < t.PayoutAt(day) {
 		return day
 	}
 	return runAfter(t, day)
@@ -207,7 +212,7 @@ func runAfter(t *terms.Terms, day calendar.Date) calendar.Date {
 // onDay gives the arrival of what is paid out on a day.
 func onDay(j *journey.Journey, day calendar.Date) Expected {
 	t := j.Terms
-	payout := t.StartOf(day).Add(time.Duration(t.PayoutBy) * time.Minute)
+	payout := t.PayoutAt(day)
 	credit := day
 	if t.CreditDays > 0 {
 		credit = t.Calendar.AddBusinessDays(day, t.CreditDays)
@@ -217,10 +222,12 @@ func onDay(j *journey.Journey, day calendar.Date) Expected {
 
 // afterEnd gives the arrival when a fault ends: under the terms where the leg
 // is not late by then, else with the next run after it.
-func (e *Engine) afterEnd(j *journey.Journey, end evidence.Instant) Expected {
+func (e *Engine) afterEnd(j *journey.Journey, end evidence.Instant) (Expected, hold) {
 	t := j.Terms
 	if end <= j.LegDue && j.AsOf <= j.LegDue {
-		return aRunLater(j, e.underTerms(j)) // if all goes well once it is over
+		x, h := e.underTerms(j) // if all goes well once it is over
+		h.until = min(h.until, j.LegDue)
+		return aRunLater(j, x), h
 	}
 	// What a fault held back goes out once it is over, the same day where the
 	// day is not over for the banks too.
@@ -233,7 +240,7 @@ func (e *Engine) afterEnd(j *journey.Journey, end evidence.Instant) Expected {
 		credit = t.Calendar.AddBusinessDays(day, t.CreditDays)
 	}
 	likely := max(end, t.StartOf(day)).Add(2 * time.Hour)
-	return sorted(min(end, j.AsOf), Expected{end, min(likely, t.EndOf(credit)), t.EndOf(credit)})
+	return sorted(min(end, j.AsOf), Expected{end, min(likely, t.EndOf(credit)), t.EndOf(credit)}), untilTurn(j, false)
 }
 
 // bankDay is the time of day by which what is to be paid the same day is sent.
@@ -245,4 +252,45 @@ func sorted(from evidence.Instant, x Expected) Expected {
 	x.Likely = max(x.Likely, x.Earliest)
 	x.Latest = max(x.Latest, x.Likely)
 	return x
+}
+
+// hold is for how long an expectation stays while nothing else comes to be known.
+type hold struct {
+	until   evidence.Instant // 0: for ever
+	fromNow bool             // never earlier than the present moment
+}
+
+// untilTurn holds an expectation that goes by the time of day: until the day, the
+// cut-off, the time of payouts, that of the banks or the judged leg's passes.
+func untilTurn(j *journey.Journey, fromNow bool) hold {
+	t := j.Terms
+	h := hold{t.SameUntil(j.AsOf), fromNow}
+	for _, turn := range [...]evidence.Instant{t.StartOf(t.LocalDate(j.AsOf)).Add(bankDay), j.LegDue} {
+		if j.AsOf <= turn {
+			h.until = min(h.until, turn)
+		}
+	}
+	return h
+}
+
+// Foresight is the likely arrival of a payment, kept while time goes on: until its
+// answer may be another although nothing has come to be known.
+type Foresight struct {
+	Likely evidence.Instant // 0: none
+	hold
+}
+
+// Foresight gives the likely arrival as it can be kept.
+func (v *Verdict) Foresight() Foresight { return Foresight{v.Expected.Likely, v.hold} }
+
+// At gives the likely arrival at a moment not before the one it was worked out for;
+// false where it has to be worked out again.
+func (f Foresight) At(now evidence.Instant) (likely evidence.Instant, ok bool) {
+	if f.until != 0 && now > f.until {
+		return 0, false
+	}
+	if f.fromNow && f.Likely != 0 {
+		return max(f.Likely, now), true
+	}
+	return f.Likely, true
 }

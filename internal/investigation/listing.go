@@ -261,13 +261,11 @@ func (s *scan) look(id cellID, c *cell, i int) {
 	s.take(t, at)
 }
 
-// weigh takes those of the doubtful whose money is expected when the filter says. That
-// moves with time, so it is worked out, for what is still to come.
+// weigh takes those of the doubtful whose money is expected when the filter says.
 func (s *scan) weigh() {
-	for i, at := range s.l.expected(s.doubtful) {
-		if e := at.Likely; e != 0 && e >= s.f.ExpectedFrom && (s.f.ExpectedTo == 0 || e < s.f.ExpectedTo) {
-			p := s.doubtful[i]
-			s.take(&s.l.cells[p.merchant].tallies[p.payment], p)
+	for i, e := range s.l.expected(s.doubtful) {
+		if e != 0 && e >= s.f.ExpectedFrom && (s.f.ExpectedTo == 0 || e < s.f.ExpectedTo) {
+			s.take(s.l.tally(s.doubtful[i]), s.doubtful[i])
 		}
 	}
 }

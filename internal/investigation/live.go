@@ -110,8 +110,9 @@ type Live struct {
 	reloading bool               // facts of sealed payments are coming back
 	late      []Warning          // of the facts being added
 
-	brief  *Answer
-	fullMu sync.Mutex
+	brief      *Answer
+	foreseeing sync.Mutex
+	fullMu     sync.Mutex
 	full   *Answer
 }
 

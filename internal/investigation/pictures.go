@@ -84,8 +84,7 @@ func (c *Current) EachLate(use func(Late)) {
 }
 
 // EachExpected calls use for every payment in memory whose money is still to come
-// and expected before a moment, in no order: when, and how much. It works out each
-// that is not over.
+// and expected before a moment, in no order: when, and how much.
 func (c *Current) EachExpected(before evidence.Instant, use func(at evidence.Instant, currency money.Currency, missing int64)) {
 	var open []place
 	for id := range c.l.cells {
@@ -99,33 +98,45 @@ func (c *Current) EachExpected(before evidence.Instant, use func(at evidence.Ins
 			}
 		}
 	}
-	for i, x := range c.l.expected(open) {
-		if x.Likely != 0 && x.Likely < before {
-			t := &c.l.cells[open[i].merchant].tallies[open[i].payment]
-			use(x.Likely, t.row.currency, x.missing)
+	for i, likely := range c.l.expected(open) {
+		if likely != 0 && likely < before {
+			t := c.l.tally(open[i])
+			use(likely, t.row.currency, t.net-t.arrived)
 		}
 	}
 }
 
-// expectation is when the money of one payment is expected, and how much.
-type expectation struct {
-	diagnosis.Expected
-	missing int64
-}
+func (l *Live) tally(at place) *tally { return &l.cells[at.merchant].tallies[at.payment] }
 
-// expected works out for payments when their money is expected, on all processors.
-func (l *Live) expected(list []place) []expectation {
+// expected gives when the money of payments is likely to arrive, 0 where nothing
+// tells. What was worked out before and stays good is not worked out again; the rest
+// is, on all processors.
+func (l *Live) expected(list []place) []evidence.Instant {
 	const block = 512
-	out := make([]expectation, len(list))
-	work := func(from, to int) {
+	out := make([]evidence.Instant, len(list))
+	l.foreseeing.Lock()
+	defer l.foreseeing.Unlock()
+	var stale []int
+	for i, at := range list {
+		t := l.tally(at)
+		likely, ok := t.foresight.At(l.asOf)
+		if !ok || t.learned != l.work.Learned {
+			stale = append(stale, i)
+			continue
+		}
+		out[i] = likely
+	}
+	work := func(some []int) {
 		var p Payment
-		for i := from; i < to; i++ {
+		for _, i := range some {
 			l.brief.compute(list[i], &p)
-			out[i] = expectation{p.Verdict.Expected, p.Missing}
+			t := l.tally(list[i])
+			t.foresight, t.learned = p.Verdict.Foresight(), l.work.Learned
+			out[i] = p.Verdict.Expected.Likely
 		}
 	}
-	if len(list) <= block {
-		work(0, len(list))
+	if len(stale) <= block {
+		work(stale)
 		return out
 	}
 	var next atomic.Int64
@@ -134,10 +145,10 @@ func (l *Live) expected(list []place) []expectation {
 		workers.Go(func() {
 			for {
 				to := int(next.Add(block))
-				if to-block >= len(list) {
+				if to-block >= len(stale) {
 					return
 				}
-				work(to-block, min(to, len(list)))
+				work(stale[to-block : min(to, len(stale))])
 			}
 		})
 	}

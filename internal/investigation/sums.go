@@ -37,6 +37,10 @@ type tally struct {
 	legDue evidence.Instant
 	usage  *diagnosis.Usage // nil while no daily limit is on record
 	list   listed
+	// foresight is the likely arrival, learned the table of delays that it rests on.
+	// They are read and brought up to date under Live.foreseeing.
+	foresight diagnosis.Foresight
+	learned   int
 }
 
 type rowKey struct {
@@ -282,6 +286,7 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 			row: rowKey{j.Keys.MID, j.Currency, j.BusinessDate}, amount: j.Amount, net: j.Net, arrived: j.Arrived, refunded: j.Refunded, feeKept: j.FeeKept,
 			kind: j.Kind, status: j.Status, stage: j.Stage, cause: v.Cause, usage: usage, legDue: j.LegDue,
 			leg: diagnosis.Judged(j), late: j.LegDue != 0 && j.AsOf > j.LegDue, list: listedOf(j, v),
+			foresight: v.Foresight(), learned: l.work.Learned,
 		}
 		switch j.Status {
 		case journey.Arrived, journey.NotCharged:

@@ -61,6 +61,23 @@ func (t *Terms) EndOf(date calendar.Date) evidence.Instant {
 // StartOf gives midnight at the beginning of a date.
 func (t *Terms) StartOf(date calendar.Date) evidence.Instant { return t.moment(date, 0) }
 
+// PayoutAt gives the time by which a day's payouts are sent.
+func (t *Terms) PayoutAt(date calendar.Date) evidence.Instant { return t.moment(date, t.PayoutBy) }
+
+// SameUntil gives the last moment at which the terms say what they say at a moment of
+// what is done then: until the day, the cut-off or the time of payouts passes.
+func (t *Terms) SameUntil(at evidence.Instant) evidence.Instant {
+	day := t.LocalDate(at)
+	until := t.StartOf(day.Add(1)) - 1
+	// What comes in the second of the cut-off is not later than it.
+	for _, turn := range [...]evidence.Instant{t.moment(day, t.Cutoff) + 1e9 - 1, t.PayoutAt(day) - 1} {
+		if at <= turn {
+			until = min(until, turn)
+		}
+	}
+	return until
+}
+
 // Due holds when each leg of a payment's way is due.
 type Due struct {
 	Day                                                  calendar.Date // of settlement and payout
