@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/vm"
@@ -92,8 +93,10 @@ type Catalogue struct {
 	byCode map[string]*Cause
 }
 
-// Load reads and compiles the embedded catalogue.
-func Load() (*Catalogue, error) { return LoadFrom(catalogueFiles) }
+// Load gives the embedded catalogue, compiled once for the process: nobody changes it.
+func Load() (*Catalogue, error) { return embedded() }
+
+var embedded = sync.OnceValues(func() (*Catalogue, error) { return LoadFrom(catalogueFiles) })
 
 // LoadFrom reads and compiles the catalogue of a file system: every *.yaml in
 // its folder "catalogue". The error names the entry and the rule that is wrong.

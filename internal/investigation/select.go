@@ -16,7 +16,7 @@ type Selection struct{ ids []evidence.Word }
 func (s *Selection) Len() int { return len(s.ids) }
 
 // Select chooses all payments that pass a filter, in an order. It looks at all
-// payments in memory and works none out, but for a filter by expected arrival.
+// payments in memory.
 func (c *Current) Select(f *Filter, o Order) *Selection {
 	s := scan{l: c.l, f: f, order: o, all: true}
 	s.run()

@@ -1,10 +1,14 @@
 package body
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
 
 	"daozhang/internal/evidence"
 	"daozhang/internal/money"
@@ -155,7 +159,7 @@ func EncodeTransaction(t *payment.Transaction) ([]byte, error) {
 
 func DecodeTransaction(raw []byte) (t payment.Transaction, err error) {
 	var b transactionBody
-	if err = json.Unmarshal(raw, &b); err != nil {
+	if err = b.read(raw); err != nil {
 		return t, err
 	}
 	var ok [3]bool
@@ -183,6 +187,116 @@ func DecodeTransaction(raw []byte) (t payment.Transaction, err error) {
 	}
 	t.BusinessDate, err = dateOf(b.BusinessDate)
 	return t, err
+}
+
+// read is json.Unmarshal for this one body, at less than half of its cost: a start reads
+// every open payment, and a clearing file all that it may be about. Fields of a later
+// version are passed over.
+func (b *transactionBody) read(raw []byte) (err error) {
+	if !gjson.ValidBytes(raw) {
+		return errors.New("the body is no JSON")
+	}
+	number := func(v gjson.Result, bits int) (n int64) {
+		if err == nil {
+			n, err = strconv.ParseInt(v.Raw, 10, bits)
+		}
+		return n
+	}
+	text := func(v gjson.Result) string {
+		if err == nil && v.Type != gjson.String {
+			err = fmt.Errorf("%s is no text", v.Raw)
+		}
+		return v.Str
+	}
+	id := func(v gjson.Result) (id uuid.UUID) {
+		if s := text(v); err == nil {
+			id, err = uuid.Parse(s)
+		}
+		return id
+	}
+	gjson.ParseBytes(raw).ForEach(func(k, v gjson.Result) bool {
+		switch k.Str {
+		case "id":
+			b.ID = id(v)
+		case "original":
+			b.Original = id(v)
+		case "operation":
+			b.Operation = text(v)
+		case "state":
+			b.State = text(v)
+		case "version":
+			b.Version = uint32(number(v, 33))
+		case "tid":
+			b.TID = text(v)
+		case "batch":
+			b.Batch = text(v)
+		case "stan":
+			b.STAN = text(v)
+		case "mid":
+			b.MID = text(v)
+		case "rrn":
+			b.RRN = text(v)
+		case "auth_code":
+			b.AuthCode = text(v)
+		case "amount":
+			b.Amount = number(v, 64)
+		case "approved":
+			b.Approved = number(v, 64)
+		case "currency":
+			if s := text(v); err == nil {
+				err = b.Currency.UnmarshalText([]byte(s))
+			}
+		case "claimed":
+			b.Claimed = number(v, 64)
+		case "taken":
+			b.Taken = number(v, 64)
+		case "pan":
+			b.PAN = text(v)
+		case "card_token":
+			b.CardToken = text(v)
+		case "sealed_pan":
+			if s := text(v); err == nil {
+				b.SealedPAN, err = base64.StdEncoding.DecodeString(s)
+			}
+		case "card_type":
+			b.CardType = text(v)
+		case "network":
+			b.Network = text(v)
+		case "issuer":
+			b.Issuer = text(v)
+		case "entry":
+			b.Entry = text(v)
+		case "code":
+			b.Code = text(v)
+		case "link":
+			b.Link = text(v)
+		case "network_stan":
+			b.NetworkSTAN = text(v)
+		case "received":
+			b.Received = number(v, 64)
+		case "answered":
+			b.Answered = number(v, 64)
+		case "deadline":
+			b.Deadline = number(v, 64)
+		case "business_date":
+			b.BusinessDate = text(v)
+		case "order_id":
+			b.OrderID = text(v)
+		case "booked":
+			b.Booked = v.Type == gjson.True
+		case "held":
+			b.Held = v.Type == gjson.True
+		case "memo":
+			b.Memo = int8(number(v, 8))
+		case "risk":
+			b.Risk = text(v)
+		}
+		if err != nil {
+			err = fmt.Errorf("field %s: %w", k.Str, err)
+		}
+		return err == nil
+	})
+	return err
 }
 
 // entryOf finds the entry mode by its word.
