@@ -114,7 +114,11 @@ func (c *Console) exceptionList(v *visit, q url.Values) (*exceptionsPage, error)
 	if err != nil {
 		return nil, err
 	}
-	page, err := c.o.Desk.List(v.Context(), v.worker(), f, q.Get("after"), pageSize)
+	board, err := c.o.Desk.Board(v.Context(), v.worker(), f.MID)
+	if err != nil {
+		return nil, err
+	}
+	page, err := board.List(v.Context(), f, q.Get("after"), pageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -135,9 +139,7 @@ func (c *Console) exceptionList(v *visit, q url.Values) (*exceptionsPage, error)
 		p.Kinds = append(p.Kinds, choice{string(k), k.Text().In(v.lang)})
 	}
 	p.Report = c.reports.of(v.actor().Name, q.Get("report"))
-	if err := c.fillMatrix(v, p, q, f); err != nil {
-		return nil, err
-	}
+	c.fillMatrix(v, p, q, board, f)
 	if v.only == "" && v.may(access.WorkOnExceptions) && len(p.Rows) > 0 && f.Inbox != desk.Done {
 		p.Bulk = newBulkForm(v, q, page)
 	}

@@ -573,7 +573,7 @@ func (d *Desk) tidy(ctx context.Context) error {
 		for _, m := range c.Matches {
 			errs = append(errs, d.tellOthers(ctx, c, &m))
 		}
-		if _, live := w.at[c.Key]; live {
+		if _, live := w.find(c.Key); live {
 			continue
 		}
 		next := *c

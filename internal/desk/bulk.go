@@ -106,7 +106,7 @@ func (d *Desk) picked(ctx context.Context, who Actor, w *work, keys []Key, r *Bu
 			r.Ineligible = append(r.Ineligible, Refusal{k, noItem(k)})
 			continue
 		}
-		if at, ok := w.at[k]; ok {
+		if at, ok := w.find(k); ok {
 			items = append(items, &w.items[at])
 			continue
 		}

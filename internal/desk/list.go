@@ -24,20 +24,59 @@ import (
 	"daozhang/internal/settlement"
 )
 
+// Board is everything that needs somebody, of one merchant or of all, at one moment
+// and for one person: List and Matrix of a page agree, and it is gathered once.
+type Board struct {
+	d   *Desk
+	who Actor
+	w   *work
+}
+
+// Board gathers what needs somebody, of a merchant or, with "", of all. A person of
+// role merchant sees its own alone.
+func (d *Desk) Board(ctx context.Context, who Actor, mid string) (*Board, error) {
+	if who.Role == access.Merchant {
+		mid = who.MID
+	}
+	w, err := d.gather(ctx, mid)
+	if err != nil {
+		return nil, err
+	}
+	return &Board{d, who, w}, nil
+}
+
+// List is Board and its List.
+func (d *Desk) List(ctx context.Context, who Actor, f Filter, after string, n int) (*Page, error) {
+	if _, err := parseCursor(after); err != nil {
+		return nil, err
+	}
+	b, err := d.Board(ctx, who, f.MID)
+	if err != nil {
+		return nil, err
+	}
+	return b.List(ctx, f, after, n)
+}
+
+// Matrix is Board and its Matrix.
+func (d *Desk) Matrix(ctx context.Context, who Actor, f Filter) (*Matrix, error) {
+	b, err := d.Board(ctx, who, f.MID)
+	if err != nil {
+		return nil, err
+	}
+	return b.Matrix(f), nil
+}
+
 // List gives up to n items of a list, the longest due first, after the cursor of
 // another page; "" begins. It looks at everything that needs somebody, so what it
-// counts is right whatever the page. A person of role merchant sees its own alone.
-// The error is of kind fault.Invalid for a cursor that is none.
-func (d *Desk) List(ctx context.Context, who Actor, f Filter, after string, n int) (*Page, error) {
+// counts is right whatever the page. The error is of kind fault.Invalid for a cursor
+// that is none.
+func (b *Board) List(ctx context.Context, f Filter, after string, n int) (*Page, error) {
 	mark, err := parseCursor(after)
 	if err != nil {
 		return nil, err
 	}
+	d, w, who := b.d, b.w, b.who
 	f.own(who)
-	w, err := d.gather(ctx, f.MID)
-	if err != nil {
-		return nil, err
-	}
 	p := &Page{Sums: map[money.Currency]int64{}, Inboxes: map[Inbox]int{}}
 	var kept []*Item
 	for i := range w.items {
@@ -75,12 +114,9 @@ func (d *Desk) List(ctx context.Context, who Actor, f Filter, after string, n in
 }
 
 // Matrix gives age × cause of what passes a filter.
-func (d *Desk) Matrix(ctx context.Context, who Actor, f Filter) (*Matrix, error) {
+func (b *Board) Matrix(f Filter) *Matrix {
+	w, who := b.w, b.who
 	f.own(who)
-	w, err := d.gather(ctx, f.MID)
-	if err != nil {
-		return nil, err
-	}
 	m, rows := &Matrix{}, map[string]*MatrixRow{}
 	for i := range w.items {
 		x := &w.items[i]
@@ -108,7 +144,7 @@ func (d *Desk) Matrix(ctx context.Context, who Actor, f Filter) (*Matrix, error)
 		}
 		return 0
 	})
-	return m, nil
+	return m
 }
 
 // Item gives one item, with its case, also where it needs nobody any more.
@@ -200,19 +236,35 @@ func (i *Item) place(now time.Time) {
 // work is everything that needs somebody, at one moment.
 type work struct {
 	items []Item
-	at    map[Key]int
+	// touched are the places of what has an exception or a case, by key; -1 where it
+	// is not there.
+	touched map[Key]int
+	at      map[Key]int // of all, once somebody asks
 	// gone are cases that nobody resolved and whose matter is over by itself.
 	gone []Case
 }
 
+// item gives the item of something touched, made where it is not there.
 func (w *work) item(k Key) *Item {
-	i, ok := w.at[k]
-	if !ok {
+	i, ok := w.touched[k]
+	if !ok || i < 0 {
 		i = len(w.items)
-		w.at[k] = i
+		w.touched[k] = i
 		w.items = append(w.items, Item{Key: k})
 	}
 	return &w.items[i]
+}
+
+// find gives the place of an item.
+func (w *work) find(k Key) (int, bool) {
+	if w.at == nil {
+		w.at = make(map[Key]int, len(w.items))
+		for i := range w.items {
+			w.at[w.items[i].Key] = i
+		}
+	}
+	i, ok := w.at[k]
+	return i, ok
 }
 
 // gather finds all that needs somebody, of one merchant or of all.
@@ -229,28 +281,41 @@ func (d *Desk) gather(ctx context.Context, mid string) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &work{at: map[Key]int{}}
+	w := &work{touched: map[Key]int{}}
 	if mid == "" {
-		w = d.known.room()
-	}
-	now := d.Now()
-	if d.Live != nil && mid != settlement.House {
-		d.Live.Read(func(c *investigation.Current) {
-			words := c.Around().View.Words
-			c.EachNeeded(mid, func(n *investigation.Needed) { w.payment(n, words, now) })
-			d.known.learn(c, asked)
-		})
-	}
-	for i := range open {
-		x := &open[i]
-		k := keyOfException(x)
-		if ref := d.known.payment(x.Payment); ref != "" {
-			k = Key{x.MID, OnPayment, ref}
-		}
-		d.exception(w.item(k), x, now)
+		w.items = d.known.room()
 	}
 	for i := range cases {
-		if at, ok := w.at[cases[i].Key]; ok {
+		w.touched[cases[i].Key] = -1
+	}
+	now := d.Now()
+	keys := make([]Key, len(open))
+	about := func() {
+		for i := range open {
+			keys[i] = keyOfException(&open[i])
+			if ref := d.known.payment(open[i].Payment); ref != "" {
+				keys[i] = Key{open[i].MID, OnPayment, ref}
+			}
+			if _, ok := w.touched[keys[i]]; !ok {
+				w.touched[keys[i]] = -1
+			}
+		}
+	}
+	if d.Live != nil && mid != settlement.House {
+		d.Live.Read(func(c *investigation.Current) {
+			d.known.learn(c, asked)
+			about()
+			words := c.Around().View.Words
+			c.EachNeeded(mid, func(n *investigation.Needed) { w.payment(n, words, now) })
+		})
+	} else {
+		about()
+	}
+	for i := range open {
+		d.exception(w.item(keys[i]), &open[i], now)
+	}
+	for i := range cases {
+		if at := w.touched[cases[i].Key]; at >= 0 {
 			w.items[at].Case = &cases[i]
 		} else if cases[i].State != Resolved {
 			w.gone = append(w.gone, cases[i])
@@ -267,8 +332,12 @@ func (d *Desk) gather(ctx context.Context, mid string) (*work, error) {
 
 // payment takes a payment of the investigation.
 func (w *work) payment(n *investigation.Needed, words *evidence.Words, now time.Time) {
-	x := w.item(Key{words.Text(n.MID), OnPayment, words.Text(n.ID)})
-	x.fill(n, words, now)
+	k := Key{words.Text(n.MID), OnPayment, words.Text(n.ID)}
+	if _, ok := w.touched[k]; ok {
+		w.touched[k] = len(w.items)
+	}
+	w.items = append(w.items, Item{Key: k})
+	w.items[len(w.items)-1].fill(n, words, now)
 }
 
 func (i *Item) fill(n *investigation.Needed, words *evidence.Words, now time.Time) {
@@ -328,11 +397,10 @@ type known struct {
 	most atomic.Int64
 }
 
-// room is an empty work with room for as much as there was.
-func (k *known) room() *work {
+// room is room for as many items as there were.
+func (k *known) room() []Item {
 	n := int(k.most.Load())
-	n += n / 8
-	return &work{items: make([]Item, 0, n), at: make(map[Key]int, n)}
+	return make([]Item, 0, n+n/8)
 }
 
 func (k *known) payment(id uuid.UUID) string {
@@ -394,7 +462,7 @@ func (d *Desk) look(ctx context.Context, k Key) (*Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	if at, ok := w.at[k]; ok {
+	if at, ok := w.find(k); ok {
 		return &w.items[at], nil
 	}
 	// It needs nobody, or never was.
@@ -499,7 +567,7 @@ func (d *Desk) settled(ctx context.Context, f *Filter, w *work, after string, n 
 			}
 			mark = SettledMark{c.Changed, c.Key.String()}
 			// What has come up again is no longer done.
-			if at, live := w.at[c.Key]; live && w.items[at].Inbox != Done {
+			if at, live := w.find(c.Key); live && w.items[at].Inbox != Done {
 				continue
 			}
 			if x := itemOf(c); f.passes(&x) {

@@ -455,10 +455,15 @@ func (t *Totals) add(p *Payment) {
 func (t *Totals) addIncident(p *Payment) {
 	i := t.incidents[p.Incident]
 	if i == nil {
-		i = &Incident{ID: p.Incident, Key: p.Verdict.Incident, Cause: p.Verdict.Cause, Party: p.Verdict.Party, Currency: p.Currency, Offset: p.Offset}
+		i = incidentOf(p)
 		t.incidents[p.Incident] = i
 	}
 	i.take(&Incident{Party: p.Verdict.Party, Offset: p.Offset, Sum: Sum{1, p.Amount}, Expected: p.Verdict.Expected.Likely, open: p.Verdict.Expected.Likely == 0})
+}
+
+// incidentOf begins the incident that a payment is in, with no payment yet.
+func incidentOf(p *Payment) *Incident {
+	return &Incident{ID: p.Incident, Key: p.Verdict.Incident, Cause: p.Verdict.Cause, Party: p.Verdict.Party, Currency: p.Currency, Offset: p.Offset}
 }
 
 // take adds payments to an incident. Who acts is named by the payments that

@@ -2,9 +2,12 @@ package investigation
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/diagnosis"
@@ -221,14 +224,66 @@ func (s *scan) run() {
 		s.weigh()
 		return
 	}
-	for id := range s.l.cells {
-		if c := &s.l.cells[id]; c.into == 0 {
+	s.lookAtAll()
+	s.weigh()
+}
+
+// lookAtAll looks at every payment in memory, on all processors.
+func (s *scan) lookAtAll() {
+	const block = 1024 // cells
+	l := s.l
+	if len(l.cells) <= block {
+		s.lookAt(l.cells, 0)
+		return
+	}
+	parts := make([]scan, runtime.GOMAXPROCS(0))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for n := range parts {
+		part := &parts[n]
+		*part = *s
+		part.sums, part.seen = map[money.Currency]Sum{}, map[evidence.Word]bool{}
+		workers.Go(func() {
+			for {
+				to := int(next.Add(block))
+				if to-block >= len(l.cells) {
+					return
+				}
+				part.lookAt(l.cells[to-block:min(to, len(l.cells))], to-block)
+			}
+		})
+	}
+	workers.Wait()
+	for n := range parts {
+		s.join(&parts[n])
+	}
+}
+
+// lookAt looks at the payments of cells, of which the first has a number.
+func (s *scan) lookAt(cells []cell, first int) {
+	for n := range cells {
+		if c := &cells[n]; c.into == 0 {
 			for i := range c.tallies {
-				s.look(cellID(id), c, i)
+				s.look(cellID(first+n), c, i)
 			}
 		}
 	}
-	s.weigh()
+}
+
+// join adds what another part of the same scan has found.
+func (s *scan) join(o *scan) {
+	s.doubtful = append(s.doubtful, o.doubtful...)
+	for currency, sum := range o.sums {
+		mine := s.sums[currency]
+		s.sums[currency] = Sum{mine.Count + sum.Count, mine.Amount + sum.Amount}
+	}
+	if s.all {
+		s.kept = append(s.kept, o.kept...)
+		return
+	}
+	for i := range o.kept {
+		s.keep(o.kept[i])
+	}
 }
 
 // keyed looks at the payments that have all the keys asked for.

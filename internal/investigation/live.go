@@ -113,7 +113,7 @@ type Live struct {
 	brief      *Answer
 	foreseeing sync.Mutex
 	fullMu     sync.Mutex
-	full   *Answer
+	full       *Answer
 }
 
 // Work counts what a Live has done, to show that a fact costs what it touches.
@@ -575,17 +575,25 @@ func (c *Current) Map() []*journey.Row {
 	return rows
 }
 
-// Incidents gives the faults that stop payments, in order of their begin. It costs
-// the payments that are in one.
+// Incidents gives the faults that stop payments, in order of their begin. It looks at
+// the payments that are in one, and works out those whose expected arrival has run out.
 func (c *Current) Incidents() []*Incident {
 	l := c.l
 	t := newTotals()
+	var members []place
+	var first Payment
 	for id := range l.sums.incidents {
-		for _, at := range l.membersOf(id) {
-			var p Payment
-			l.brief.compute(at, &p)
-			t.addIncident(&p)
-		}
+		from := len(members)
+		members = l.appendMembers(members, id)
+		// The first of them tells what it is.
+		l.brief.compute(slices.MinFunc(members[from:], l.brief.comparePlaces), &first)
+		t.incidents[id] = incidentOf(&first)
+	}
+	likely := l.expected(members)
+	for n, at := range members {
+		x := l.tally(at)
+		t.incidents[x.incident].take(&Incident{Party: x.list.party, Offset: l.res.Merchants[at.merchant].Payments[at.payment].Offset, Sum: Sum{1, x.amount},
+			Expected: likely[n], open: likely[n] == 0})
 	}
 	t.sortIncidents()
 	return t.Incidents
@@ -600,7 +608,13 @@ func (c *Current) Stopped(incident string) []*Payment {
 	return out
 }
 
-func (l *Live) membersOf(incident string) (places []place) {
+func (l *Live) membersOf(incident string) []place {
+	places := l.appendMembers(nil, incident)
+	slices.SortFunc(places, l.brief.comparePlaces)
+	return places
+}
+
+func (l *Live) appendMembers(places []place, incident string) []place {
 	for id := range l.sums.incidents[incident] {
 		for i := range l.cells[id].tallies {
 			if l.cells[id].tallies[i].incident == incident {
@@ -608,7 +622,6 @@ func (l *Live) membersOf(incident string) (places []place) {
 			}
 		}
 	}
-	slices.SortFunc(places, l.brief.comparePlaces)
 	return places
 }
 
