@@ -102,6 +102,8 @@ type Live struct {
 	judging       cellID
 	fileDates     map[calendar.Date]int // of settlement files
 	sums          sums
+	acting        cellSet // those with payments about which somebody has to do something
+	coming        cellSet // those with payments whose money is still to come
 	work          Work
 
 	sealed    sealing
@@ -197,6 +199,7 @@ func (l *Live) begin() {
 	l.engine = diagnosis.NewLiveEngine(l.ctx, l.opts.Catalogue)
 	l.ambiguous, l.unplaced = map[cellID][]match.Ambiguity{}, map[cellID][]match.Unplaced{}
 	l.sums = newSums()
+	l.acting, l.coming = cellSet{}, cellSet{}
 	l.know(0, "", "")
 	l.sealed = newSealing()
 	l.sources = heardOf{}

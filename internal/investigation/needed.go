@@ -30,13 +30,12 @@ type Needed struct {
 }
 
 // EachNeeded calls use for every payment about which somebody has to do something
-// (see NeedsSomeone), in no order; mid "" means those of all merchants. It looks at
-// all payments in memory, or at those of the merchant; n is used again, and good
-// until use returns.
+// (see NeedsSomeone), in no order; mid "" means those of all merchants, of whose
+// other payments it looks at none. n is used again, and good until use returns.
 func (c *Current) EachNeeded(mid string, use func(n *Needed)) {
 	if mid == "" {
-		for id := range c.l.cells {
-			c.needed(cellID(id), use)
+		for _, id := range c.l.acting.list {
+			c.needed(id, use)
 		}
 		return
 	}

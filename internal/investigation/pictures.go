@@ -70,11 +70,8 @@ type Late struct {
 // EachLate calls use for every overdue payment in memory, in no order. It works
 // none out.
 func (c *Current) EachLate(use func(Late)) {
-	for id := range c.l.cells {
+	for _, id := range c.l.acting.list { // what is overdue needs somebody
 		cell := &c.l.cells[id]
-		if cell.into != 0 {
-			continue
-		}
 		for i := range cell.tallies {
 			if t := &cell.tallies[i]; t.status == journey.Overdue {
 				use(Late{t.cause, t.legDue, t.row.currency, t.net - t.arrived})
@@ -87,13 +84,10 @@ func (c *Current) EachLate(use func(Late)) {
 // and expected before a moment, in no order: when, and how much.
 func (c *Current) EachExpected(before evidence.Instant, use func(at evidence.Instant, currency money.Currency, missing int64)) {
 	var open []place
-	for id := range c.l.cells {
-		cell := &c.l.cells[id]
-		if cell.into != 0 {
-			continue
-		}
-		for i := range cell.tallies {
-			if t := &cell.tallies[i]; !t.over && t.net > t.arrived {
+	for _, id := range c.l.coming.list {
+		tallies := c.l.cells[id].tallies
+		for i := range tallies {
+			if tallies[i].coming() {
 				open = append(open, place{merchant: uint32(id), payment: uint32(i)})
 			}
 		}

@@ -43,6 +43,9 @@ type tally struct {
 	learned   int
 }
 
+// coming tells that money is still to come.
+func (t *tally) coming() bool { return !t.over && t.net > t.arrived }
+
 type rowKey struct {
 	mid      evidence.Word
 	currency money.Currency
@@ -151,6 +154,32 @@ func (s *sums) add(t *tally, id cellID, sign int) {
 	}
 }
 
+// cellSet is a set of cells, so that a list goes through them without looking at the
+// others.
+type cellSet struct {
+	list []cellID
+	at   []uint32 // by cell: its place in list and one more; 0 where it is not in
+}
+
+func (s *cellSet) set(id cellID, in bool) {
+	if int(id) >= len(s.at) {
+		if !in {
+			return
+		}
+		s.at = append(s.at, make([]uint32, int(id)+1-len(s.at))...)
+	}
+	n := s.at[id]
+	switch {
+	case in && n == 0:
+		s.list = append(s.list, id)
+		s.at[id] = uint32(len(s.list))
+	case !in && n != 0:
+		last := s.list[len(s.list)-1]
+		s.list[n-1], s.at[last] = last, n
+		s.list, s.at[id] = s.list[:len(s.list)-1], 0
+	}
+}
+
 // judge has a cell's payments judged again.
 func (l *Live) judge(id cellID) {
 	if c := &l.cells[id]; !c.rejudge {
@@ -190,6 +219,8 @@ func (l *Live) untally(c *cell, id cellID) {
 		}
 	}
 	c.tallies = c.tallies[:0]
+	l.acting.set(id, false)
+	l.coming.set(id, false)
 }
 
 // usages gives what a cell's payments count to daily limits.
@@ -273,6 +304,7 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 	c.tallies = c.tallies[:len(found.Payments)]
 	c.next, c.flags, c.network = 0, 0, 0
 	l.judging, l.watching = id, l.watching[:0]
+	acting, coming := false, false
 	for i := range found.Payments {
 		l.ctx.Compute(found, &found.Payments[i], j)
 		l.engine.Judge(j, v)
@@ -304,6 +336,7 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 		if day, t.counts = l.ctx.DirectDay(j); true {
 			t.day, t.due = journey.DayKey{MID: c.m.mid, Date: day.Date, Currency: day.Currency}, day.Due
 		}
+		acting, coming = acting || t.list.acts, coming || t.coming()
 		if next := l.ctx.Changes(j); next != 0 && (c.next == 0 || next < c.next) {
 			c.next = next
 		}
@@ -313,6 +346,8 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 			l.countDay(c.m, t, 1)
 		}
 	}
+	l.acting.set(id, acting)
+	l.coming.set(id, coming)
 	l.watched(id, c)
 	if c.next != 0 {
 		l.dues.add(c.next, id)
