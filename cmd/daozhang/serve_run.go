@@ -435,19 +435,21 @@ func (p *platform) run(ctx context.Context, serving func(terminals, web string) 
 			return err
 		}
 		if err == nil {
-			pause = 100 * time.Millisecond
 			p.gateway.Store(g)
 			p.c.Listen.Terminals = g.Addr() // the same port when it starts again
-			if err := p.division.begin(ctx, g, web.Addr().String()); err != nil {
-				g.Stop()
-				return errors.Join(err, g.Wait())
+			if err = p.division.begin(ctx, g, web.Addr().String()); err == nil && first {
+				err = serving(g.Addr(), web.Addr().String())
 			}
-			if first {
-				if err := serving(g.Addr(), web.Addr().String()); err != nil {
-					g.Stop()
-					return errors.Join(err, g.Wait())
+			if err != nil {
+				g.Stop()
+				err = errors.Join(err, g.Wait())
+				if first {
+					return err
 				}
 			}
+		}
+		if err == nil {
+			pause = 100 * time.Millisecond
 			select {
 			case <-ctx.Done():
 				p.log.Info("draining")

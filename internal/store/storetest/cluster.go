@@ -159,8 +159,21 @@ func (c *Cluster) as(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.user}
 }
 
-// Start starts the server after Kill and waits until it answers.
+// Start starts the server after Kill and waits until it answers. What is left of the
+// one before may hold its memory for a moment, and the server ends then: it is started
+// again.
 func (c *Cluster) Start() error {
+	for end := time.Now().Add(time.Minute); ; {
+		err := c.launch(end)
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// launch starts the server and waits until it answers or ends.
+func (c *Cluster) launch(end time.Time) error {
 	// The shell ends the server when its standard input ends, so the server does
 	// not outlive this process, however that dies; and where nobody said that the
 	// files are still needed, they go too.
@@ -178,7 +191,8 @@ func (c *Cluster) Start() error {
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	c.alive, c.ended = alive, ended
-	for end := time.Now().Add(60 * time.Second); ; {
+	begun := time.Now()
+	for {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		conn, err := pgx.Connect(ctx, c.url("postgres"))
 		if err == nil {
@@ -187,7 +201,9 @@ func (c *Cluster) Start() error {
 			return nil
 		}
 		cancel()
-		if time.Now().After(end) {
+		// A server that has ended has taken its file away.
+		_, running := os.Stat(filepath.Join(c.dir, "data", "postmaster.pid"))
+		if time.Now().After(end) || running != nil && time.Since(begun) > 2*time.Second {
 			log, _ := os.ReadFile(filepath.Join(c.dir, "log"))
 			c.stop()
 			return fmt.Errorf("PostgreSQL does not answer: %w\n%s", err, log)
