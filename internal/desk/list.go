@@ -47,9 +47,6 @@ func (d *Desk) Board(ctx context.Context, who Actor, mid string) (*Board, error)
 
 // List is Board and its List.
 func (d *Desk) List(ctx context.Context, who Actor, f Filter, after string, n int) (*Page, error) {
-	if _, err := parseCursor(after); err != nil {
-		return nil, err
-	}
 	b, err := d.Board(ctx, who, f.MID)
 	if err != nil {
 		return nil, err

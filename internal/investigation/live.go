@@ -113,7 +113,7 @@ type Live struct {
 	late      []Warning          // of the facts being added
 
 	brief      *Answer
-	foreseeing sync.Mutex
+	foreseeing sync.Mutex // of those who read: what they bring up to date of a tally
 	fullMu     sync.Mutex
 	full       *Answer
 }

@@ -225,7 +225,7 @@ func (b *transactionBody) read(raw []byte) (err error) {
 		case "state":
 			b.State = text(v)
 		case "version":
-			b.Version = uint32(number(v, 33))
+			b.Version = uint32(number(v, 33)) // all that are not negative
 		case "tid":
 			b.TID = text(v)
 		case "batch":
