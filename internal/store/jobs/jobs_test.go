@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -333,6 +334,34 @@ func TestCancel(t *testing.T) {
 		}
 		if _, err := q.Cancel(t.Context(), 1<<40); fault.KindOf(err) != fault.NotFound {
 			t.Errorf("cancelling one that is not there: %v", err)
+		}
+	})
+}
+
+// TestCancelFailed gives up jobs that failed for good beside a runner that looks for
+// work all the time: none of them runs once more on its way.
+func TestCancelFailed(t *testing.T) {
+	both(t, func(t *testing.T, address string) {
+		q := opened(t, address)
+		const many = 150
+		var tries atomic.Int64
+		_, stop := run(t, q, jobs.Options{Every: 20 * time.Millisecond, Work: work(func(context.Context, jobs.Job) (fault.Text, error) {
+			tries.Add(1)
+			return fault.Text{}, fault.New(fault.Invalid, fault.Say("settle", "清算"), "", fault.Say("no terms", "没有条款"), fault.Text{})
+		})})
+		defer stop()
+		var all []jobs.Job
+		for i := range many {
+			all = append(all, insert(t, q, jobs.Request{Kind: "pay", Key: strconv.Itoa(i)}))
+		}
+		for _, j := range all {
+			awaitState(t, q, j.ID, jobs.Failed)
+			if c, err := q.Cancel(t.Context(), j.ID); err != nil || c.State != jobs.Cancelled || c.Attempts != 1 {
+				t.Errorf("gave up job %d: %+v, %v", j.ID, c, err)
+			}
+		}
+		if n := tries.Load(); n != many {
+			t.Errorf("%d jobs were tried %d times", many, n)
 		}
 	})
 }

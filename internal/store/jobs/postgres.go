@@ -63,7 +63,8 @@ func (d *postgres) String() string { return d.shown }
 func (d *postgres) close()         { d.pool.Close() }
 
 func (d *postgres) client(c *river.Config) (client, error) {
-	return river.NewClient(riverpgxv5.New(d.pool), c)
+	r, err := river.NewClient(riverpgxv5.New(d.pool), c)
+	return riverClient[pgx.Tx]{r, func(ctx context.Context, do func(pgx.Tx) error) error { return pgx.BeginFunc(ctx, d.pool, do) }}, err
 }
 
 func (d *postgres) migrator() (*rivermigrate.Migrator[pgx.Tx], error) {

@@ -164,13 +164,11 @@ func (q *Queue) Cancel(ctx context.Context, id int64) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
+	cancel := q.client.JobCancel
 	if before.State == Failed {
-		// To River it has ended, so it would stay: it is taken up and given up.
-		if _, err := q.client.JobRetry(ctx, id); err != nil {
-			return Job{}, failed(opCancel, subject, err)
-		}
+		cancel = q.client.giveUp
 	}
-	r, err := q.client.JobCancel(ctx, id)
+	r, err := cancel(ctx, id)
 	if err != nil {
 		return Job{}, failed(opCancel, subject, err)
 	}

@@ -28,6 +28,28 @@ type client interface {
 	JobRetry(ctx context.Context, id int64) (*rivertype.JobRow, error)
 	JobCancel(ctx context.Context, id int64) (*rivertype.JobRow, error)
 	JobDeleteMany(ctx context.Context, params *river.JobDeleteManyParams) (*river.JobDeleteManyResult, error)
+	// giveUp cancels a job that failed for good.
+	giveUp(ctx context.Context, id int64) (*rivertype.JobRow, error)
+}
+
+// riverClient is River's client with transactions of type T, which within runs.
+type riverClient[T any] struct {
+	*river.Client[T]
+	within func(ctx context.Context, do func(T) error) error
+}
+
+// giveUp implements client. To River a job that failed for good has ended, and what
+// has ended is not cancelled: so it is taken up first, in the same transaction, since
+// a runner that saw it between the two would do it once more.
+func (c riverClient[T]) giveUp(ctx context.Context, id int64) (r *rivertype.JobRow, err error) {
+	err = c.within(ctx, func(tx T) error {
+		if _, err := c.JobRetryTx(ctx, tx, id); err != nil {
+			return err
+		}
+		r, err = c.JobCancelTx(ctx, tx, id)
+		return err
+	})
+	return r, err
 }
 
 // args are a request as River keeps it.

@@ -73,7 +73,19 @@ func (d *sqlite) close()         { d.db.Close() }
 // notices would be found by looking too, twenty times a second.
 func (d *sqlite) client(c *river.Config) (client, error) {
 	c.PollOnly = true
-	return river.NewClient(riversqlite.New(d.db), c)
+	r, err := river.NewClient(riversqlite.New(d.db), c)
+	return riverClient[*sql.Tx]{r, d.within}, err
+}
+
+func (d *sqlite) within(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := d.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
 }
 
 func (d *sqlite) migrator() (*rivermigrate.Migrator[*sql.Tx], error) {
