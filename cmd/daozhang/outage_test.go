@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,7 @@ func TestDiskFull(t *testing.T) {
 		t.Skip("it fills a disk")
 	}
 	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=4m"); err != nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=256m"); err != nil {
 		t.Skipf("SKIPPED: a disk of limited size needs the right to mount: %v", err)
 	}
 	t.Cleanup(func() {
@@ -64,6 +65,15 @@ func TestDiskFull(t *testing.T) {
 	r.server.start("")
 	t.Cleanup(func() { _ = r.server.cmd.Process.Kill(); _, _ = r.server.cmd.Process.Wait() })
 	stop := r.load(context.Background())
+	// The terminals are going: now little room is left beside what is there.
+	var room syscall.Statfs_t
+	if err := syscall.Statfs(disk, &room); err != nil {
+		t.Fatal(err)
+	}
+	used := int64(room.Blocks-room.Bfree) * room.Bsize
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", used+1<<20)); err != nil {
+		t.Fatal(err)
+	}
 	full := time.Now()
 	await(t, "the disk is full", func() bool {
 		v, err := r.server.metric(`daozhang_payments_total{outcome="not_written"}`)
