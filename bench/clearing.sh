@@ -19,5 +19,5 @@ trap 'rm -rf "$work"' EXIT
 go build -trimpath -o "$work/daozhang" ./cmd/daozhang
 pin=()
 if [ "$(nproc)" -gt 2 ] && command -v taskset >/dev/null; then pin=(taskset -c 0,1); fi
-"${pin[@]}" go test ./internal/backoffice -count=1 -run 'TestClearingSpeed$' -timeout 4h \
+"${pin[@]}" go test ./internal/backoffice -count=1 -v -run 'TestClearingSpeed$' -timeout 4h \
 	-clearing.lines "$lines" -clearing.merchants "$merchants" -clearing.rounds "$rounds" -clearing.check "$work/daozhang"

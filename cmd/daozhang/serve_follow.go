@@ -235,34 +235,29 @@ func (p *platform) reload(s investigation.Sealed) (io.ReadCloser, error) {
 	}
 	wanted := maps.Clone(missing)
 	var b bytes.Buffer
-	take := func(lines []store.Line) {
-		for _, l := range lines {
-			if name := (investigation.FactName{Source: l.Source, ID: l.ID}); wanted[name] {
-				b.Write(l.JSON) // of several versions all
-				b.WriteByte('\n')
-				delete(missing, name)
-			}
+	take := func(l *store.Line) {
+		if name := (investigation.FactName{Source: l.Source, ID: l.ID}); wanted[name] {
+			b.Write(l.JSON) // of several versions all
+			b.WriteByte('\n')
+			delete(missing, name)
 		}
 	}
-	const page = 2000
-	for id, source := "", ""; ; {
-		lines, err := p.db.EvidenceOf(ctx, s.MID, id, source, page)
+	for l, err := range p.db.EvidenceOf(ctx, s.MID) {
 		if err != nil {
 			return nil, err
 		}
-		take(lines)
-		if len(lines) < page {
-			break
-		}
-		id, source = lines[page-1].ID, lines[page-1].Source
+		take(&l)
 	}
+	const page = 2000
 	wanted = maps.Clone(missing)
 	for after := store.Cursor(""); len(missing) > 0; {
 		lines, next, err := p.db.Evidence(ctx, after, page)
 		if err != nil {
 			return nil, err
 		}
-		take(lines)
+		for i := range lines {
+			take(&lines[i])
+		}
 		if after = next; len(lines) < page {
 			break
 		}

@@ -191,6 +191,9 @@ type Keeper interface {
 	Days(ctx context.Context, network string, from, to calendar.Date) ([]settlement.Day, error)
 	// Cleared returns a merchant's rows of a date.
 	Cleared(ctx context.Context, mid, network string, date calendar.Date) ([]settlement.Cleared, error)
+	// Awaiting returns a merchant's captured transactions of a network with a
+	// business date up to one that no file has cleared.
+	Awaiting(ctx context.Context, mid, network string, date calendar.Date) ([]settlement.Ours, error)
 	// Ours returns what a merchant's part of a network's file of a date can be
 	// about: captured transactions of the network with a business date up to it
 	// that no file of another date has cleared; those of the seven days before it

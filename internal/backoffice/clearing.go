@@ -207,7 +207,7 @@ func (o *Office) reconcile(ctx context.Context, c settlement.Clearing, mid strin
 			return err
 		}
 		if mid != settlement.House {
-			if c.Ours, err = o.Keeper.Ours(ctx, mid, network, date, references(c.Lines)); err != nil {
+			if err = o.ours(ctx, &c, mid); err != nil {
 				return err
 			}
 		}
@@ -224,6 +224,19 @@ func (o *Office) reconcile(ctx context.Context, c settlement.Clearing, mid strin
 		return o.commit(ctx, Import, step)
 	})
 	return changed, err
+}
+
+// ours reads what a merchant's lines can be about: what waits for the file, which is
+// mostly all there is to know, and the rest where the lines or what is open ask for it.
+func (o *Office) ours(ctx context.Context, c *settlement.Clearing, mid string) (err error) {
+	network, date := c.File.Network, c.File.Date
+	if len(c.Prior) == 0 {
+		if c.Ours, err = o.Keeper.Awaiting(ctx, mid, network, date); err != nil || c.Accounted() {
+			return err
+		}
+	}
+	c.Ours, err = o.Keeper.Ours(ctx, mid, network, date, references(c.Lines))
+	return err
 }
 
 // references are the retrieval references of lines, each once.

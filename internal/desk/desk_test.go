@@ -291,12 +291,11 @@ func TestDeclare(t *testing.T) {
 	r.do(anne, k, desk.Command{Do: desk.Declare, What: "complaint"})
 	r.refuse(fault.Conflict, anne, k, desk.Command{Do: desk.Declare, What: "complaint"})
 	r.do(anne, k, desk.Command{Do: desk.Resolve, Outcome: desk.Explained, Text: "told the cardholder"})
-	lines, err := r.db.EvidenceOf(t.Context(), mid, "", "", 100)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var told []string
-	for _, l := range lines {
+	for l, err := range r.db.EvidenceOf(t.Context(), mid) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if !strings.Contains(string(l.JSON), "institution/desk") {
 			continue
 		}

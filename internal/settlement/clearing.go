@@ -107,6 +107,9 @@ type Cleared struct {
 	Outcome Outcome
 }
 
+// Clears reports whether the line clears its transaction, so that no other file has to.
+func (c *Cleared) Clears() bool { return c.Outcome == Matched || c.Outcome == Differs }
+
 // Share is a merchant's part of a network's day, as a row.
 type Share struct {
 	MID      string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -59,6 +60,7 @@ type desk struct {
 	orders   []settlement.Order
 	shares   map[string]settlement.Share
 	cleared  map[string][]settlement.Cleared // by merchant and date
+	alone    int                             // files of which the captured transactions are all that they are about
 	days     map[calendar.Date]settlement.Day
 	opened   map[payment.ID]payment.Exception
 	facts    map[string]payment.Evidence
@@ -391,6 +393,9 @@ func (d *desk) clear(f settlement.File, lines []settlement.NetworkLine, see func
 		} else {
 			c.Ours = d.ours(f.Date)
 			s, _, err = settlement.Reconcile(c)
+			if e := d.accounted(c, s); e != nil {
+				return v, e
+			}
 		}
 		if err != nil {
 			return v, err
@@ -415,6 +420,21 @@ func (d *desk) clear(f settlement.File, lines []settlement.NetworkLine, see func
 		}
 	}
 	return v, show(day.Take(d.now, &f, china))
+}
+
+// accounted holds that where the captured transactions are all that the lines are
+// about, nothing else that is there changes the step.
+func (d *desk) accounted(c settlement.Clearing, want *settlement.Step) error {
+	c.Ours = slices.DeleteFunc(slices.Clone(c.Ours), func(o settlement.Ours) bool { return o.Standing != settlement.Captured })
+	if !c.Accounted() {
+		return nil
+	}
+	d.alone++
+	got, _, err := settlement.Reconcile(c)
+	if err == nil && !reflect.DeepEqual(got, want) {
+		err = fmt.Errorf("by what is captured alone the step is %+v, else %+v", got, want)
+	}
+	return err
 }
 
 func (d *desk) share(who string, date calendar.Date) settlement.Share {

@@ -217,6 +217,7 @@ func Reconcile(c Clearing) (*Step, Result, error) {
 	before, share := c.Share, c.Share
 	if !slices.Equal(r.rows, sorted(c.Prior)) {
 		r.s.Cleared, r.s.Recleared = r.rows, true
+		r.reopen()
 		share.Cleared, share.Issue = total, c.Issue
 		share.Version++
 		r.s.Shares = append(r.s.Shares, share)
@@ -239,6 +240,38 @@ func compareLines(a, b NetworkLine) int {
 
 func sorted(rows []Cleared) []Cleared {
 	return slices.SortedFunc(slices.Values(rows), func(a, b Cleared) int { return cmp.Compare(a.Key, b.Key) })
+}
+
+// Accounted reports whether the lines are about captured transactions in Ours and
+// nothing else: every line is a charge or a refund whose retrieval reference and amount
+// one of its own has. That is the strongest key, and what is captured comes first, so
+// nothing else that we have would change what becomes of the lines; and there is no
+// earlier issue, and nothing short that may have been undone since.
+func (c *Clearing) Accounted() bool {
+	short := func(x payment.Exception) bool { return x.Kind == string(Short) }
+	if len(c.Prior) > 0 || len(c.Ours) < len(c.Lines) || slices.ContainsFunc(c.Open, short) {
+		return false
+	}
+	type key struct {
+		rrn    string
+		refund bool
+		amount int64
+	}
+	captured := make(map[key]int, len(c.Ours))
+	for i := range c.Ours {
+		if o := &c.Ours[i]; o.Standing == Captured && o.RRN != "" {
+			captured[key{o.RRN, o.Kind == evidence.Refund, o.Amount}]++
+		}
+	}
+	for i := range c.Lines {
+		l := &c.Lines[i]
+		k := key{l.RRN, l.Kind == evidence.Refund, l.Amount}
+		if !l.charge() && l.Kind != evidence.Refund || captured[k] == 0 {
+			return false
+		}
+		captured[k]--
+	}
+	return true
 }
 
 const none = -1
@@ -605,6 +638,24 @@ func (r *reconciler) withdraw() {
 		if p := r.c.Prior[i]; !have[p.Key] {
 			p.Payment, p.Signed, p.Outcome = payment.ID{}, 0, Withdrawn
 			r.rows = append(r.rows, p)
+		}
+	}
+}
+
+// reopen names what an earlier issue cleared and this one does not.
+func (r *reconciler) reopen() {
+	if len(r.c.Prior) == 0 {
+		return
+	}
+	cleared := map[payment.ID]bool{}
+	for i := range r.rows {
+		if r.rows[i].Clears() {
+			cleared[r.rows[i].Payment] = true
+		}
+	}
+	for i := range r.c.Prior {
+		if p := &r.c.Prior[i]; p.Clears() && !cleared[p.Payment] {
+			r.s.Reopened = append(r.s.Reopened, p.Payment)
 		}
 	}
 }

@@ -51,6 +51,9 @@ type Step struct {
 	// Cleared replaces all rows of the same merchant, network and date where Recleared.
 	Cleared   []Cleared
 	Recleared bool
+	// Reopened were cleared by an earlier issue of the same file and are not by this
+	// one: they wait for a file again.
+	Reopened []payment.ID
 	Days      []Day
 }
 

@@ -1,24 +1,34 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
+	"slices"
 
 	"github.com/pressly/goose/v3"
 
 	"daozhang/internal/payment"
+	"daozhang/internal/settlement"
 	"daozhang/internal/store/body"
 )
 
-// backfillVersion is the migration that notes what was captured before there was
-// settlement. It reads the rows' bodies, so it is no SQL.
-const (
-	backfillVersion = 4
-	backfillName    = "00004_captured_before.go"
-)
+// The migrations that read or write the bodies of rows, so they are no SQL.
+var codeMigrations = []struct {
+	version int64
+	name    string
+	up      func(context.Context, *sql.Tx) error
+}{
+	{4, "00004_captured_before.go", noteCaptured},
+	{12, "00012_pack_lines.go", packLines},
+}
 
-func backfill() *goose.Migration {
-	return goose.NewGoMigration(backfillVersion, &goose.GoFunc{RunTx: noteCaptured}, nil)
+func goMigrations() (out []*goose.Migration) {
+	for _, m := range codeMigrations {
+		out = append(out, goose.NewGoMigration(m.version, &goose.GoFunc{RunTx: m.up}, nil))
+	}
+	return out
 }
 
 // noteCaptured puts the captures that no line has settled into settlement_due,
@@ -49,6 +59,60 @@ func noteCaptured(ctx context.Context, tx *sql.Tx) error {
 		}
 		if len(page) < 1000 {
 			return nil
+		}
+	}
+}
+
+// packLines moves the lines of clearing files from rows of their own into parts, a
+// merchant's part of a day at a time.
+func packLines(ctx context.Context, tx *sql.Tx) error {
+	var mid, network, date string
+	for {
+		err := tx.QueryRowContext(ctx, `SELECT merchant, network, date FROM clearing_line WHERE (merchant, network, date) > ($1, $2, $3)
+			ORDER BY merchant, network, date LIMIT 1`, mid, network, date).Scan(&mid, &network, &date)
+		if errors.Is(err, sql.ErrNoRows) {
+			_, err = tx.ExecContext(ctx, "DROP TABLE clearing_line")
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, "SELECT key, payment, kind, signed, outcome FROM clearing_line WHERE merchant = $1 AND network = $2 AND date = $3", mid, network, date)
+		if err != nil {
+			return err
+		}
+		var lines []settlement.Cleared
+		for rows.Next() {
+			var c settlement.Cleared
+			var id []byte
+			var kind string
+			if err = rows.Scan(&c.Key, &id, &kind, &c.Signed, (*string)(&c.Outcome)); err != nil {
+				break
+			}
+			copy(c.Payment[:], id)
+			if c.Kind, err = body.KindOf(kind); err != nil {
+				break
+			}
+			lines = append(lines, c)
+		}
+		if err := cmp.Or(err, rows.Err(), rows.Close()); err != nil {
+			return err
+		}
+		slices.SortFunc(lines, func(a, b settlement.Cleared) int { return cmp.Compare(a.Key, b.Key) })
+		part := int64(0)
+		for chunk := range slices.Chunk(lines, partLines) {
+			part++
+			signed := int64(0)
+			for i := range chunk {
+				signed += chunk[i].Signed
+			}
+			raw, err := body.EncodeCleared(chunk)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, clearingTable.values(insert, 1), mid, network, date, part, int64(len(chunk)), signed, raw); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -65,27 +66,26 @@ func (s *Store) Shares(ctx context.Context, network string, date calendar.Date) 
 
 // Cleared returns a merchant's rows of a date, by key.
 func (s *Store) Cleared(ctx context.Context, mid, network string, date calendar.Date) ([]settlement.Cleared, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT key, payment, kind, signed, outcome FROM clearing_line WHERE merchant = $1 AND network = $2 AND date = $3 ORDER BY key",
-		mid, network, date.String())
+	out, err := clearedRows(ctx, s.read.QueryContext, mid, network, date)
+	return out, s.failed("read clearing lines from", err)
+}
+
+func clearedRows(ctx context.Context, query queryFunc, mid, network string, date calendar.Date) (out []settlement.Cleared, err error) {
+	rows, err := query(ctx, "SELECT body FROM clearing_part WHERE merchant = $1 AND network = $2 AND date = $3 ORDER BY part", mid, network, date.String())
 	if err != nil {
-		return nil, s.failed("read clearing lines from", err)
+		return nil, err
 	}
 	defer rows.Close()
-	var out []settlement.Cleared
+	var raw sql.RawBytes
 	for rows.Next() {
-		c := settlement.Cleared{MID: mid, Network: network, Date: date}
-		var id sql.RawBytes
-		var kind string
-		if err = rows.Scan(&c.Key, &id, &kind, &c.Signed, (*string)(&c.Outcome)); err == nil {
-			c.Kind, err = body.KindOf(kind)
+		if err := rows.Scan(&raw); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return nil, s.failed("read clearing lines from", err)
+		if out, err = body.DecodeCleared(out, mid, network, date, raw); err != nil {
+			return nil, err
 		}
-		copy(c.Payment[:], id)
-		out = append(out, c)
 	}
-	return out, s.failed("read clearing lines from", errors.Join(rows.Err(), rows.Close()))
+	return out, errors.Join(rows.Err(), rows.Close())
 }
 
 // Uncleared streams the merchants that have captured transactions of a network
@@ -118,8 +118,14 @@ func (s *Store) Uncleared(ctx context.Context, network string, upTo calendar.Dat
 // capture and be told of it.
 const outOfStateDays = 7
 
-// mostReferences is how many retrieval references one statement asks for.
-const mostReferences = 100
+// mostAsked is how many retrieval references, or payments, one statement asks for.
+const mostAsked = 100
+
+// Awaiting returns a merchant's captured transactions of a network with a business
+// date up to one that no file has cleared, in order of id.
+func (s *Store) Awaiting(ctx context.Context, mid, network string, date calendar.Date) ([]settlement.Ours, error) {
+	return s.ours(ctx, mid, network, date, (*ours).awaiting)
+}
 
 // Ours returns what a merchant's part of a network's file of a date can be about:
 // captured transactions of the network with a business date up to it that no
@@ -127,29 +133,24 @@ const mostReferences = 100
 // out of state; and whatever bears one of the retrieval references rrns, among it
 // what a file of another date has cleared. In order of id.
 func (s *Store) Ours(ctx context.Context, mid, network string, date calendar.Date, rrns []string) ([]settlement.Ours, error) {
+	return s.ours(ctx, mid, network, date, (*ours).awaiting, (*ours).clearedBefore, (*ours).outOfState, func(o *ours) error { return o.byReference(rrns) })
+}
+
+// ours reads in one snapshot.
+func (s *Store) ours(ctx context.Context, mid, network string, date calendar.Date, parts ...func(*ours) error) ([]settlement.Ours, error) {
 	tx, err := s.read.BeginTx(ctx, s.dialect.snapshot())
 	if err != nil {
 		return nil, s.failed("read what may be cleared from", err)
 	}
 	defer tx.Rollback() // it wrote nothing
 	o := ours{ctx: ctx, query: glance{tx}.QueryContext, mid: mid, network: network, date: date, seen: map[payment.ID]bool{}, references: map[string]bool{}}
-	day := date.String()
-	err = o.read(settlement.Captured, `SELECT p.body FROM clearing_due d JOIN payment p ON p.merchant = d.merchant AND p.id = d.payment
-		WHERE d.merchant = $1 AND p.merchant = $1 AND d.network = $2 AND d.date <= $3`, mid, network, day)
-	if err == nil { // what the issue before of the same file has cleared
-		err = o.read(settlement.Captured, `SELECT p.body FROM clearing_line l JOIN payment p ON p.merchant = l.merchant AND p.id = l.payment
-			WHERE l.merchant = $1 AND p.merchant = $1 AND l.network = $2 AND l.date = $3`, mid, network, day)
+	for _, part := range parts {
+		if err := part(&o); err != nil {
+			return nil, s.failed("read what may be cleared from", err)
+		}
 	}
-	if err == nil {
-		from, to := firstOf(date.Add(-outOfStateDays)), firstOf(date.Add(2))
-		err = o.read(settlement.OutOfState, "SELECT body FROM payment WHERE merchant = $1 AND id >= $2 AND id < $3 AND state <> 'approved' AND business_date <= $4",
-			mid, from[:], to[:], day)
-	}
-	if err == nil {
-		err = o.byReference(rrns)
-	}
-	slices.SortFunc(o.out, func(a, b settlement.Ours) int { return slices.Compare(a.Payment[:], b.Payment[:]) })
-	return o.out, s.failed("read what may be cleared from", err)
+	slices.SortFunc(o.out, func(a, b settlement.Ours) int { return bytes.Compare(a.Payment[:], b.Payment[:]) })
+	return o.out, nil
 }
 
 // firstOf is the smallest identifier of a date, some hours early: they begin with
@@ -194,6 +195,44 @@ func (o *ours) read(standing settlement.Standing, q string, args ...any) error {
 	return errors.Join(rows.Err(), rows.Close())
 }
 
+func (o *ours) awaiting() error {
+	return o.read(settlement.Captured, `SELECT p.body FROM clearing_due d JOIN payment p ON p.merchant = d.merchant AND p.id = d.payment
+		WHERE d.merchant = $1 AND p.merchant = $1 AND d.network = $2 AND d.date <= $3`, o.mid, o.network, o.date.String())
+}
+
+// clearedBefore adds what the issue before of the same file is about.
+func (o *ours) clearedBefore() error {
+	rows, err := clearedRows(o.ctx, o.query, o.mid, o.network, o.date)
+	if err != nil {
+		return err
+	}
+	var ids []any
+	for i := range rows {
+		if id := rows[i].Payment; id != (payment.ID{}) && !o.seen[id] {
+			ids = append(ids, idBytes(id))
+		}
+	}
+	return o.ask("id", ids, func(payment.ID) (settlement.Standing, error) { return settlement.Captured, nil })
+}
+
+func (o *ours) outOfState() error {
+	from, to := firstOf(o.date.Add(-outOfStateDays)), firstOf(o.date.Add(2))
+	return o.read(settlement.OutOfState, "SELECT body FROM payment WHERE merchant = $1 AND id >= $2 AND id < $3 AND state <> 'approved' AND business_date <= $4",
+		o.mid, from[:], to[:], o.date.String())
+}
+
+// byReference adds what bears one of the references and is not there yet.
+func (o *ours) byReference(rrns []string) error {
+	var asked []any
+	for _, r := range rrns {
+		if r != "" && !o.references[r] {
+			o.references[r] = true
+			asked = append(asked, r)
+		}
+	}
+	return o.ask("rrn", asked, o.standing)
+}
+
 func (o *ours) add(t *payment.Transaction, standing settlement.Standing) {
 	if o.seen[t.ID] || t.Network != o.network || !settles(t.Operation) {
 		return
@@ -215,47 +254,38 @@ func (o *ours) add(t *payment.Transaction, standing settlement.Standing) {
 			PAN: t.PAN, CardType: t.CardType, Network: t.Network, Issuer: t.Issuer}})
 }
 
-// byReference adds what bears one of the references and is not there yet.
-func (o *ours) byReference(rrns []string) error {
-	var asked []string
-	for _, r := range rrns {
-		if r != "" && !o.references[r] {
-			o.references[r] = true
-			asked = append(asked, r)
-		}
-	}
-	for part := range slices.Chunk(asked, mostReferences) {
-		args := []any{o.mid}
-		q := "SELECT body FROM payment WHERE merchant = $1 AND rrn IN ("
-		for i, r := range part {
+// ask adds the transactions that have one of some values in a column; standing is
+// that of the captured among them.
+func (o *ours) ask(column string, values []any, standing func(payment.ID) (settlement.Standing, error)) error {
+	for part := range slices.Chunk(values, mostAsked) {
+		q := "SELECT body FROM payment WHERE merchant = $1 AND " + column + " IN ("
+		for i := range part {
 			if i > 0 {
 				q += ", "
 			}
-			args = append(args, r)
 			q += parameter(i + 1)
 		}
-		found, err := collect(o.ctx, o.query, body.DecodeTransaction, q+")", args...)
+		found, err := collect(o.ctx, o.query, body.DecodeTransaction, q+")", append([]any{o.mid}, part...)...)
 		if err != nil {
 			return err
 		}
 		for i := range found {
-			standing, err := o.standing(found[i].ID)
+			is, err := standing(found[i].ID)
 			if err != nil {
 				return err
 			}
-			o.add(&found[i], standing)
+			o.add(&found[i], is)
 		}
 	}
 	return nil
 }
 
-// standing is that of something captured: whether the file of another date had it.
+// standing is that of something captured that no file up to the date waits for:
+// where none of a later date does either, the file of another date has had it.
 func (o *ours) standing(id payment.ID) (settlement.Standing, error) {
-	elsewhere, err := collect(o.ctx, o.query, func(b []byte) (string, error) { return string(b), nil },
-		"SELECT date FROM clearing_line WHERE merchant = $1 AND payment = $2 AND outcome IN ('matched', 'clearing_amount_differs') AND date <> $3",
-		o.mid, id[:], o.date.String())
-	if len(elsewhere) > 0 {
-		return settlement.ClearedBefore, err
+	waits, err := collect(o.ctx, o.query, func([]byte) (bool, error) { return true, nil }, "SELECT network FROM clearing_due WHERE merchant = $1 AND payment = $2", o.mid, id[:])
+	if len(waits) > 0 {
+		return settlement.Captured, err
 	}
-	return settlement.Captured, err
+	return settlement.ClearedBefore, err
 }

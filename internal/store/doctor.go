@@ -141,6 +141,11 @@ func (e *examination) run(sqlite bool) error {
 		}
 		*c.into = n
 	}
+	packed, err := e.number("SELECT CAST(COALESCE(SUM(facts), 0) AS BIGINT) FROM evidence_pack")
+	if err != nil {
+		return err
+	}
+	e.r.Evidence += packed
 	merchants, err := e.texts("SELECT merchant FROM ledger_head UNION SELECT DISTINCT merchant FROM ledger_transfer UNION SELECT DISTINCT merchant FROM ledger_balance")
 	if err != nil {
 		return err
@@ -153,7 +158,7 @@ func (e *examination) run(sqlite bool) error {
 	}
 	slices.Sort(stateful)
 	settled, err := e.texts(`SELECT merchant FROM settlement_position UNION SELECT DISTINCT merchant FROM settlement_line
-		UNION SELECT DISTINCT merchant FROM payout UNION SELECT DISTINCT merchant FROM clearing_share UNION SELECT DISTINCT merchant FROM clearing_line`)
+		UNION SELECT DISTINCT merchant FROM payout UNION SELECT DISTINCT merchant FROM clearing_share UNION SELECT DISTINCT merchant FROM clearing_part`)
 	if err != nil {
 		return err
 	}

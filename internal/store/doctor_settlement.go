@@ -20,7 +20,7 @@ import (
 // internal/settlement/DESIGN.md.
 func (e *examination) settlement(mid string) error {
 	x := &audit{examination: e, mid: mid, balances: map[money.Currency]map[ledger.Name]int64{}, payouts: map[string]settlement.Payout{}}
-	for _, f := range []func() error{x.read, x.positions, x.lines, x.batches, x.due, x.shares} {
+	for _, f := range []func() error{x.read, x.positions, x.lines, x.batches, x.due, x.shares, x.packs} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -281,19 +281,9 @@ func (x *audit) shares() error {
 			owed[d.Currency] -= d.House
 		}
 	}
-	rows, err := x.query(x.ctx, "SELECT network, date, CAST(SUM(signed) AS BIGINT) FROM clearing_line WHERE merchant = $1 GROUP BY network, date", x.mid)
+	lines, err := x.parts()
 	if err != nil {
 		return err
-	}
-	defer rows.Close()
-	lines := map[[2]string]int64{}
-	for rows.Next() {
-		var network, date string
-		var signed int64
-		if err := rows.Scan(&network, &date, &signed); err != nil {
-			return err
-		}
-		lines[[2]string{network, date}] = signed
 	}
 	for _, h := range all {
 		k := [2]string{h.Network, h.Date.String()}
@@ -310,7 +300,7 @@ func (x *audit) shares() error {
 			x.wrong("clearing", c.String(), "network_cleared is %d in the ledger, shares that are not funded come to %d", is, v)
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	return nil
 }
 
 // changes are the rows that payouts had, whoever wrote them.
@@ -339,4 +329,47 @@ func (c changes) check() (wrong []error) {
 		}
 	}
 	return wrong
+}
+
+// parts gives what the lines of each network's day come to, and finds the parts that
+// do not hold what they say.
+func (x *audit) parts() (lines map[[2]string]int64, err error) {
+	rows, err := x.query(x.ctx, "SELECT network, date, lines, signed, body FROM clearing_part WHERE merchant = $1", x.mid)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	lines = map[[2]string]int64{}
+	for rows.Next() {
+		var network, date string
+		var count, signed int64
+		var raw []byte
+		if err := rows.Scan(&network, &date, &count, &signed, &raw); err != nil {
+			return nil, err
+		}
+		all, err := body.DecodeCleared(nil, x.mid, network, 0, raw)
+		if err != nil {
+			x.wrong("clearing", network+" "+date, "a row cannot be read: %v", err)
+			continue
+		}
+		sum := int64(0)
+		for i := range all {
+			sum += all[i].Signed
+		}
+		if int64(len(all)) != count || sum != signed {
+			x.wrong("clearing", network+" "+date, "a row of %d lines of %d holds %d of %d", count, signed, len(all), sum)
+		}
+		lines[[2]string{network, date}] += signed
+	}
+	return lines, errors.Join(rows.Err(), rows.Close())
+}
+
+// packs finds packs of evidence that cannot be read.
+func (x *audit) packs() error {
+	return eachPack(x.ctx, x.query, func(p *packed) error {
+		if _, err := p.lines(); err != nil {
+			x.wrong("evidence", p.source, "%v", err)
+		}
+		return nil
+	}, "merchant = $1", x.mid)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,7 +120,16 @@ func (s *Store) versions(ctx context.Context, e *payment.Evidence) ([]content, e
 	if e.MID != "" {
 		q, args = "SELECT line FROM evidence WHERE id = $1 AND source = $2 AND merchant = $3", append(args, e.MID)
 	}
-	return collect(ctx, s.read.QueryContext, contentOf, q, args...)
+	out, err := collect(ctx, s.read.QueryContext, contentOf, q, args...)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := s.packedVersions(ctx, e)
+	for _, line := range lines {
+		c, unread := contentOf(line)
+		out, err = append(out, c), cmp.Or(err, unread)
+	}
+	return out, err
 }
 
 // Line is one fact as it is kept.
@@ -179,34 +189,89 @@ func (s *Store) Evidence(ctx context.Context, after Cursor, limit int) ([]Line, 
 		if len(out) >= limit {
 			break
 		}
-		n := strconv.Itoa(limit - len(out))
 		shown, err := s.dialect.shown(ctx, s.read, node)
 		if err != nil {
 			return nil, after, s.failed("read evidence from", err)
 		}
-		// $1 to $3 stand twice each; both databases take them by number.
-		rows, err := s.read.QueryContext(ctx, `SELECT pos, merchant, source, id, line FROM (
-				SELECT pos, merchant, source, id, line FROM evidence WHERE node = $1 AND pos > $2 AND pos <= $3 ORDER BY pos LIMIT `+n+`) a
-			UNION ALL SELECT pos, merchant, source, id, line FROM (
-				SELECT pos, '' AS merchant, source, id, line FROM evidence_reference WHERE node = $1 AND pos > $2 AND pos <= $3 ORDER BY pos LIMIT `+n+`) b
-			ORDER BY pos LIMIT `+n, node, at[node], shown)
+		lines, upTo, err := s.factsOf(ctx, node, at[node], shown, limit-len(out))
 		if err != nil {
 			return nil, after, s.failed("read evidence from", err)
 		}
-		for rows.Next() {
-			var l Line
-			var pos int64
-			if err = rows.Scan(&pos, &l.MID, &l.Source, &l.ID, &l.JSON); err != nil {
-				break
-			}
-			at[node] = pos
-			out = append(out, l)
-		}
-		if err = cmp.Or(err, rows.Err(), rows.Close()); err != nil {
-			return nil, after, s.failed("read evidence from", err)
+		if len(lines) > 0 {
+			at[node] = upTo
+			out = append(out, lines...)
 		}
 	}
 	return out, cursorOf(at), nil
+}
+
+// factsOf returns up to limit facts of a node with positions after one and up to
+// another, in their order, and the position of the last.
+func (s *Store) factsOf(ctx context.Context, node string, after, upTo int64, limit int) (out []Line, last int64, err error) {
+	alone, at, err := s.loose(ctx, node, after, upTo, limit)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(alone) == limit {
+		upTo = at[limit-1]
+	}
+	const few = 4 // packs hold hundreds of facts, of which the next page may want none
+	for from := after; len(out) < limit; {
+		found, err := packs(ctx, s.read.QueryContext, "node = $1 AND pos > $2 AND pos <= $3 ORDER BY pos LIMIT "+strconv.Itoa(few), node, from, upTo)
+		if err != nil {
+			return nil, 0, err
+		}
+		for i := range found {
+			p := &found[i]
+			from = p.pos
+			lines, err := p.lines()
+			if err != nil {
+				return nil, 0, err
+			}
+			first := p.pos - p.facts + 1
+			for len(alone) > 0 && at[0] < first && len(out) < limit {
+				out, last = append(out, alone[0]), at[0]
+				alone, at = alone[1:], at[1:]
+			}
+			begin := max(after+1-first, 0) // the cursor may stand within a pack
+			n := min(int64(limit-len(out)), p.facts-begin)
+			if n > 0 {
+				out, last = append(out, lines[begin:begin+n]...), first+begin+n-1
+			}
+		}
+		if len(found) < few {
+			break
+		}
+	}
+	for len(alone) > 0 && len(out) < limit {
+		out, last = append(out, alone[0]), at[0]
+		alone, at = alone[1:], at[1:]
+	}
+	return out, last, nil
+}
+
+// loose returns facts as factsOf does, those that lie in rows of their own.
+func (s *Store) loose(ctx context.Context, node string, after, upTo int64, limit int) (out []Line, at []int64, err error) {
+	n := strconv.Itoa(limit)
+	// $1 to $3 stand twice each; both databases take them by number.
+	rows, err := s.read.QueryContext(ctx, `SELECT pos, merchant, source, id, line FROM (
+			SELECT pos, merchant, source, id, line FROM evidence WHERE node = $1 AND pos > $2 AND pos <= $3 ORDER BY pos LIMIT `+n+`) a
+		UNION ALL SELECT pos, merchant, source, id, line FROM (
+			SELECT pos, '' AS merchant, source, id, line FROM evidence_reference WHERE node = $1 AND pos > $2 AND pos <= $3 ORDER BY pos LIMIT `+n+`) b
+		ORDER BY pos LIMIT `+n, node, after, upTo)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l Line
+		var pos int64
+		if err := rows.Scan(&pos, &l.MID, &l.Source, &l.ID, &l.JSON); err != nil {
+			return nil, nil, err
+		}
+		out, at = append(out, l), append(at, pos)
+	}
+	return out, at, cmp.Or(rows.Err(), rows.Close())
 }
 
 func (s *Store) nodes(ctx context.Context) ([]string, error) {
@@ -226,27 +291,88 @@ func (s *Store) nodes(ctx context.Context) ([]string, error) {
 	return out, s.failed("read nodes from", rows.Err())
 }
 
-// EvidenceOf returns up to limit facts of one merchant, or with "" those of none,
-// in order of id and source, after the one given ("", "" for the first).
-func (s *Store) EvidenceOf(ctx context.Context, mid, afterID, afterSource string, limit int) ([]Line, error) {
-	from, args := "evidence WHERE merchant = $3 AND", []any{afterID, afterSource, mid}
-	if mid == "" {
-		from, args = "evidence_reference WHERE", args[:2]
+// EvidenceOf streams the facts of one merchant, or with "" those of none: first those
+// in rows of their own by id and source, then those in packs. A failure is the last
+// pair.
+func (s *Store) EvidenceOf(ctx context.Context, mid string) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		var id, source, scope string
+		hash := []byte{}
+		for more := true; more; {
+			var page []Line
+			var err error
+			if page, id, source, hash, err = s.looseOf(ctx, mid, id, source, hash); err != nil {
+				yield(Line{}, s.failed("read evidence from", err))
+				return
+			}
+			for _, l := range page {
+				if !yield(l, nil) {
+					return
+				}
+			}
+			more = len(page) == pageRows
+		}
+		source, hash = "", []byte{}
+		for more := mid != ""; more; {
+			const few = 16
+			rows, err := s.read.QueryContext(ctx, `SELECT source, scope, hash, facts, body FROM evidence_pack WHERE merchant = $1
+				AND (source, scope, hash) > ($2, $3, $4) ORDER BY source, scope, hash LIMIT `+strconv.Itoa(few), mid, source, scope, hash)
+			if err != nil {
+				yield(Line{}, s.failed("read evidence from", err))
+				return
+			}
+			var found []packed
+			for rows.Next() {
+				p := packed{mid: mid}
+				if err = rows.Scan(&source, &scope, &hash, &p.facts, &p.body); err != nil {
+					break
+				}
+				p.source = source
+				found = append(found, p)
+			}
+			err = cmp.Or(err, rows.Err(), rows.Close())
+			for i := range found {
+				if err != nil {
+					break
+				}
+				var lines []Line
+				lines, err = found[i].lines()
+				for _, l := range lines {
+					if !yield(l, nil) {
+						return
+					}
+				}
+			}
+			if err != nil {
+				yield(Line{}, s.failed("read evidence from", err))
+				return
+			}
+			more = len(found) == few
+		}
 	}
-	rows, err := s.read.QueryContext(ctx, "SELECT source, id, line FROM "+from+" (id > $1 OR id = $1 AND source > $2) ORDER BY id, source, hash LIMIT "+strconv.Itoa(limit), args...)
+}
+
+// looseOf returns a page of a merchant's facts in rows of their own after one, and
+// the key of its last.
+func (s *Store) looseOf(ctx context.Context, mid, id, source string, hash []byte) (out []Line, _, _ string, _ []byte, err error) {
+	from, args := "evidence WHERE merchant = $4 AND", []any{id, source, hash, mid}
+	if mid == "" {
+		from, args = "evidence_reference WHERE", args[:3]
+	}
+	rows, err := s.read.QueryContext(ctx, "SELECT source, id, hash, line FROM "+from+" (id, source, hash) > ($1, $2, $3) ORDER BY id, source, hash LIMIT "+strconv.Itoa(pageRows), args...)
 	if err != nil {
-		return nil, s.failed("read evidence from", err)
+		return nil, "", "", nil, err
 	}
 	defer rows.Close()
-	var out []Line
 	for rows.Next() {
 		l := Line{MID: mid}
-		if err := rows.Scan(&l.Source, &l.ID, &l.JSON); err != nil {
-			return nil, s.failed("read evidence from", err)
+		if err := rows.Scan(&l.Source, &l.ID, &hash, &l.JSON); err != nil {
+			return nil, "", "", nil, err
 		}
+		id, source = l.ID, l.Source
 		out = append(out, l)
 	}
-	return out, s.failed("read evidence from", rows.Err())
+	return out, id, source, hash, cmp.Or(rows.Err(), rows.Close())
 }
 
 // WriteEvidence writes all facts after a cursor as NDJSON, each as it was brought,

@@ -10,7 +10,7 @@ import (
 )
 
 // TestEvidenceOfNone: facts that belong to no merchant, such as a link's state, are
-// read page by page as a merchant's are, and neither stand among the other's.
+// read as a merchant's are, and neither stand among the other's.
 func TestEvidenceOfNone(t *testing.T) {
 	for name, address := range map[string]func(*testing.T) string{
 		"SQLite":     func(t *testing.T) string { return t.TempDir() },
@@ -35,28 +35,27 @@ func TestEvidenceOfNone(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for id, source := "", ""; ; {
-				page, err := s.EvidenceOf(t.Context(), "", id, source, 2)
+			for l, err := range s.EvidenceOf(t.Context(), "") {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, l := range page {
-					got = append(got, l.ID)
-					if l.MID != "" {
-						t.Errorf("%s belongs to %q", l.ID, l.MID)
-					}
+				got = append(got, l.ID)
+				if l.MID != "" {
+					t.Errorf("%s belongs to %q", l.ID, l.MID)
 				}
-				if len(page) < 2 {
-					break
-				}
-				id, source = page[1].ID, page[1].Source
 			}
 			if want := "[up/0 up/1 up/2 up/3 up/4]"; fmt.Sprint(got) != want {
 				t.Errorf("facts of no merchant are %v, want %s", got, want)
 			}
-			of, err := s.EvidenceOf(t.Context(), storetest.MID, "", "", 10)
-			if err != nil || len(of) != len(sale(1).Requested().Evidence) {
-				t.Errorf("the merchant has %d facts, %v", len(of), err)
+			of := 0
+			for _, err := range s.EvidenceOf(t.Context(), storetest.MID) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				of++
+			}
+			if of != len(sale(1).Requested().Evidence) {
+				t.Errorf("the merchant has %d facts", of)
 			}
 		})
 	}

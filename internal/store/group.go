@@ -613,6 +613,11 @@ func (d *draft) add(ctx context.Context, p *prepared, transfers []ledger.Transfe
 		r[4], r[5] = node, d.next
 		d.put(evidenceTable, facts, r)
 	}
+	for _, r := range p.packs {
+		d.next += r[6].(int64)
+		r[4], r[5] = node, d.next
+		d.put(packTable, facts, r)
+	}
 	for _, r := range p.reference {
 		d.next++
 		r[3], r[4] = node, d.next

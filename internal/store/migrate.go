@@ -65,7 +65,7 @@ func provider(d dialect, db *sql.DB) (*goose.Provider, error) {
 		return nil, err
 	}
 	// A database that another build has brought further still gets what it lacks.
-	return goose.NewProvider(d.goose(), db, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(backfill()), goose.WithAllowOutofOrder(true))
+	return goose.NewProvider(d.goose(), db, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(goMigrations()...), goose.WithAllowOutofOrder(true))
 }
 
 // planned lists the migrations of this program.
@@ -77,8 +77,10 @@ func planned(d dialect, applied map[int64]bool) ([]Migration, error) {
 	var out []Migration
 	for _, s := range p.ListSources() {
 		name := path.Base(s.Path)
-		if s.Version == backfillVersion {
-			name = backfillName
+		for _, m := range codeMigrations {
+			if s.Version == m.version {
+				name = m.name
+			}
 		}
 		out = append(out, Migration{s.Version, name, applied[s.Version]})
 		delete(applied, s.Version)

@@ -62,6 +62,7 @@ type prepared struct {
 	works     []work
 	transfers []ledger.Transfer
 	evidence  []row // node and position are set by the committer
+	packs     []row // likewise
 	reference []row
 	step      string // the journal's body; "" where there is nothing in it
 	// decided is a step that was decided on rows as others left them. It is kept
@@ -100,7 +101,7 @@ func (p *prepared) putVersion(t *table, version uint32, r row) {
 }
 
 func (p *prepared) rows() int {
-	n := len(p.transfers) + len(p.evidence) + len(p.reference) + 1
+	n := len(p.transfers) + len(p.evidence) + len(p.packs) + len(p.reference) + 1
 	for i := range p.works {
 		n += len(p.works[i].rows)
 	}
@@ -213,7 +214,8 @@ func (p *prepared) take(s *payment.Step, kept *body.Step) error {
 
 func idBytes(id uuid.UUID) []byte { return id[:] }
 
-func (p *prepared) addEvidence(e *payment.Evidence) error {
+// checkFact refuses what is no fact of one line.
+func checkFact(e *payment.Evidence) error {
 	if e.Source == "" || e.ID == "" || len(e.Line) == 0 {
 		return invalid(e.Source+"#"+e.ID, "evidence has a source, an id and a line")
 	}
@@ -224,6 +226,13 @@ func (p *prepared) addEvidence(e *payment.Evidence) error {
 		if c < ' ' {
 			return invalid(e.Source+"#"+e.ID, "evidence is one line without control characters")
 		}
+	}
+	return nil
+}
+
+func (p *prepared) addEvidence(e *payment.Evidence) error {
+	if err := checkFact(e); err != nil {
+		return err
 	}
 	hash := sha256.Sum256(e.Line)
 	r := row{e.MID, e.ID, e.Source, hash[:16], nil, nil, e.Type.String(), micros(e.Time), string(e.Line)}

@@ -30,6 +30,7 @@ var spread = []struct{ contains, reason string }{
 	{"SELECT body FROM payout WHERE id = $1", "a bank's word names the payout alone"},
 	// By a cursor over what all merchants have.
 	{"FROM evidence WHERE node = $1 AND pos >", "evidence is followed by cursor, by all nodes"},
+	{"FROM evidence_pack WHERE node = $1 AND pos >", "evidence is followed by cursor, by all nodes"},
 	{"FROM payout WHERE (merchant > $1 OR", "payouts in a state are swept, page by page"},
 	{"FROM payout WHERE due > 0", "payouts to be asked about are swept"},
 	{"FROM clearing_share WHERE network = $1 AND date = $2 AND merchant >", "a network's day is funded for all merchants, page by page"},
@@ -53,6 +54,7 @@ var spread = []struct{ contains, reason string }{
 	{"FROM notify_delivery WHERE receiver = $1", "a receiver of all merchants has deliveries of each"},
 	// The examination of the whole.
 	{"SELECT COUNT(*) FROM", "the examination counts rows"},
+	{"SELECT CAST(COALESCE(SUM(facts), 0) AS BIGINT) FROM evidence_pack", "the examination counts facts"},
 	{"SELECT merchant FROM ledger_head UNION", "the examination finds the merchants"},
 	{"SELECT DISTINCT merchant FROM journal UNION", "the examination finds the merchants"},
 	{"SELECT merchant FROM settlement_position UNION", "the examination finds the merchants"},

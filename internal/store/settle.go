@@ -25,7 +25,7 @@ var (
 	payoutTable     = &table{name: "payout", columns: columns("merchant id version:n state day open:n due:n body"), key: 2, merchant: true, fixed: []string{"day"}}
 	dayTable        = &table{name: "clearing_day", columns: columns("merchant network date version:n state body"), key: 3, merchant: true}
 	shareTable      = &table{name: "clearing_share", columns: columns("merchant network date version:n body"), key: 3, merchant: true}
-	clearingTable   = &table{name: "clearing_line", columns: columns("merchant network date key payment:b kind signed:n outcome"), key: 4, merchant: true}
+	clearingTable   = &table{name: "clearing_part", columns: columns("merchant network date part:n lines:n signed:n body:b"), key: 4, merchant: true}
 	unclearedTable  = &table{name: "clearing_due", columns: columns("merchant payment:b network date"), key: 2, merchant: true}
 	recordTable     = &table{name: "merchant_record", columns: columns("merchant version:n state body"), key: 1, merchant: true}
 	eventTable      = &table{name: "merchant_event", columns: columns("merchant version:n what body"), key: 2, merchant: true}
@@ -40,15 +40,14 @@ var (
 	dueNothing = &table{name: "settlement_due", columns: columns("merchant"), key: 1, merchant: true, part: true,
 		statement: `DELETE FROM settlement_due WHERE merchant = $1 AND effect = 0
 			AND NOT EXISTS (SELECT 1 FROM settlement_line l WHERE l.merchant = $1 AND l.payment = settlement_due.payment)`}
-	// clearedAgain puts back what an earlier issue of a file had cleared, before the
-	// lines of the new one take it out again.
-	clearedAgain = &table{name: "clearing_due", columns: columns("merchant network date"), key: 3, merchant: true, part: true,
+	// clearedAgain puts back what an earlier issue of a file had cleared and the new
+	// one does not.
+	clearedAgain = &table{name: "clearing_due", columns: columns("merchant payment:b network date"), key: 4, merchant: true, part: true,
 		statement: `INSERT INTO clearing_due (merchant, payment, network, date)
-			SELECT p.merchant, p.id, l.network, COALESCE(p.business_date, l.date) FROM clearing_line l JOIN payment p ON p.merchant = l.merchant AND p.id = l.payment
-			WHERE l.merchant = $1 AND l.network = $2 AND l.date = $3 AND l.outcome IN ('matched', 'clearing_amount_differs') AND p.merchant = $1
-				AND p.state IN ('approved', 'reversing')
+			SELECT merchant, id, CAST($3 AS TEXT), COALESCE(business_date, CAST($4 AS TEXT)) FROM payment
+			WHERE merchant = $1 AND id = $2 AND state IN ('approved', 'reversing')
 			ON CONFLICT DO NOTHING`}
-	clearedDay = &table{name: "clearing_line", columns: columns("merchant network date"), key: 3, merchant: true, part: true}
+	clearedDay = &table{name: "clearing_part", columns: columns("merchant network date"), key: 3, merchant: true, part: true}
 )
 
 // settlementTables are written in this order; see tables.
@@ -95,7 +94,15 @@ func prepareSettlement(s *settlement.Step) (*prepared, error) {
 	if len(s.Transactions) > 0 {
 		return nil, invalid(s.MID, "settlement writes no transactions")
 	}
-	if err := p.take(&s.Step, kept); err != nil {
+	core := s.Step
+	p.firsthand = !slices.ContainsFunc(s.Shares, func(h settlement.Share) bool { return h.Version > 1 }) // a corrected file repeats most of its lines
+	if p.firsthand && s.Recleared {
+		var err error
+		if core.Evidence, err = p.pack(s); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.take(&core, kept); err != nil {
 		return nil, err
 	}
 	for _, f := range []func(*settlement.Step, *body.Step) error{p.takeSettlement, p.takeLines, p.takePayouts, p.takeClearing} {
@@ -103,7 +110,6 @@ func prepareSettlement(s *settlement.Step) (*prepared, error) {
 			return nil, err
 		}
 	}
-	p.firsthand = !slices.ContainsFunc(s.Shares, func(h settlement.Share) bool { return h.Version > 1 }) // a corrected file repeats most of its lines
 	return p, p.journal(kept)
 }
 
@@ -256,26 +262,13 @@ func (p *prepared) takeClearing(s *settlement.Step, kept *body.Step) error {
 		}
 		kept.Put(shareTable.name, raw)
 		p.putVersion(shareTable, h.Version, row{h.MID, h.Network, h.Date.String(), int64(h.Version), string(raw)})
-		if s.Recleared {
-			day := row{h.MID, h.Network, h.Date.String()}
-			if h.Version > 1 {
-				p.put(clearedAgain, run, day)
-			}
-			p.put(clearedDay, remove, day)
-		}
 	}
-	if s.Recleared && len(s.Shares) != 1 || !s.Recleared && len(s.Cleared) > 0 {
+	if s.Recleared && len(s.Shares) != 1 || !s.Recleared && len(s.Cleared)+len(s.Reopened) > 0 {
 		return invalid(s.MID, "clearing lines are replaced together, with the share that they make")
 	}
-	for i := range s.Cleared {
-		c := &s.Cleared[i]
-		h := &s.Shares[0]
-		if c.MID != h.MID || c.Network != h.Network || c.Date != h.Date {
-			return invalid(s.MID+" "+c.Key, "a clearing line of another day")
-		}
-		p.put(clearingTable, insert, row{c.MID, c.Network, c.Date.String(), c.Key, idOrNull(c.Payment), c.Kind.String(), c.Signed, string(c.Outcome)})
-		if c.Outcome == settlement.Matched || c.Outcome == settlement.Differs {
-			p.put(unclearedTable, remove, row{c.MID, idBytes(c.Payment)})
+	if s.Recleared {
+		if err := p.replaceLines(s, &s.Shares[0]); err != nil {
+			return err
 		}
 	}
 	for i := range s.Days {
@@ -286,6 +279,37 @@ func (p *prepared) takeClearing(s *settlement.Step, kept *body.Step) error {
 		}
 		kept.Put(dayTable.name, raw)
 		p.putVersion(dayTable, d.Version, row{settlement.House, d.Network, d.Date.String(), int64(d.Version), body.DayStates[d.State], string(raw)})
+	}
+	return nil
+}
+
+// replaceLines writes the lines of a merchant's part of a file in place of those of
+// an earlier issue.
+func (p *prepared) replaceLines(s *settlement.Step, h *settlement.Share) error {
+	network, date := h.Network, h.Date.String()
+	p.put(clearedDay, remove, row{h.MID, network, date})
+	for _, id := range s.Reopened {
+		p.put(clearedAgain, run, row{h.MID, idBytes(id), network, date})
+	}
+	part := int64(0)
+	for lines := range slices.Chunk(s.Cleared, partLines) {
+		part++
+		signed := int64(0)
+		for i := range lines {
+			c := &lines[i]
+			if c.MID != h.MID || c.Network != network || c.Date != h.Date {
+				return invalid(s.MID+" "+c.Key, "a clearing line of another day")
+			}
+			signed += c.Signed
+			if c.Clears() {
+				p.put(unclearedTable, remove, row{c.MID, idBytes(c.Payment)})
+			}
+		}
+		raw, err := body.EncodeCleared(lines)
+		if err != nil {
+			return invalid(s.MID, err.Error())
+		}
+		p.put(clearingTable, insert, row{h.MID, network, date, part, int64(len(lines)), signed, raw})
 	}
 	return nil
 }

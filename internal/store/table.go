@@ -80,7 +80,7 @@ var newNodeTable = &table{name: "node", columns: columns("name opened:n pos:n"),
 // tables are those that the committer writes, in the order of writing. One
 // order for all writers keeps them from waiting for each other in a circle.
 var tables = slices.Concat([]*table{nodeTable, headTable, paymentTable, transferTable, balanceTable, openTable, outgoingTable, exceptionTable, batchTable},
-	settlementTables, deskTables, notifyTables, []*table{evidenceTable, referenceFacts, journalTable})
+	settlementTables, deskTables, notifyTables, []*table{evidenceTable, packTable, referenceFacts, journalTable})
 
 // verb is how rows meet those that are there.
 type verb uint8

@@ -181,7 +181,7 @@ DROP TABLE settlement_hold;
 DROP TABLE payout;
 DROP TABLE clearing_day;
 DROP TABLE clearing_share;
-DROP TABLE clearing_line;
+DROP TABLE IF EXISTS clearing_line;
 DROP TABLE clearing_due;
 DROP TABLE merchant_record;
 DROP TABLE merchant_event;

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -11,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"daozhang/internal/backoffice"
 	"daozhang/internal/calendar"
@@ -403,6 +406,92 @@ func interrupted(t *testing.T, address string) {
 	Healthy(t, address)
 }
 
+// packed: the facts and lines of a large part of a file lie together, and are read,
+// repeated and contradicted as if each lay alone, from any place of the cursor.
+func packed(t *testing.T, address string) {
+	const many = 1203
+	s := open(t, address)
+	ctx := t.Context()
+	h := shop(t, s, MID)
+	ok(t, h.SellMany(ctx, 0, many))
+	c := settlement.Clearing{Policy: &h.Policy, Now: h.Now, File: &settlement.File{Network: "UnionPay", Date: Day, Currency: cny, Version: 1}, Zone: time.UTC,
+		Share: settlement.Share{MID: MID, Network: "UnionPay", Date: Day, Currency: cny}}
+	for n := range many {
+		c.Lines = append(c.Lines, cleared(h.sale(n)))
+	}
+	c.Ours = must[[]settlement.Ours](t)(s.Awaiting(ctx, MID, "UnionPay", Day))
+	if whole := must[[]settlement.Ours](t)(s.Ours(ctx, MID, "UnionPay", Day, nil)); !c.Accounted() || !reflect.DeepEqual(c.Ours, whole) {
+		t.Fatalf("%d transactions wait for the file, %d of %d in all", len(c.Ours), len(whole), many)
+	}
+	_, before, err := s.Evidence(ctx, "", 1_000_000)
+	ok(t, err)
+	step, _, err := settlement.Reconcile(c)
+	ok(t, err)
+	ok(t, s.CommitSettlement(ctx, step))
+	ok(t, s.CommitSettlement(ctx, step)) // again
+	commit(t, s, h.sale(many).Requested())
+	ok(t, s.Close())
+	s = open(t, address)
+	if rows := must[[]settlement.Cleared](t)(s.Cleared(ctx, MID, "UnionPay", Day)); !reflect.DeepEqual(rows, step.Cleared) {
+		t.Errorf("%d lines are read otherwise than the %d that were written", len(rows), len(step.Cleared))
+	}
+	if left := must[[]settlement.Ours](t)(s.Awaiting(ctx, MID, "UnionPay", Day)); len(left) != 0 {
+		t.Errorf("%d still wait for the file", len(left))
+	}
+	var want []string
+	for _, e := range step.Evidence {
+		want = append(want, e.Source+" "+string(e.Line))
+	}
+	for _, e := range h.sale(many).Requested().Evidence {
+		want = append(want, e.Source+" "+string(e.Line))
+	}
+	for _, page := range []int{1, 7, 500, 100_000} {
+		var got []string
+		cursor := before
+		for {
+			lines, next, err := s.Evidence(ctx, cursor, page)
+			ok(t, err)
+			for _, l := range lines {
+				if l.MID != MID || gjson.GetBytes(l.JSON, "id").Str != l.ID {
+					t.Fatalf("%+v", l)
+				}
+				got = append(got, l.Source+" "+string(l.JSON))
+			}
+			if len(lines) < page {
+				break
+			}
+			cursor = next
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("by pages of %d: %d facts, of which some are not, or not in the order of, the %d written", page, len(got), len(want))
+		}
+	}
+	var of []string
+	for _, l := range all(t, s.EvidenceOf(ctx, MID)) {
+		if strings.HasPrefix(l.Source, "clearing/") {
+			of = append(of, l.Source+" "+string(l.JSON))
+		}
+	}
+	slices.Sort(of)
+	if lines := slices.Sorted(slices.Values(want[:len(step.Evidence)])); !slices.Equal(of, lines) {
+		t.Errorf("%d facts of the file are the merchant's, %d were told", len(of), len(lines))
+	}
+	same := step.Evidence[700]
+	same.Line = bytes.Clone(same.Line)
+	other := same
+	other.Line = bytes.Replace(same.Line, []byte(`"kind":"sale"`), []byte(`"kind":"void"`), 1)
+	fresh := same
+	fresh.ID += "/2"
+	fresh.Line = bytes.Replace(same.Line, []byte(`"id":"`+same.ID), []byte(`"id":"`+fresh.ID), 1)
+	if got := must[[]store.Outcome](t)(s.Append(ctx, []payment.Evidence{same, other, fresh})); !slices.Equal(got, []store.Outcome{store.Repeated, store.Contradicts, store.Added}) {
+		t.Errorf("brought from outside: %v", got)
+	}
+	r := Healthy(t, address)
+	if n := len(all(t, s.EvidenceOf(ctx, MID))) + len(all(t, s.EvidenceOf(ctx, ""))); r.Evidence < int64(n) || n < many {
+		t.Errorf("doctor counts %d facts, %d are read", r.Evidence, n)
+	}
+}
+
 // clearing: a network's file is booked line by line; a corrected one replaces what
 // the one before said, and what it no longer clears waits again.
 func clearing(t *testing.T, address string) {
@@ -526,7 +615,7 @@ func records(t *testing.T, address string) {
 		t.Errorf("%d merchants", len(all))
 	}
 	facts := 0
-	for _, l := range must[[]store.Line](t)(s.EvidenceOf(ctx, MID, "", "", 100)) {
+	for _, l := range all(t, s.EvidenceOf(ctx, MID)) {
 		if l.Source == "institution/merchants" {
 			facts++
 		}
@@ -561,9 +650,13 @@ func settlementTampering(t *testing.T, address string) {
 	ok(t, h.Settle(ctx, Day, true, nil))
 	payout := h.Payout(t)
 	ok(t, s.CommitSettlement(ctx, must[*settlement.Step](t)(settlement.Dispatch(&h.Policy, h.Now, h.Merchant(t), payout))))
-	ok(t, h.Sell(ctx, 5, 6))
+	ok(t, h.SellMany(ctx, 5, 25))
+	var lines []settlement.NetworkLine
+	for n := 5; n < 25; n++ {
+		lines = append(lines, cleared(h.sale(n)))
+	}
 	step, _, err := settlement.Reconcile(settlement.Clearing{Policy: &h.Policy, Now: h.Now, File: &settlement.File{Network: "UnionPay", Date: Day, Currency: cny}, Zone: time.UTC,
-		Share: settlement.Share{MID: MID, Network: "UnionPay", Date: Day, Currency: cny}, Lines: []settlement.NetworkLine{cleared(h.sale(0))},
+		Share: settlement.Share{MID: MID, Network: "UnionPay", Date: Day, Currency: cny}, Lines: lines,
 		Ours: must[[]settlement.Ours](t)(s.Ours(ctx, MID, "UnionPay", Day, nil))})
 	ok(t, err)
 	ok(t, s.CommitSettlement(ctx, step))
@@ -588,8 +681,10 @@ func settlementTampering(t *testing.T, address string) {
 		{body("payout", `"currency":"CNY"`, `"currency":"?"`), "settlement", "cannot be read"},
 		{body("merchant_record", `"state":"active"`, `"state":"frozen"`), "journal", "merchant_record itself is not as the journal left it"},
 		{[2]string{"UPDATE settlement_due SET effect = effect + 7", "UPDATE settlement_due SET effect = effect - 7"}, "settlement", "waits to be settled"},
-		{[2]string{"UPDATE clearing_line SET signed = signed + 1", "UPDATE clearing_line SET signed = signed - 1"}, "clearing", "its lines come to"},
-		{body("clearing_share", `"cleared":1`, `"cleared":2`), "clearing", "network_cleared is"},
+		{[2]string{"UPDATE clearing_part SET signed = signed + 1", "UPDATE clearing_part SET signed = signed - 1"}, "clearing", "its lines come to"},
+		{[2]string{"UPDATE clearing_part SET lines = lines + 1", "UPDATE clearing_part SET lines = lines - 1"}, "clearing", "a row of 21 lines"},
+		{[2]string{"UPDATE evidence_pack SET facts = facts + 1", "UPDATE evidence_pack SET facts = facts - 1"}, "evidence", "does not hold the facts"},
+		{body("clearing_share", `"cleared":2`, `"cleared":3`), "clearing", "network_cleared is"},
 	} {
 		if _, err := db.Exec(c.do[0]); err != nil {
 			t.Fatal(c.do[0], err)

@@ -65,6 +65,7 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"Rivals", rivals},
 		{"Interrupted", interrupted},
 		{"Clearing", clearing},
+		{"Packed", packed},
 		{"Records", records},
 		{"SettlementTampering", settlementTampering},
 		{"Events", notifyEvents},
@@ -191,7 +192,7 @@ func readBack(t *testing.T, address string) {
 		if more, _, err := s.Evidence(t.Context(), cursor, 100); err != nil || len(more) != 0 {
 			t.Errorf("after the end: %v, %v", more, err)
 		}
-		if of := must[[]store.Line](t)(s.EvidenceOf(t.Context(), MID, "", "", 100)); len(of) != 4 {
+		if of := all(t, s.EvidenceOf(t.Context(), MID)); len(of) != 4 {
 			t.Errorf("%d facts of the merchant", len(of))
 		}
 		var b bytes.Buffer
@@ -565,7 +566,7 @@ func merchantsOwn(t *testing.T, address string) {
 		if got := must[[]payment.Transaction](t)(s.ByOriginal(t.Context(), x.mine.MID, x.theirs.ID())); len(got) != 0 {
 			t.Errorf("%+v", got)
 		}
-		for _, l := range must[[]store.Line](t)(s.EvidenceOf(t.Context(), x.mine.MID, "", "", 10)) {
+		for _, l := range all(t, s.EvidenceOf(t.Context(), x.mine.MID)) {
 			if l.MID != x.mine.MID || !bytes.Contains(l.JSON, []byte(`"mid":"`+x.mine.MID+`"`)) {
 				t.Errorf("the other's fact: %s", l.JSON)
 			}
