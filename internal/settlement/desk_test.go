@@ -60,7 +60,6 @@ type desk struct {
 	orders   []settlement.Order
 	shares   map[string]settlement.Share
 	cleared  map[string][]settlement.Cleared // by merchant and date
-	alone    int                             // files of which the captured transactions are all that they are about
 	days     map[calendar.Date]settlement.Day
 	opened   map[payment.ID]payment.Exception
 	facts    map[string]payment.Evidence
@@ -429,7 +428,6 @@ func (d *desk) accounted(c settlement.Clearing, want *settlement.Step) error {
 	if !c.Accounted() {
 		return nil
 	}
-	d.alone++
 	got, _, err := settlement.Reconcile(c)
 	if err == nil && !reflect.DeepEqual(got, want) {
 		err = fmt.Errorf("by what is captured alone the step is %+v, else %+v", got, want)

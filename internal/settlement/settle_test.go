@@ -466,6 +466,46 @@ func TestOtherDays(t *testing.T) {
 	}
 }
 
+// TestAccounted: lines are accounted for by captures of their reference and amount,
+// each by one of its own, and nothing is left that something else could explain.
+func TestAccounted(t *testing.T) {
+	rrn := func(n int) settlement.Keys { return settlement.Keys{RRN: fmt.Sprintf("60610000000%d", n)} }
+	ours := func(n int, amount int64) settlement.Ours {
+		return settlement.Ours{Payment: payment.ID{byte(n)}, Kind: evidence.Sale, Amount: amount, Currency: cny, Keys: rrn(n)}
+	}
+	line := func(n int, amount int64) settlement.NetworkLine {
+		return settlement.NetworkLine{MID: mid, Kind: evidence.Sale, Amount: amount, Currency: cny, Keys: rrn(n)}
+	}
+	refund, given := line(3, 50), ours(3, 50)
+	refund.Kind, given.Kind = evidence.Refund, evidence.Refund
+	void, charged, bare, undone := line(1, 100), line(1, 100), line(1, 100), ours(1, 100)
+	void.Kind, charged.Kind, bare.Keys, undone.Standing = evidence.Void, evidence.Chargeback, settlement.Keys{TID: "T1", STAN: "1"}, settlement.OutOfState
+	captured := []settlement.Ours{ours(1, 100), ours(2, 200), given}
+	for name, c := range map[string]struct {
+		settlement.Clearing
+		want bool
+	}{
+		"each line its own":     {settlement.Clearing{Ours: captured, Lines: []settlement.NetworkLine{refund, line(2, 200), line(1, 100)}}, true},
+		"some without a line":   {settlement.Clearing{Ours: captured, Lines: []settlement.NetworkLine{line(2, 200)}}, true},
+		"no lines":              {settlement.Clearing{Ours: captured}, true},
+		"another kind of issue": {settlement.Clearing{Ours: captured, Open: []payment.Exception{{Kind: "payout_returned"}}}, true},
+		"an unknown reference":  {settlement.Clearing{Ours: captured, Lines: []settlement.NetworkLine{line(4, 100)}}, false},
+		"another amount":        {settlement.Clearing{Ours: captured, Lines: []settlement.NetworkLine{line(1, 101)}}, false},
+		"a line twice":          {settlement.Clearing{Ours: captured, Lines: []settlement.NetworkLine{line(1, 100), line(1, 100)}}, false},
+		"a refund of a sale":    {settlement.Clearing{Ours: []settlement.Ours{ours(3, 50)}, Lines: []settlement.NetworkLine{refund}}, false},
+		"a void":                {settlement.Clearing{Ours: captured, Lines: []settlement.NetworkLine{void}}, false},
+		"a chargeback":          {settlement.Clearing{Ours: captured, Lines: []settlement.NetworkLine{charged}}, false},
+		"no reference":          {settlement.Clearing{Ours: captured, Lines: []settlement.NetworkLine{bare}}, false},
+		"out of state":          {settlement.Clearing{Ours: []settlement.Ours{undone}, Lines: []settlement.NetworkLine{line(1, 100)}}, false},
+		"an earlier issue":      {settlement.Clearing{Ours: captured, Prior: []settlement.Cleared{{}}}, false},
+		"a capture was short":   {settlement.Clearing{Ours: captured, Open: []payment.Exception{{Kind: string(settlement.Short)}}}, false},
+	} {
+		if got := c.Accounted(); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // TestInquiriesGrowRarer: twice as long each time, up to the most.
 func TestInquiriesGrowRarer(t *testing.T) {
 	pol := settlement.DefaultPolicy()

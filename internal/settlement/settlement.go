@@ -54,7 +54,7 @@ type Step struct {
 	// Reopened were cleared by an earlier issue of the same file and are not by this
 	// one: they wait for a file again.
 	Reopened []payment.ID
-	Days      []Day
+	Days     []Day
 }
 
 // Position is what we owe one merchant in one currency beyond what is pending,
