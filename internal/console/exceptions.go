@@ -118,6 +118,7 @@ func (c *Console) exceptionList(v *visit, q url.Values) (*exceptionsPage, error)
 	if err != nil {
 		return nil, err
 	}
+	defer board.Release()
 	page, err := board.List(v.Context(), f, q.Get("after"), pageSize)
 	if err != nil {
 		return nil, err

@@ -560,6 +560,7 @@ func (d *Desk) tidy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer d.known.release(w)
 	cases, err := d.Keeper.OpenCases(ctx, "")
 	if err != nil {
 		return err

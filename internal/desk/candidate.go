@@ -231,6 +231,7 @@ func (d *Desk) others(ctx context.Context, x *Item, subject *Side) ([]Side, erro
 	if err != nil {
 		return nil, err
 	}
+	defer d.known.release(w)
 	var list []Side
 	have := map[string]bool{}
 	mine := sideWord(x.Cause)

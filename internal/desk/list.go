@@ -19,6 +19,7 @@ import (
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/investigation"
+	"daozhang/internal/journey"
 	"daozhang/internal/money"
 	"daozhang/internal/payment"
 	"daozhang/internal/settlement"
@@ -45,12 +46,21 @@ func (d *Desk) Board(ctx context.Context, who Actor, mid string) (*Board, error)
 	return &Board{d, who, w}, nil
 }
 
+// Release gives back the room that the work takes, for the next one who asks: the
+// Board is of no use after it. What it gave stays good. Without it the room is left to
+// the garbage collector.
+func (b *Board) Release() {
+	b.d.known.release(b.w)
+	b.w = nil
+}
+
 // List is Board and its List.
 func (d *Desk) List(ctx context.Context, who Actor, f Filter, after string, n int) (*Page, error) {
 	b, err := d.Board(ctx, who, f.MID)
 	if err != nil {
 		return nil, err
 	}
+	defer b.Release()
 	return b.List(ctx, f, after, n)
 }
 
@@ -60,6 +70,7 @@ func (d *Desk) Matrix(ctx context.Context, who Actor, f Filter) (*Matrix, error)
 	if err != nil {
 		return nil, err
 	}
+	defer b.Release()
 	return b.Matrix(f), nil
 }
 
@@ -239,6 +250,17 @@ type work struct {
 	at      map[Key]int // of all, once somebody asks
 	// gone are cases that nobody resolved and whose matter is over by itself.
 	gone []Case
+	// texts are those of words that many items share: merchants and terminals.
+	texts map[evidence.Word]string
+}
+
+func (w *work) text(words *evidence.Words, word evidence.Word) string {
+	t, ok := w.texts[word]
+	if !ok {
+		t = words.Text(word)
+		w.texts[word] = t
+	}
+	return t
 }
 
 // item gives the item of something touched, made where it is not there.
@@ -278,7 +300,7 @@ func (d *Desk) gather(ctx context.Context, mid string) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &work{touched: map[Key]int{}}
+	w := &work{touched: map[Key]int{}, texts: map[evidence.Word]string{}}
 	if mid == "" {
 		w.items = d.known.room()
 	}
@@ -329,22 +351,32 @@ func (d *Desk) gather(ctx context.Context, mid string) (*work, error) {
 
 // payment takes a payment of the investigation.
 func (w *work) payment(n *investigation.Needed, words *evidence.Words, now time.Time) {
-	k := Key{words.Text(n.MID), OnPayment, words.Text(n.ID)}
-	if _, ok := w.touched[k]; ok {
-		w.touched[k] = len(w.items)
+	k := Key{w.text(words, n.MID), OnPayment, words.Text(n.ID)}
+	if len(w.touched) > 0 {
+		if _, ok := w.touched[k]; ok {
+			w.touched[k] = len(w.items)
+		}
 	}
-	w.items = append(w.items, Item{Key: k})
-	w.items[len(w.items)-1].fill(n, words, now)
+	w.items = append(w.items, Item{Key: k, TID: w.text(words, n.TID)})
+	w.items[len(w.items)-1].fill(n, now)
 }
 
-func (i *Item) fill(n *investigation.Needed, words *evidence.Words, now time.Time) {
-	i.Cause = "status." + n.Status.String()
+// causesByStatus name payments for which the investigation has no cause.
+var causesByStatus = func() map[journey.Status]string {
+	names := map[journey.Status]string{}
+	for _, s := range journey.Statuses() {
+		names[s] = "status." + s.String()
+	}
+	return names
+}()
+
+func (i *Item) fill(n *investigation.Needed, now time.Time) {
+	i.Cause = causesByStatus[n.Status]
 	if n.Cause != nil {
 		i.Cause = n.Cause.Code
 	}
 	i.Amount, i.Currency = cmp.Or(n.Missing, n.Amount), n.Currency
 	i.Since, i.Party, i.Incident = n.Time.In(n.Terms.Zone), n.Party.String(), n.Incident
-	i.TID = words.Text(n.TID)
 	if n.Due != 0 {
 		i.Promised = n.Due.In(n.Terms.Zone)
 		i.Age = Age(i.Promised, now, n.Terms.Calendar, n.Terms.Zone)
@@ -391,13 +423,27 @@ type known struct {
 	mu  sync.Mutex
 	ids map[uuid.UUID]string
 	// most is how many items there were the last time, for the room of the next.
-	most atomic.Int64
+	most  atomic.Int64
+	rooms sync.Pool // of *[]Item
 }
 
-// room is room for as many items as there were.
+// room is room for as many items as there were: what a Board gave back, where there
+// is some. Tens of thousands of items are many megabytes at every look.
 func (k *known) room() []Item {
+	if r, ok := k.rooms.Get().(*[]Item); ok {
+		return (*r)[:0]
+	}
 	n := int(k.most.Load())
 	return make([]Item, 0, n+n/8)
+}
+
+// release keeps the room of work that nobody looks at any more.
+func (k *known) release(w *work) {
+	const worth = 1000
+	if room := w.items; cap(room) >= worth {
+		clear(room) // it holds on to nothing
+		k.rooms.Put(&room)
+	}
 }
 
 func (k *known) payment(id uuid.UUID) string {

@@ -103,7 +103,7 @@ type Live struct {
 	fileDates     map[calendar.Date]int // of settlement files
 	sums          sums
 	acting        cellSet // those with payments about which somebody has to do something
-	coming        cellSet // those with payments whose money is still to come
+	outlooks      []outlook
 	work          Work
 
 	sealed    sealing
@@ -199,7 +199,7 @@ func (l *Live) begin() {
 	l.engine = diagnosis.NewLiveEngine(l.ctx, l.opts.Catalogue)
 	l.ambiguous, l.unplaced = map[cellID][]match.Ambiguity{}, map[cellID][]match.Unplaced{}
 	l.sums = newSums()
-	l.acting, l.coming = cellSet{}, cellSet{}
+	l.acting, l.outlooks = cellSet{}, nil
 	l.know(0, "", "")
 	l.sealed = newSealing()
 	l.sources = heardOf{}
@@ -576,30 +576,6 @@ func (c *Current) Map() []*journey.Row {
 	}
 	journey.SortRows(rows, c.l.view.Words)
 	return rows
-}
-
-// Incidents gives the faults that stop payments, in order of their begin. It looks at
-// the payments that are in one, and works out those whose expected arrival has run out.
-func (c *Current) Incidents() []*Incident {
-	l := c.l
-	t := newTotals()
-	var members []place
-	var first Payment
-	for id := range l.sums.incidents {
-		from := len(members)
-		members = l.appendMembers(members, id)
-		// The first of them tells what it is.
-		l.brief.compute(slices.MinFunc(members[from:], l.brief.comparePlaces), &first)
-		t.incidents[id] = incidentOf(&first)
-	}
-	likely := l.expected(members)
-	for n, at := range members {
-		x := l.tally(at)
-		t.incidents[x.incident].take(&Incident{Party: x.list.party, Offset: l.res.Merchants[at.merchant].Payments[at.payment].Offset, Sum: Sum{1, x.amount},
-			Expected: likely[n], open: likely[n] == 0})
-	}
-	t.sortIncidents()
-	return t.Incidents
 }
 
 // Stopped gives the payments of an incident, in order of time then id.

@@ -2,10 +2,7 @@ package investigation
 
 import (
 	"cmp"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"daozhang/internal/calendar"
 	"daozhang/internal/diagnosis"
@@ -80,75 +77,7 @@ func (c *Current) EachLate(use func(Late)) {
 	}
 }
 
-// EachExpected calls use for every payment in memory whose money is still to come
-// and expected before a moment, in no order: when, and how much.
-func (c *Current) EachExpected(before evidence.Instant, use func(at evidence.Instant, currency money.Currency, missing int64)) {
-	var open []place
-	for _, id := range c.l.coming.list {
-		tallies := c.l.cells[id].tallies
-		for i := range tallies {
-			if tallies[i].coming() {
-				open = append(open, place{merchant: uint32(id), payment: uint32(i)})
-			}
-		}
-	}
-	for i, likely := range c.l.expected(open) {
-		if likely != 0 && likely < before {
-			t := c.l.tally(open[i])
-			use(likely, t.row.currency, t.net-t.arrived)
-		}
-	}
-}
-
 func (l *Live) tally(at place) *tally { return &l.cells[at.merchant].tallies[at.payment] }
-
-// expected gives when the money of payments is likely to arrive, 0 where nothing
-// tells. What was worked out before and stays good is not worked out again; the rest
-// is, on all processors.
-func (l *Live) expected(list []place) []evidence.Instant {
-	const block = 512
-	out := make([]evidence.Instant, len(list))
-	l.foreseeing.Lock()
-	defer l.foreseeing.Unlock()
-	var stale []int
-	for i, at := range list {
-		t := l.tally(at)
-		likely, ok := t.foresight.At(l.asOf)
-		if !ok || t.learned != l.work.Learned {
-			stale = append(stale, i)
-			continue
-		}
-		out[i] = likely
-	}
-	work := func(some []int) {
-		var p Payment
-		for _, i := range some {
-			l.brief.compute(list[i], &p)
-			t := l.tally(list[i])
-			t.foresight, t.learned = p.Verdict.Foresight(), l.work.Learned
-			out[i] = p.Verdict.Expected.Likely
-		}
-	}
-	if len(stale) <= block {
-		work(stale)
-		return out
-	}
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for {
-				to := int(next.Add(block))
-				if to-block >= len(stale) {
-					return
-				}
-				work(stale[to-block : min(to, len(stale))])
-			}
-		})
-	}
-	workers.Wait()
-	return out
-}
 
 // EachCredit calls use for every payout that booked entries prove: the bank of the
 // account, and how many business days after sending it was booked, in no order.

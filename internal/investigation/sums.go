@@ -37,10 +37,8 @@ type tally struct {
 	legDue evidence.Instant
 	usage  *diagnosis.Usage // nil while no daily limit is on record
 	list   listed
-	// foresight is the likely arrival, learned the table of delays that it rests on.
-	// They are read and brought up to date under Live.foreseeing.
-	foresight diagnosis.Foresight
-	learned   int
+	// outlook is the place of its outlook, and one more; 0 for none.
+	outlook uint32
 }
 
 // coming tells that money is still to come.
@@ -211,6 +209,7 @@ func (l *Live) untally(c *cell, id cellID) {
 	for i := range c.tallies {
 		t := &c.tallies[i]
 		l.sums.add(t, id, -1)
+		l.lookAway(t)
 		if t.counts {
 			l.countDay(c.m, t, -1)
 		}
@@ -220,7 +219,6 @@ func (l *Live) untally(c *cell, id cellID) {
 	}
 	c.tallies = c.tallies[:0]
 	l.acting.set(id, false)
-	l.coming.set(id, false)
 }
 
 // usages gives what a cell's payments count to daily limits.
@@ -304,7 +302,7 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 	c.tallies = c.tallies[:len(found.Payments)]
 	c.next, c.flags, c.network = 0, 0, 0
 	l.judging, l.watching = id, l.watching[:0]
-	acting, coming := false, false
+	acting := false
 	for i := range found.Payments {
 		l.ctx.Compute(found, &found.Payments[i], j)
 		l.engine.Judge(j, v)
@@ -318,7 +316,6 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 			row: rowKey{j.Keys.MID, j.Currency, j.BusinessDate}, amount: j.Amount, net: j.Net, arrived: j.Arrived, refunded: j.Refunded, feeKept: j.FeeKept,
 			kind: j.Kind, status: j.Status, stage: j.Stage, cause: v.Cause, usage: usage, legDue: j.LegDue,
 			leg: diagnosis.Judged(j), late: j.LegDue != 0 && j.AsOf > j.LegDue, list: listedOf(j, v),
-			foresight: v.Foresight(), learned: l.work.Learned,
 		}
 		switch j.Status {
 		case journey.Arrived, journey.NotCharged:
@@ -336,7 +333,11 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 		if day, t.counts = l.ctx.DirectDay(j); true {
 			t.day, t.due = journey.DayKey{MID: c.m.mid, Date: day.Date, Currency: day.Currency}, day.Due
 		}
-		acting, coming = acting || t.list.acts, coming || t.coming()
+		acting = acting || t.list.acts
+		if !t.over || t.incident != "" {
+			l.lookOut(t, outlook{time: found.Payments[i].Time, amount: t.amount, missing: t.net - t.arrived, forecast: v.Foresight(), learned: l.work.Learned, cell: id, payment: uint32(i),
+				incident: incidentNumber(t.incident), offset: found.Payments[i].Offset, currency: j.Currency, party: v.Party, coming: t.coming()})
+		}
 		if next := l.ctx.Changes(j); next != 0 && (c.next == 0 || next < c.next) {
 			c.next = next
 		}
@@ -347,7 +348,6 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 		}
 	}
 	l.acting.set(id, acting)
-	l.coming.set(id, coming)
 	l.watched(id, c)
 	if c.next != 0 {
 		l.dues.add(c.next, id)

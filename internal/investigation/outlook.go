@@ -1,0 +1,188 @@
+package investigation
+
+import (
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"daozhang/internal/diagnosis"
+	"daozhang/internal/evidence"
+	"daozhang/internal/money"
+)
+
+// outlook is what a payment that is not over, or that is in an incident, adds to what
+// is expected and to incidents. All stand side by side, so that sums over them read
+// memory in its order and touch no payment. Its forecast is read, and brought up to
+// date, under Live.foreseeing.
+type outlook struct {
+	time     evidence.Instant // of the payment
+	amount   int64            // minor units, as missing
+	missing  int64            // of the net
+	forecast diagnosis.Foresight
+	learned  int // the table of delays that the forecast rests on
+	cell     cellID
+	payment  uint32 // its place among the cell's
+	incident uint32 // see incidentNumber; 0 for none
+	offset   int16
+	currency money.Currency
+	party    diagnosis.Party
+	coming   bool // money is still to come
+}
+
+func (o *outlook) place() place { return place{o.time, uint32(o.cell), o.payment} }
+
+// incidentNumber is an incident's id as a number that is not 0.
+func incidentNumber(id string) uint32 {
+	if id == "" {
+		return 0
+	}
+	n, _ := strconv.ParseUint(id[1:], 16, 32)
+	return uint32(n) | 1<<24
+}
+
+// lookOut gives a tally its outlook.
+func (l *Live) lookOut(t *tally, o outlook) {
+	l.outlooks = append(l.outlooks, o)
+	t.outlook = uint32(len(l.outlooks))
+}
+
+// lookAway takes a tally's outlook out: the last one comes into its place.
+func (l *Live) lookAway(t *tally) {
+	if t.outlook == 0 {
+		return
+	}
+	last := len(l.outlooks) - 1
+	moved := l.outlooks[last]
+	l.outlooks[t.outlook-1] = moved
+	l.cells[moved.cell].tallies[moved.payment].outlook = t.outlook
+	l.outlooks = l.outlooks[:last]
+	t.outlook = 0
+}
+
+// foresee brings forecasts up to date, and gives their places among the outlooks: of
+// those that pick picks, or of payments. What was worked out before and stays good is
+// not worked out again; the rest is, on all processors. The caller holds foreseeing.
+func (l *Live) foresee(each func(yield func(*outlook))) {
+	const block = 512
+	var stale []*outlook
+	each(func(o *outlook) {
+		if _, ok := o.forecast.At(l.asOf); !ok || o.learned != l.work.Learned {
+			stale = append(stale, o)
+		}
+	})
+	work := func(some []*outlook) {
+		var p Payment
+		for _, o := range some {
+			l.brief.compute(o.place(), &p)
+			o.forecast, o.learned = p.Verdict.Foresight(), l.work.Learned
+		}
+	}
+	if len(stale) <= block {
+		work(stale)
+		return
+	}
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for {
+				to := int(next.Add(block))
+				if to-block >= len(stale) {
+					return
+				}
+				work(stale[to-block : min(to, len(stale))])
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// likely gives when the money is likely to arrive, 0 where nothing tells; the
+// forecast is up to date.
+func (l *Live) likely(o *outlook) evidence.Instant {
+	at, _ := o.forecast.At(l.asOf)
+	return at
+}
+
+// expected gives for payments that are not over when their money is likely to
+// arrive, 0 where nothing tells.
+func (l *Live) expected(list []place) []evidence.Instant {
+	out := make([]evidence.Instant, len(list))
+	of := func(at place) *outlook { return &l.outlooks[l.tally(at).outlook-1] }
+	l.foreseeing.Lock()
+	defer l.foreseeing.Unlock()
+	l.foresee(func(yield func(*outlook)) {
+		for _, at := range list {
+			yield(of(at))
+		}
+	})
+	for i, at := range list {
+		out[i] = l.likely(of(at))
+	}
+	return out
+}
+
+// EachExpected calls use for every payment in memory whose money is still to come
+// and expected before a moment, in no order: when, and how much. use must not ask for
+// what is expected.
+func (c *Current) EachExpected(before evidence.Instant, use func(at evidence.Instant, currency money.Currency, missing int64)) {
+	l := c.l
+	l.foreseeing.Lock()
+	defer l.foreseeing.Unlock()
+	coming := func(yield func(*outlook)) {
+		for i := range l.outlooks {
+			if o := &l.outlooks[i]; o.coming {
+				yield(o)
+			}
+		}
+	}
+	l.foresee(coming)
+	coming(func(o *outlook) {
+		if at := l.likely(o); at != 0 && at < before {
+			use(at, o.currency, o.missing)
+		}
+	})
+}
+
+// Incidents gives the faults that stop payments, in order of their begin.
+func (c *Current) Incidents() []*Incident {
+	type counted struct {
+		Incident
+		first place
+	}
+	l := c.l
+	found := map[uint32]*counted{}
+	stopped := func(yield func(*outlook)) {
+		for i := range l.outlooks {
+			if o := &l.outlooks[i]; o.incident != 0 {
+				yield(o)
+			}
+		}
+	}
+	l.foreseeing.Lock()
+	defer l.foreseeing.Unlock()
+	l.foresee(stopped)
+	stopped(func(o *outlook) {
+		i, likely := found[o.incident], l.likely(o)
+		one := Incident{Party: o.party, Offset: o.offset, Sum: Sum{1, o.amount}, Expected: likely, open: likely == 0}
+		if i == nil {
+			found[o.incident] = &counted{one, o.place()}
+			return
+		}
+		i.take(&one)
+		if i.first.time >= o.time && l.brief.comparePlaces(o.place(), i.first) < 0 {
+			i.first = o.place()
+		}
+	})
+	t := newTotals()
+	var first Payment
+	for _, i := range found {
+		l.brief.compute(i.first, &first) // the first of its payments tells what it is
+		whole := incidentOf(&first)
+		whole.take(&i.Incident)
+		t.incidents[whole.ID] = whole
+	}
+	t.sortIncidents()
+	return t.Incidents
+}
