@@ -102,7 +102,6 @@ type Live struct {
 	judging       cellID
 	fileDates     map[calendar.Date]int // of settlement files
 	sums          sums
-	acting        cellSet // those with payments about which somebody has to do something
 	outlooks      []outlook
 	work          Work
 
@@ -199,7 +198,7 @@ func (l *Live) begin() {
 	l.engine = diagnosis.NewLiveEngine(l.ctx, l.opts.Catalogue)
 	l.ambiguous, l.unplaced = map[cellID][]match.Ambiguity{}, map[cellID][]match.Unplaced{}
 	l.sums = newSums()
-	l.acting, l.outlooks = cellSet{}, nil
+	l.outlooks = nil
 	l.know(0, "", "")
 	l.sealed = newSealing()
 	l.sources = heardOf{}

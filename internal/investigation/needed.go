@@ -33,34 +33,35 @@ type Needed struct {
 // (see NeedsSomeone), in no order; mid "" means those of all merchants, of whose
 // other payments it looks at none. n is used again, and good until use returns.
 func (c *Current) EachNeeded(mid string, use func(n *Needed)) {
+	var n Needed
+	tell := func(o *outlook) {
+		n = Needed{ID: o.id, MID: o.mid, TID: o.tid, Currency: o.currency, Amount: o.amount, Missing: max(o.missing, 0), Time: o.time, Due: o.due, Status: o.status,
+			Cause: o.cause, Party: o.party, Incident: o.incident, Terms: c.l.book.At(o.mid, o.time, o.offset)}
+		use(&n)
+	}
 	if mid == "" {
-		for _, id := range c.l.acting.list {
-			c.needed(id, use)
+		for i := range c.l.outlooks {
+			if o := &c.l.outlooks[i]; o.acts {
+				tell(o)
+			}
 		}
 		return
 	}
 	word, ok := c.l.view.Words.Find(mid)
-	if m := c.l.merchants[word]; ok && m != nil {
-		for _, id := range m.cells {
-			c.needed(id, use)
-		}
-	}
-}
-
-func (c *Current) needed(id cellID, use func(n *Needed)) {
-	cell := &c.l.cells[id]
-	if cell.into != 0 {
+	m := c.l.merchants[word]
+	if !ok || m == nil {
 		return
 	}
-	for i := range cell.tallies {
-		t := &cell.tallies[i]
-		if !t.list.acts {
+	for _, id := range m.cells {
+		cell := &c.l.cells[id]
+		if cell.into != 0 {
 			continue
 		}
-		p := &c.l.res.Merchants[id].Payments[i]
-		use(&Needed{ID: t.list.id, MID: t.row.mid, TID: t.list.tid, Currency: t.row.currency, Amount: t.amount, Missing: max(t.net-t.arrived, 0),
-			Time: t.list.time, Due: t.list.due, Status: t.status, Cause: t.cause, Party: t.list.party, Incident: t.incident,
-			Terms: c.l.book.At(t.row.mid, p.Time, p.Offset)})
+		for i := range cell.tallies {
+			if t := &cell.tallies[i]; t.list.acts {
+				tell(&c.l.outlooks[t.outlook-1])
+			}
+		}
 	}
 }
 

@@ -2,44 +2,41 @@ package investigation
 
 import (
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
+	"daozhang/internal/journey"
 	"daozhang/internal/money"
 )
 
-// outlook is what a payment that is not over, or that is in an incident, adds to what
-// is expected and to incidents. All stand side by side, so that sums over them read
-// memory in its order and touch no payment. Its forecast is read, and brought up to
-// date, under Live.foreseeing.
+// outlook is a payment that is not over, that is in an incident, or about which
+// somebody has to do something: what sums and lists of such payments go by. All stand
+// side by side, so that who goes through them reads memory in its order and touches
+// no payment. Its forecast is read, and brought up to date, under Live.foreseeing.
 type outlook struct {
 	time     evidence.Instant // of the payment
-	amount   int64            // minor units, as missing
-	missing  int64            // of the net
+	due      evidence.Instant // of the leg that is judged, 0 for none
+	id       evidence.Word
+	mid, tid evidence.Word
+	amount   int64 // minor units, as missing
+	missing  int64 // of the net; negative where more arrived
 	forecast diagnosis.Foresight
 	learned  int // the table of delays that the forecast rests on
+	cause    *diagnosis.Cause
+	incident string
 	cell     cellID
 	payment  uint32 // its place among the cell's
-	incident uint32 // see incidentNumber; 0 for none
 	offset   int16
 	currency money.Currency
 	party    diagnosis.Party
+	status   journey.Status
 	coming   bool // money is still to come
+	acts     bool // somebody has to
 }
 
 func (o *outlook) place() place { return place{o.time, uint32(o.cell), o.payment} }
-
-// incidentNumber is an incident's id as a number that is not 0.
-func incidentNumber(id string) uint32 {
-	if id == "" {
-		return 0
-	}
-	n, _ := strconv.ParseUint(id[1:], 16, 32)
-	return uint32(n) | 1<<24
-}
 
 // lookOut gives a tally its outlook.
 func (l *Live) lookOut(t *tally, o outlook) {
@@ -152,10 +149,10 @@ func (c *Current) Incidents() []*Incident {
 		first place
 	}
 	l := c.l
-	found := map[uint32]*counted{}
+	found := map[string]*counted{}
 	stopped := func(yield func(*outlook)) {
 		for i := range l.outlooks {
-			if o := &l.outlooks[i]; o.incident != 0 {
+			if o := &l.outlooks[i]; o.incident != "" {
 				yield(o)
 			}
 		}

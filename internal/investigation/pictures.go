@@ -67,12 +67,9 @@ type Late struct {
 // EachLate calls use for every overdue payment in memory, in no order. It works
 // none out.
 func (c *Current) EachLate(use func(Late)) {
-	for _, id := range c.l.acting.list { // what is overdue needs somebody
-		cell := &c.l.cells[id]
-		for i := range cell.tallies {
-			if t := &cell.tallies[i]; t.status == journey.Overdue {
-				use(Late{t.cause, t.legDue, t.row.currency, t.net - t.arrived})
-			}
+	for i := range c.l.outlooks { // what is overdue needs somebody
+		if o := &c.l.outlooks[i]; o.status == journey.Overdue {
+			use(Late{o.cause, o.due, o.currency, o.missing})
 		}
 	}
 }

@@ -152,32 +152,6 @@ func (s *sums) add(t *tally, id cellID, sign int) {
 	}
 }
 
-// cellSet is a set of cells, so that a list goes through them without looking at the
-// others.
-type cellSet struct {
-	list []cellID
-	at   []uint32 // by cell: its place in list and one more; 0 where it is not in
-}
-
-func (s *cellSet) set(id cellID, in bool) {
-	if int(id) >= len(s.at) {
-		if !in {
-			return
-		}
-		s.at = append(s.at, make([]uint32, int(id)+1-len(s.at))...)
-	}
-	n := s.at[id]
-	switch {
-	case in && n == 0:
-		s.list = append(s.list, id)
-		s.at[id] = uint32(len(s.list))
-	case !in && n != 0:
-		last := s.list[len(s.list)-1]
-		s.list[n-1], s.at[last] = last, n
-		s.list, s.at[id] = s.list[:len(s.list)-1], 0
-	}
-}
-
 // judge has a cell's payments judged again.
 func (l *Live) judge(id cellID) {
 	if c := &l.cells[id]; !c.rejudge {
@@ -218,7 +192,6 @@ func (l *Live) untally(c *cell, id cellID) {
 		}
 	}
 	c.tallies = c.tallies[:0]
-	l.acting.set(id, false)
 }
 
 // usages gives what a cell's payments count to daily limits.
@@ -302,7 +275,6 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 	c.tallies = c.tallies[:len(found.Payments)]
 	c.next, c.flags, c.network = 0, 0, 0
 	l.judging, l.watching = id, l.watching[:0]
-	acting := false
 	for i := range found.Payments {
 		l.ctx.Compute(found, &found.Payments[i], j)
 		l.engine.Judge(j, v)
@@ -333,10 +305,11 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 		if day, t.counts = l.ctx.DirectDay(j); true {
 			t.day, t.due = journey.DayKey{MID: c.m.mid, Date: day.Date, Currency: day.Currency}, day.Due
 		}
-		acting = acting || t.list.acts
-		if !t.over || t.incident != "" {
-			l.lookOut(t, outlook{time: found.Payments[i].Time, amount: t.amount, missing: t.net - t.arrived, forecast: v.Foresight(), learned: l.work.Learned, cell: id, payment: uint32(i),
-				incident: incidentNumber(t.incident), offset: found.Payments[i].Offset, currency: j.Currency, party: v.Party, coming: t.coming()})
+		if !t.over || t.incident != "" || t.list.acts {
+			p := &found.Payments[i]
+			l.lookOut(t, outlook{time: p.Time, due: t.list.due, id: t.list.id, mid: t.row.mid, tid: t.list.tid, amount: t.amount, missing: t.net - t.arrived,
+				forecast: v.Foresight(), learned: l.work.Learned, cause: t.cause, incident: t.incident, cell: id, payment: uint32(i), offset: p.Offset,
+				currency: t.row.currency, party: t.list.party, status: t.status, coming: t.coming(), acts: t.list.acts})
 		}
 		if next := l.ctx.Changes(j); next != 0 && (c.next == 0 || next < c.next) {
 			c.next = next
@@ -347,7 +320,6 @@ func (l *Live) judgeCell(id cellID, c *cell, j *journey.Journey, v *diagnosis.Ve
 			l.countDay(c.m, t, 1)
 		}
 	}
-	l.acting.set(id, acting)
 	l.watched(id, c)
 	if c.next != 0 {
 		l.dues.add(c.next, id)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"daozhang/internal/evidence"
 	"daozhang/internal/investigation"
@@ -80,6 +81,15 @@ func OverviewOf(c *investigation.Current, mid string) *Overview {
 		}
 		return s
 	}
+	var pictures sync.WaitGroup
+	var arrivals map[money.Currency]*Arrivals
+	if mid == "" { // they are made while the payments are counted
+		pictures.Go(func() {
+			k := clerkOf(c)
+			o.Incidents = incidentLines(c.Incidents(), now)
+			o.Ages, o.Delays, o.Sources, arrivals = k.ages(), k.delays(), k.freshness(), k.arrivals()
+		})
+	}
 	c.EachPlaced(mid, func(r *journey.Row, at evidence.Instant, status journey.Status) {
 		o.Count++
 		sum(r.Currency).put(r, status, at, offset)
@@ -94,15 +104,11 @@ func OverviewOf(c *investigation.Current, mid string) *Overview {
 		o.Currencies = append(o.Currencies, s.holding(now))
 	}
 	slices.SortFunc(o.Currencies, func(a, b Holding) int { return strings.Compare(a.Code, b.Code) })
-	if mid == "" {
-		k := clerkOf(c)
-		o.Incidents = incidentLines(c.Incidents(), now)
-		o.Ages, o.Delays, o.Sources = k.ages(), k.delays(), k.freshness()
-		for currency, a := range k.arrivals() {
-			for i := range o.Currencies {
-				if o.Currencies[i].Code == currencyName(&currencySum{Currency: currency}) {
-					o.Currencies[i].Arrivals = a
-				}
+	pictures.Wait()
+	for currency, a := range arrivals {
+		for i := range o.Currencies {
+			if o.Currencies[i].Code == currencyName(&currencySum{Currency: currency}) {
+				o.Currencies[i].Arrivals = a
 			}
 		}
 	}
