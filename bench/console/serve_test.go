@@ -153,6 +153,36 @@ func (s *served) follow(n int) {
 		}
 		return taken >= n*95/100 && time.Since(since) > 3*time.Second
 	})
+	s.quiet()
+}
+
+// quiet waits until the server has told webhooks and mail what there is to tell of a
+// store that it has never seen, and rests: what is measured are pages, not a start.
+func (s *served) quiet() {
+	const look = time.Second
+	begun := time.Now()
+	for still := 0; still < 3; {
+		if time.Since(begun) > waits {
+			s.t.Fatalf("it does not come to rest:\n%s", s.log)
+		}
+		before := s.processor()
+		time.Sleep(look)
+		if still++; s.processor()-before > look/20 {
+			still = 0
+		}
+	}
+}
+
+// processor is how long processors have run the process.
+func (s *served) processor() time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond // a hundred ticks a second, on Linux
 }
 
 // resident is the memory of the process in megabytes.
