@@ -252,6 +252,33 @@ func TestOutlook(t *testing.T) {
 	if err := live.Advance(live.AsOf() + 1e9); err != nil || k.look(live, "") != second {
 		t.Errorf("%v, or one that takes an hour is made again at once", err)
 	}
+	// One that costs much is shown while it is made anew, and waited for once it is old.
+	third := *second
+	k.mu.Lock()
+	k.o, k.cost, k.made = &third, quickly+1, time.Now().Add(-longest/2)
+	k.mu.Unlock()
+	if k.look(live, "") != &third {
+		t.Error("who asks waits for another one")
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		k.mu.Lock()
+		anew := k.o != &third && !k.making
+		k.mu.Unlock()
+		if anew {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it is not made anew beside")
+		}
+	}
+	if err := live.Advance(live.AsOf() + 1e9); err != nil {
+		t.Fatal(err)
+	}
+	old := k.o
+	k.cost, k.made = quickly+1, time.Now().Add(-longest)
+	if k.look(live, "") == old {
+		t.Error("one that is old is shown")
+	}
 	if one := k.look(live, shopMID); one.Count >= second.Count || one.Count == 0 || one.Ages != nil || one.Sources != nil {
 		t.Errorf("a merchant's overview has %d payments of %d, or what is of all", one.Count, second.Count)
 	}

@@ -42,19 +42,26 @@ func (c *Console) overview(v *visit) error {
 	return v.render(http.StatusOK, overviewView(v, &p))
 }
 
-// outlook keeps the overview of all merchants for as long as it took to make, ten
-// times over: with many payments it costs a look at each, and people who watch it
-// do not have it made for each of them. One that is made in no time is made anew.
+// outlook keeps the overview of all merchants: with many payments it costs a look at
+// each, which people who watch it do not wait for, nor have made for each of them. One
+// that is made in no time is made anew for whoever asks. Another one is shown as it was
+// made, with the moment it is of, while it is made anew beside; and only after longest
+// is it waited for.
 type outlook struct {
 	mu      sync.Mutex
 	made    time.Time
 	cost    time.Duration
 	changed <-chan struct{} // closed when it may be another
 	o       *report.Overview
+	making  bool // beside
 }
 
-// quick is the cost up to which an overview is always made anew.
-const quickly = 20 * time.Millisecond
+const (
+	// quickly is the cost up to which an overview is always made anew.
+	quickly = 20 * time.Millisecond
+	// longest is for how long one that has changed since is shown.
+	longest = 10 * time.Second
+)
 
 func (k *outlook) look(live Answers, mid string) (o *report.Overview) {
 	if mid != "" {
@@ -63,10 +70,28 @@ func (k *outlook) look(live Answers, mid string) (o *report.Overview) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.o != nil && (k.still() || k.cost > quickly && time.Since(k.made) < 10*k.cost) {
-		return k.o
+	switch age := time.Since(k.made); {
+	case k.o != nil && (k.still() || k.cost > quickly && age < 10*k.cost):
+	case k.o != nil && k.cost > quickly && age < longest:
+		if !k.making {
+			k.making = true
+			go func() {
+				next := made(live)
+				k.mu.Lock()
+				defer k.mu.Unlock()
+				k.keep(next)
+				k.making = false
+			}()
+		}
+	default:
+		k.keep(made(live))
 	}
-	k.changed = nil
+	return k.o
+}
+
+// made makes an overview of all merchants.
+func made(live Answers) *outlook {
+	k := &outlook{}
 	if w, ok := live.(Watched); ok {
 		k.changed = w.Changed()
 	}
@@ -74,7 +99,14 @@ func (k *outlook) look(live Answers, mid string) (o *report.Overview) {
 	live.Read(func(now *investigation.Current) { k.o = report.OverviewOf(now, "") })
 	k.made = time.Now()
 	k.cost = k.made.Sub(begun)
-	return k.o
+	return k
+}
+
+// keep takes over one that was just made, unless a later one is there.
+func (k *outlook) keep(next *outlook) {
+	if next.made.After(k.made) {
+		k.made, k.cost, k.changed, k.o = next.made, next.cost, next.changed, next.o
+	}
 }
 
 // current reports whether the overview that is kept, if there is one, is that of now.
