@@ -319,7 +319,9 @@ func (c *call) json(status int, v any) error {
 	c.w.Header().Set("Content-Type", "application/json")
 	c.w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
 	c.w.WriteHeader(status)
-	_, err = c.w.Write(append(b, '\n'))
+	if _, err = c.w.Write(b); err == nil {
+		_, err = c.w.Write([]byte{'\n'})
+	}
 	return err
 }
 

@@ -366,12 +366,19 @@ func (s *scan) value(t *tally) int64 {
 	return 0
 }
 
+// compare orders two that pass. Identities, which cost most, are looked at last.
 func (s *scan) compare(a, b *found) int {
-	return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(b.time, a.time), s.l.view.Words.Compare(a.id, b.id))
+	if c := cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(b.time, a.time)); c != 0 {
+		return c
+	}
+	return s.l.view.Words.Compare(a.id, b.id)
 }
 
 func (s *scan) compareMark(x *found) int {
-	return cmp.Or(cmp.Compare(x.value, s.after.Value), cmp.Compare(s.after.Time, x.time), strings.Compare(s.l.view.Words.Text(x.id), s.after.ID))
+	if c := cmp.Or(cmp.Compare(x.value, s.after.Value), cmp.Compare(s.after.Time, x.time)); c != 0 {
+		return c
+	}
+	return strings.Compare(s.l.view.Words.Text(x.id), s.after.ID)
 }
 
 func (s *scan) passes(t *tally) bool {

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -165,6 +166,11 @@ func (m *Map) Rows(words *evidence.Words) []*Row {
 // SortRows puts rows in order of merchant, currency and date.
 func SortRows(rows []*Row, words *evidence.Words) {
 	slices.SortFunc(rows, func(a, b *Row) int {
-		return cmp.Or(words.Compare(a.MID, b.MID), cmp.Compare(a.Currency.String(), b.Currency.String()), cmp.Compare(a.Date, b.Date))
+		if a.MID != b.MID {
+			if c := words.Compare(a.MID, b.MID); c != 0 {
+				return c
+			}
+		}
+		return cmp.Or(bytes.Compare(a.Currency[:], b.Currency[:]), cmp.Compare(a.Date, b.Date))
 	})
 }
