@@ -77,11 +77,12 @@ type officeConfig struct {
 	RetryAfter   time.Duration `koanf:"retry_after"`
 	RetryMost    int           `koanf:"retry_most"`
 	CloseAfter   int           `koanf:"close_after"`
-	// AnswerWithin, AskFirst, AskMost and LastArrival are settlement.Policy's.
+	// AnswerWithin, AskFirst, AskMost, LastArrival and CreditWithin are settlement.Policy's.
 	AnswerWithin time.Duration `koanf:"answer_within"`
 	AskFirst     time.Duration `koanf:"ask_first"`
 	AskMost      time.Duration `koanf:"ask_most"`
 	LastArrival  time.Duration `koanf:"last_arrival"`
+	CreditWithin int           `koanf:"credit_within"` // bank days
 	// T0Days and T0Trade are merchant.T0Rule's.
 	T0Days  int `koanf:"t0_days"`
 	T0Trade int `koanf:"t0_trading_days"`
@@ -97,6 +98,7 @@ var officeSettings = []setting{
 	{"backoffice.zone", "Asia/Shanghai"}, {"backoffice.advice", ""}, {"backoffice.settle_at", "09:00"}, {"backoffice.same_day_every", "5m"},
 	{"backoffice.declare_after", "10m"}, {"backoffice.retry_after", "1h"}, {"backoffice.retry_most", 3}, {"backoffice.close_after", 60},
 	{"backoffice.answer_within", "30m"}, {"backoffice.ask_first", "5m"}, {"backoffice.ask_most", "2h"}, {"backoffice.last_arrival", "24h"},
+	{"backoffice.credit_within", 3},
 	{"backoffice.t0_days", 90}, {"backoffice.t0_trading_days", 30},
 	{"backoffice.sweep", "1m"}, {"backoffice.workers", 4}, {"backoffice.attempts", 20},
 }
@@ -151,7 +153,7 @@ func (p *platform) backOffice() (*backoffice.Office, error) {
 	w := &backoffice.Office{Keeper: p.db, Vault: accountVault{p.keys}, Now: p.m.Now, Policy: settlement.DefaultPolicy(), Merchants: merchant.DefaultPolicy(),
 		Calendars: calendar.Builtin, Reached: backofficeReached,
 		Times: backoffice.Times{SameDayEvery: c.SameDayEvery, RetryAfter: c.RetryAfter, RetryMost: c.RetryMost, CloseAfter: c.CloseAfter, DeclareAfter: c.DeclareAfter}}
-	w.Policy.AnswerWithin, w.Policy.AskFirst, w.Policy.AskMost, w.Policy.LastArrival = c.AnswerWithin, c.AskFirst, c.AskMost, c.LastArrival
+	w.Policy.AnswerWithin, w.Policy.AskFirst, w.Policy.AskMost, w.Policy.LastArrival, w.Policy.CreditWithin = c.AnswerWithin, c.AskFirst, c.AskMost, c.LastArrival, c.CreditWithin
 	w.Merchants.T0 = merchant.T0Rule{OnboardedDays: c.T0Days, TradingDays: c.T0Trade}
 	var err error
 	if w.Zone, err = calendar.Location(c.Zone); err != nil {

@@ -529,3 +529,33 @@ func spoil(r *rand.Rand, b []byte) []byte {
 	}
 	return b
 }
+
+// TestAcceptedNotCredited: a payout that the bank accepted becomes an exception once
+// three bank days have passed without its credit, the weekend not counted, and is one
+// no more when the bank says that it came.
+func TestAcceptedNotCredited(t *testing.T) {
+	w, p := paidOut(t)
+	w.until(on(5, 10, 0)) // a Thursday
+	w.write("bank/replies/accepted.pain.002.xml", status(p.ID, "ACSP", "", p.Amount, w.now))
+	const kind = settlement.ExceptionUncredited
+	for _, x := range []struct {
+		at   time.Time
+		want bool
+	}{{on(10, 23, 59), false}, {on(11, 0, 0), true}, {on(13, 12, 0), true}} {
+		w.until(x.at)
+		if got := w.exceptions(noodle); slices.Contains(got, kind) != x.want || len(slices.Compact(got)) != len(w.exceptions(noodle)) {
+			t.Errorf("at %s the exceptions are %v", x.at, got)
+		}
+	}
+	if now := w.payouts(noodle)[0]; now.State != settlement.Accepted || now.Paid || now.Resent != 0 {
+		t.Errorf("it is %+v", now)
+	}
+	w.write("bank/replies/credited.pain.002.xml", status(p.ID, "ACCC", "", p.Amount, w.now))
+	w.work()
+	if now := w.payouts(noodle)[0]; now.State != settlement.Credited || len(w.exceptions(noodle)) != 0 {
+		t.Errorf("it is %s, the exceptions are %v", now.State, w.exceptions(noodle))
+	}
+	if len(w.trouble) > 0 {
+		t.Error(w.trouble)
+	}
+}

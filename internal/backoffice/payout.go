@@ -2,6 +2,7 @@ package backoffice
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"strconv"
@@ -151,7 +152,9 @@ func (o *Office) ordered(ctx context.Context, mid, payout string) (settlement.Pa
 }
 
 // Inquire asks the bank what became of a payout on which its word is missing. An
-// order that did not leave leaves first. Nothing happens before an answer is due.
+// order that did not leave leaves first. Nothing happens before an answer is due. One
+// that the bank accepted is not asked about: where no credit is known in time, it
+// becomes an exception.
 func (o *Office) Inquire(ctx context.Context, mid, payout string) error {
 	return o.again(fault.Say("ask about payout", "查询出款"), payout, func() error {
 		p, b, err := o.ordered(ctx, mid, payout)
@@ -163,6 +166,9 @@ func (o *Office) Inquire(ctx context.Context, mid, payout string) error {
 			return err
 		}
 		step, err := settlement.Tick(&o.Policy, o.Now(), p)
+		if err == nil && step == nil {
+			step, err = o.uncredited(ctx, &p)
+		}
 		if err != nil || step == nil {
 			return err
 		}
@@ -176,6 +182,40 @@ func (o *Office) Inquire(ctx context.Context, mid, payout string) error {
 		}
 		return nil
 	})
+}
+
+// uncredited is the step for a payout of which no credit is known in time.
+func (o *Office) uncredited(ctx context.Context, p *settlement.Payout) (*settlement.Step, error) {
+	by, err := o.creditBy(ctx, p)
+	if err != nil || by.IsZero() {
+		return nil, err
+	}
+	return settlement.Uncredited(o.Now(), by, *p)
+}
+
+// creditBy is when the credit of an accepted payout has to be known, by the bank days
+// of its merchant's terms; zero where that is still to come or an exception tells of it.
+func (o *Office) creditBy(ctx context.Context, p *settlement.Payout) (time.Time, error) {
+	day := 24 * time.Hour
+	if p.State != settlement.Accepted || !p.Escalated.IsZero() || o.Now().Sub(p.Word) < time.Duration(o.Policy.CreditWithin)*day {
+		return time.Time{}, nil
+	}
+	m, err := o.Keeper.MerchantRecord(ctx, p.MID)
+	if err != nil {
+		return time.Time{}, err
+	}
+	name := ""
+	if t, ok := m.TermsOn(p.Day); ok {
+		name = t.Calendar
+	}
+	days, ok := o.Calendars(cmp.Or(name, "WEEKEND"))
+	if !ok {
+		return time.Time{}, nil // settling with these terms says so
+	}
+	if by := p.CreditBy(&o.Policy, days, o.zoneOf(&m)); !o.Now().Before(by) {
+		return by, nil
+	}
+	return time.Time{}, nil
 }
 
 // writeInquiry asks. One that is lost with the process is not missed: the next is

@@ -190,7 +190,8 @@ func (s *sweeper) follow(m *merchant.Merchant) error {
 // payouts finds what has to be handed to banks, asked about, or sent again.
 func (s *sweeper) payouts() error {
 	o := s.o
-	for p, err := range o.Keeper.PayoutsIn(s.ctx, settlement.Created, settlement.Sent, settlement.Unknown, settlement.Rejected, settlement.Returned) {
+	for p, err := range o.Keeper.PayoutsIn(s.ctx, settlement.Created, settlement.Sent, settlement.Unknown, settlement.Accepted,
+		settlement.Rejected, settlement.Returned) {
 		if err != nil {
 			return err
 		}
@@ -231,6 +232,14 @@ func (s *sweeper) payout(p *settlement.Payout) error {
 		}
 		if missing {
 			s.add(Task{Kind: Dispatching, Merchant: p.MID, Payout: p.ID, Date: calendar.None, Due: p.Sent})
+		}
+	case settlement.Accepted:
+		by, err := o.creditBy(s.ctx, p)
+		if err != nil {
+			return err
+		}
+		if !by.IsZero() {
+			s.add(Task{Kind: Inquiry, Merchant: p.MID, Payout: p.ID, Date: calendar.None, Due: by})
 		}
 	default:
 		m, err := o.Keeper.MerchantRecord(s.ctx, p.MID)

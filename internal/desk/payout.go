@@ -14,7 +14,7 @@ var payoutNumber = regexp.MustCompile(`\bP\d{8}-[A-Z2-7]{13}\b`)
 // Exceptions of payouts have no field for it: they say it in their sentence.
 func payoutNamed(x *payment.Exception) string {
 	switch x.Kind {
-	case settlement.ExceptionPayoutUnknown, settlement.ExceptionReturned, settlement.ExceptionContradiction, settlement.ExceptionPayoutAmount:
+	case settlement.ExceptionPayoutUnknown, settlement.ExceptionUncredited, settlement.ExceptionReturned, settlement.ExceptionContradiction, settlement.ExceptionPayoutAmount:
 		return payoutNumber.FindString(x.Detail)
 	case settlement.ExceptionNeverSent:
 		if x.MID != settlement.House { // else it is no payout of ours

@@ -205,7 +205,8 @@ func (d *Desk) counter(ctx context.Context, t *turn, ref string) (c Counter, k K
 // sideWord says who tells of a thing: "ours" or "theirs", "" where it is about both.
 func sideWord(what string) string {
 	switch what {
-	case string(settlement.Short), payment.ExceptionHostOnly, payment.ExceptionReversal, string(OnPayment), string(OnPayout), settlement.ExceptionPayoutUnknown:
+	case string(settlement.Short), payment.ExceptionHostOnly, payment.ExceptionReversal, string(OnPayment), string(OnPayout), settlement.ExceptionPayoutUnknown,
+		settlement.ExceptionUncredited:
 		return "ours"
 	case string(settlement.Long), settlement.ExceptionUnknownMerchant, settlement.ExceptionNeverSent, backoffice.ExceptionEntry, payment.ExceptionTerminalOnly, "bank_entry":
 		return "theirs"

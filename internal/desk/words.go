@@ -56,6 +56,7 @@ var exceptionTitles = map[string]fault.Text{
 	settlement.ExceptionUnknownMerchant: fault.Say("Line for a merchant that is not ours", "清算行的商户非我方"),
 	settlement.ExceptionFunding:         fault.Say("Network paid another sum", "卡组织划款金额不符"),
 	settlement.ExceptionPayoutUnknown:   fault.Say("Payout: outcome unknown", "出款结果不明"),
+	settlement.ExceptionUncredited:      fault.Say("Payout accepted, not credited", "出款已受理，未见入账"),
 	settlement.ExceptionReturned:        fault.Say("Payout came back", "出款被拒或退回"),
 	settlement.ExceptionNeverSent:       fault.Say("Bank speaks of a payout never sent", "银行提及未发出的出款"),
 	settlement.ExceptionContradiction:   fault.Say("Bank contradicts itself on a payout", "银行对出款前后说法矛盾"),

@@ -18,6 +18,9 @@ const (
 	// ExceptionPayoutUnknown is a payout about which the bank says nothing after
 	// several inquiries. The inquiries go on.
 	ExceptionPayoutUnknown = "payout_outcome_unknown"
+	// ExceptionUncredited is a payout that the bank accepted and of whose credit nothing
+	// is known after Policy.CreditWithin. It is not sent again: the money may be there.
+	ExceptionUncredited = "payout_not_credited"
 	// ExceptionReturned is a payout that the bank rejected or returned: it waits for
 	// what RemedyOf says, and is resolved when all of it was sent again.
 	ExceptionReturned = "payout_returned"
@@ -135,6 +138,28 @@ func Tick(pol *Policy, now time.Time, p Payout) (*Step, error) {
 	return s, Check(nil, s)
 }
 
+// CreditBy is when the credit of a payout that the bank accepted has to be known: when
+// the last of Policy.CreditWithin bank days after its word has ended.
+func (p *Payout) CreditBy(pol *Policy, days *calendar.Calendar, zone *time.Location) time.Time {
+	return days.AddBusinessDays(calendar.DateIn(p.Word, zone), pol.CreditWithin).Add(1).In(zone)
+}
+
+// Uncredited opens the exception of a payout that the bank accepted and of whose
+// credit nothing is known by a moment, see CreditBy. Nothing else changes. It returns
+// nil where nothing is due, or the exception is open.
+func Uncredited(now, by time.Time, p Payout) (*Step, error) {
+	if p.State != Accepted || !p.Escalated.IsZero() || now.Before(by) {
+		return nil, nil
+	}
+	s := newStep(p.MID, now)
+	p.Escalated = now
+	p.Version++
+	s.Exceptions = append(s.Exceptions, p.exception(ExceptionUncredited, "", "bank/"+p.Account.Bank, now, p.Amount,
+		"the bank accepted payout "+p.ID+" and no statement shows its credit; ask the bank, and whether a statement is missing"))
+	s.Payouts = append(s.Payouts, p)
+	return s, Check(nil, s)
+}
+
 // exception is about a payout; the same kind about the same payout is the same
 // exception.
 func (p *Payout) exception(kind, ref, owner string, at time.Time, amount int64, detail string) payment.Exception {
@@ -236,14 +261,17 @@ func Hear(pol *Policy, now time.Time, m *merchant.Merchant, pos Position, p Payo
 		f.payout(&p, word, w.At, "bank", w.Ref)
 		return refuse(Contradicted, ExceptionContradiction, bank, p.Amount, "the bank said "+p.State.String()+" of payout "+p.ID+" and now says "+w.State.String())
 	}
-	before := pos
+	before, doubted := pos, ExceptionPayoutUnknown
+	if p.State == Accepted {
+		doubted = ExceptionUncredited
+	}
 	p.State, p.Word = w.State, w.At
 	p.Version++
 	if w.State == Rejected || w.State == Returned {
 		p.Reason = w.Reason
 	}
 	if !p.Escalated.IsZero() {
-		x := p.exception(ExceptionPayoutUnknown, "", bank, p.Escalated, p.Amount, "the bank said "+w.State.String())
+		x := p.exception(doubted, "", bank, p.Escalated, p.Amount, "the bank said "+w.State.String())
 		x.State, x.Closed = payment.ExceptionResolved, now
 		s.Exceptions = append(s.Exceptions, x)
 		p.Escalated = time.Time{}

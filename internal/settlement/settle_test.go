@@ -15,6 +15,7 @@ import (
 	"daozhang/internal/evidence"
 	"daozhang/internal/fault"
 	"daozhang/internal/ledger"
+	"daozhang/internal/merchant"
 	"daozhang/internal/payment"
 	"daozhang/internal/settlement"
 )
@@ -503,6 +504,51 @@ func TestAccounted(t *testing.T) {
 		if got := c.Accounted(); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// TestUncredited: what is accepted and not credited in time is one exception, also
+// where its outcome had been unknown before, and each is resolved by what it waits for.
+func TestUncredited(t *testing.T) {
+	pol := settlement.DefaultPolicy()
+	days, _ := calendar.Builtin("WEEKEND")
+	said := time.Date(2026, 3, 5, 10, 0, 0, 0, china) // a Thursday
+	p := settlement.Payout{ID: "P1", MID: mid, Currency: cny, Amount: 5, State: settlement.Unknown, Version: 2, Sent: said.Add(-time.Hour), Escalated: said.Add(-time.Minute), Day: 1}
+	p.Account.Bank, p.Account.Tail = "ICBC", "****6789"
+	hear := func(state settlement.PayoutState, at time.Time) (kinds []string) {
+		t.Helper()
+		s, h, err := settlement.Hear(&pol, at, &merchant.Merchant{MID: mid}, settlement.Position{MID: mid, Currency: cny, Version: 1, InTransit: 5}, p,
+			settlement.Word{Payout: p.ID, State: state, At: at, Ref: state.String()}, 1)
+		if err != nil || h != settlement.Taken {
+			t.Fatal(h, err)
+		}
+		p = s.Payouts[0]
+		for _, x := range s.Exceptions {
+			kinds = append(kinds, x.Kind+" "+fmt.Sprint(x.State == payment.ExceptionResolved))
+		}
+		return kinds
+	}
+	if got := hear(settlement.Accepted, said); !slices.Equal(got, []string{settlement.ExceptionPayoutUnknown + " true"}) {
+		t.Errorf("accepted: %v", got)
+	}
+	by := p.CreditBy(&pol, days, china)
+	if want := time.Date(2026, 3, 11, 0, 0, 0, 0, china); !by.Equal(want) { // Friday, Monday and Tuesday have ended
+		t.Errorf("by %s, want %s", by, want)
+	}
+	if s, err := settlement.Uncredited(by.Add(-1), by, p); s != nil || err != nil {
+		t.Error(s, err)
+	}
+	s, err := settlement.Uncredited(by, by, p)
+	if err != nil || len(s.Exceptions) != 1 || s.Exceptions[0].Kind != settlement.ExceptionUncredited || s.Exceptions[0].Owner != "bank/ICBC" || s.Exceptions[0].Amount != 5 ||
+		len(s.Orders) != 0 || len(s.Transfers) != 0 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	p = s.Payouts[0]
+	if again, err := settlement.Uncredited(by.Add(time.Hour), by, p); again != nil || err != nil {
+		t.Error("it is opened again")
+	}
+	if got := hear(settlement.Credited, by.Add(time.Hour)); !slices.Equal(got, []string{settlement.ExceptionUncredited + " true"}) || !p.Escalated.IsZero() {
+		t.Errorf("credited: %v, %s", got, p.Escalated)
 	}
 }
 

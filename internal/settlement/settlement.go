@@ -265,6 +265,9 @@ type Policy struct {
 	// LastArrival is how long after it was sent an order may still reach the bank.
 	// Until then "no original received" is no answer.
 	LastArrival time.Duration
+	// CreditWithin is how many bank days after the bank accepted a payout its credit may
+	// be unknown; then a person has to ask.
+	CreditWithin int
 	// Grace is how long before the cut-off a capture may be cleared with the next
 	// day's file: its clock is not the network's.
 	Grace time.Duration
@@ -272,8 +275,8 @@ type Policy struct {
 
 // DefaultPolicy returns the usual values: 500 lines a step, 30 min for the bank's
 // first word, inquiries from 5 min to 2 h, an exception after 6, 24 h for an
-// order's last arrival, 30 min of grace around the cut-off.
+// order's last arrival, 3 bank days for the credit, 30 min of grace around the cut-off.
 func DefaultPolicy() Policy {
 	return Policy{Source: "settlement/main", Chunk: 500, AnswerWithin: 30 * time.Minute, AskFirst: 5 * time.Minute, AskMost: 2 * time.Hour,
-		ExceptionAfter: 6, LastArrival: 24 * time.Hour, Grace: 30 * time.Minute}
+		ExceptionAfter: 6, LastArrival: 24 * time.Hour, CreditWithin: 3, Grace: 30 * time.Minute}
 }
