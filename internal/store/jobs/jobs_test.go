@@ -36,10 +36,16 @@ func TestMain(m *testing.M) {
 // patience is how long a test waits for what has to come.
 const patience = 60 * time.Second
 
-// both runs a test on each database.
+// both runs a test on each database, on both at the same time: most of it is waiting.
 func both(t *testing.T, f func(t *testing.T, address string)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, migrated(t, t.TempDir())) })
-	t.Run("postgres", func(t *testing.T) { f(t, migrated(t, storetest.Postgres(t).Database(t))) })
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		f(t, migrated(t, t.TempDir()))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		f(t, migrated(t, storetest.Postgres(t).Database(t)))
+	})
 }
 
 func migrated(t *testing.T, address string) string {
