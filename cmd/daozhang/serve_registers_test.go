@@ -74,12 +74,15 @@ func TestServeReload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := strings.Count(s.serve.err.String(), "registers read anew") // it may be noticed before the next line
 	if err := errors.Join(db.PutTerminal(t.Context(), store.Terminal{TID: "T0000002", MID: devMID, Barred: true}), db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	before := strings.Count(s.serve.err.String(), "registers read anew")
 	await(t, "the change is noticed", func() bool { return strings.Count(s.serve.err.String(), "registers read anew") > before })
-	sale("T0000002", 4, "barred by another process")
+	await(t, "a terminal is barred by another process", func() bool {
+		code, _ := s.pos("T0000002", "sale 5.00")
+		return code == 4
+	})
 
 	if err := conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
 		t.Fatal(err)

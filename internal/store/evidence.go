@@ -222,6 +222,9 @@ func (s *Store) factsOf(ctx context.Context, node string, after, upTo int64, lim
 			return nil, 0, err
 		}
 		for i := range found {
+			if len(out) == limit {
+				break // before the next is unpacked
+			}
 			p := &found[i]
 			from = p.pos
 			lines, err := p.lines()
