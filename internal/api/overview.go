@@ -144,7 +144,9 @@ func (s *Server) getMoneyMap(c *call, in *mapAsked) (*MoneyMap, error) {
 	s.o.Live.Read(func(now *investigation.Current) {
 		m.AsOf = momentOf(now.AsOf(), now.Around().Offset)
 		text := now.Around().View.Words.Text
-		for _, r := range now.Map() {
+		rows := now.Map()
+		m.Items = slices.Grow(m.Items, len(rows))
+		for _, r := range rows {
 			if mid == "" || text(r.MID) == mid {
 				m.Items = append(m.Items, rowOf(r, text(r.MID)))
 			}
@@ -160,9 +162,11 @@ func (s *Server) getMoneyMap(c *call, in *mapAsked) (*MoneyMap, error) {
 	m.Items = slices.DeleteFunc(m.Items, func(r MapRow) bool {
 		return in.Currency != "" && r.Currency != in.Currency || from != 0 && r.Date < from.String() || to != 0 && r.Date > to.String()
 	})
-	slices.SortStableFunc(m.Items, func(a, b MapRow) int {
-		return cmp.Or(strings.Compare(a.MID, b.MID), strings.Compare(a.Currency, b.Currency), strings.Compare(a.Date, b.Date))
-	})
+	if len(others) > 0 { // each node's are in order
+		slices.SortStableFunc(m.Items, func(a, b MapRow) int {
+			return cmp.Or(strings.Compare(a.MID, b.MID), strings.Compare(a.Currency, b.Currency), strings.Compare(a.Date, b.Date))
+		})
+	}
 	return &m, nil
 }
 
