@@ -2,7 +2,6 @@ package backoffice
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"io"
 	"strconv"
@@ -186,29 +185,30 @@ func (o *Office) Inquire(ctx context.Context, mid, payout string) error {
 
 // uncredited is the step for a payout of which no credit is known in time.
 func (o *Office) uncredited(ctx context.Context, p *settlement.Payout) (*settlement.Step, error) {
-	by, err := o.creditBy(ctx, p)
+	by, err := o.creditMissed(ctx, p)
 	if err != nil || by.IsZero() {
 		return nil, err
 	}
 	return settlement.Uncredited(o.Now(), by, *p)
 }
 
-// creditBy is when the credit of an accepted payout has to be known, by the bank days
-// of its merchant's terms; zero where that is still to come or an exception tells of it.
-func (o *Office) creditBy(ctx context.Context, p *settlement.Payout) (time.Time, error) {
-	day := 24 * time.Hour
-	if p.State != settlement.Accepted || !p.Escalated.IsZero() || o.Now().Sub(p.Word) < time.Duration(o.Policy.CreditWithin)*day {
+// creditMissed is when the credit of an accepted payout had to be known, by the bank
+// days of its merchant's terms; zero where that is still to come or an exception tells
+// of it.
+func (o *Office) creditMissed(ctx context.Context, p *settlement.Payout) (time.Time, error) {
+	least := time.Duration(o.Policy.CreditWithin) * 24 * time.Hour // bank days are not shorter
+	if p.State != settlement.Accepted || !p.Escalated.IsZero() || o.Now().Sub(p.Word) < least {
 		return time.Time{}, nil
 	}
 	m, err := o.Keeper.MerchantRecord(ctx, p.MID)
 	if err != nil {
 		return time.Time{}, err
 	}
-	name := ""
-	if t, ok := m.TermsOn(p.Day); ok {
-		name = t.Calendar
+	t, ok := m.TermsOn(p.Day)
+	if !ok {
+		t = &merchant.Terms{}
 	}
-	days, ok := o.Calendars(cmp.Or(name, "WEEKEND"))
+	days, ok := o.calendarOf(t)
 	if !ok {
 		return time.Time{}, nil // settling with these terms says so
 	}

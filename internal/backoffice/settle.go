@@ -1,6 +1,7 @@
 package backoffice
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -141,15 +142,16 @@ func (o *Office) agreed(m *merchant.Merchant, day calendar.Date) (*merchant.Term
 	if !ok || day < m.Onboarded {
 		return nil, nil, false
 	}
-	name := t.Calendar
-	if name == "" {
-		name = "WEEKEND"
-	}
-	cal, ok := o.Calendars(name)
+	cal, ok := o.calendarOf(t)
 	if !ok || t.Cycle[:1] == "T" && !cal.IsBusinessDay(day) {
 		return nil, nil, false
 	}
 	return t, cal, true
+}
+
+// calendarOf is the calendar of terms, which is that of weekends where they name none.
+func (o *Office) calendarOf(t *merchant.Terms) (*calendar.Calendar, bool) {
+	return o.Calendars(cmp.Or(t.Calendar, "WEEKEND"))
 }
 
 // lastRun is when a merchant's last run of a day is due; false where it has none.

@@ -234,7 +234,7 @@ func (s *sweeper) payout(p *settlement.Payout) error {
 			s.add(Task{Kind: Dispatching, Merchant: p.MID, Payout: p.ID, Date: calendar.None, Due: p.Sent})
 		}
 	case settlement.Accepted:
-		by, err := o.creditBy(s.ctx, p)
+		by, err := o.creditMissed(s.ctx, p)
 		if err != nil {
 			return err
 		}

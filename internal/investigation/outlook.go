@@ -1,10 +1,6 @@
 package investigation
 
 import (
-	"runtime"
-	"sync"
-	"sync/atomic"
-
 	"daozhang/internal/diagnosis"
 	"daozhang/internal/evidence"
 	"daozhang/internal/journey"
@@ -57,9 +53,9 @@ func (l *Live) lookAway(t *tally) {
 	t.outlook = 0
 }
 
-// foresee brings forecasts up to date, and gives their places among the outlooks: of
-// those that pick picks, or of payments. What was worked out before and stays good is
-// not worked out again; the rest is, on all processors. The caller holds foreseeing.
+// foresee brings forecasts up to date, of the outlooks that each yields. What was
+// worked out before and stays good is not worked out again; the rest is, on all
+// processors. The caller holds foreseeing.
 func (l *Live) foresee(each func(yield func(*outlook))) {
 	const block = 512
 	var stale []*outlook
@@ -68,31 +64,13 @@ func (l *Live) foresee(each func(yield func(*outlook))) {
 			stale = append(stale, o)
 		}
 	})
-	work := func(some []*outlook) {
+	eachOf((len(stale)+block-1)/block, func(n int) {
 		var p Payment
-		for _, o := range some {
+		for _, o := range stale[n*block : min((n+1)*block, len(stale))] {
 			l.brief.compute(o.place(), &p)
 			o.forecast, o.learned = p.Verdict.Foresight(), l.work.Learned
 		}
-	}
-	if len(stale) <= block {
-		work(stale)
-		return
-	}
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for {
-				to := int(next.Add(block))
-				if to-block >= len(stale) {
-					return
-				}
-				work(stale[to-block : min(to, len(stale))])
-			}
-		})
-	}
-	workers.Wait()
+	})
 }
 
 // likely gives when the money is likely to arrive, 0 where nothing tells; the

@@ -99,18 +99,12 @@ func packLines(ctx context.Context, tx *sql.Tx) error {
 			return err
 		}
 		slices.SortFunc(lines, func(a, b settlement.Cleared) int { return cmp.Compare(a.Key, b.Key) })
-		part := int64(0)
-		for chunk := range slices.Chunk(lines, partLines) {
-			part++
-			signed := int64(0)
-			for i := range chunk {
-				signed += chunk[i].Signed
-			}
-			raw, err := body.EncodeCleared(chunk)
-			if err != nil {
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, clearingTable.values(insert, 1), mid, network, date, part, int64(len(chunk)), signed, raw); err != nil {
+		parts, err := clearingParts(mid, network, date, lines)
+		if err != nil {
+			return err
+		}
+		for _, r := range parts {
+			if _, err := tx.ExecContext(ctx, clearingTable.values(insert, 1), r...); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -215,6 +216,12 @@ func (s *Store) factsOf(ctx context.Context, node string, after, upTo int64, lim
 	if len(alone) == limit {
 		upTo = at[limit-1]
 	}
+	aloneUntil := func(pos int64) {
+		for len(alone) > 0 && at[0] < pos && len(out) < limit {
+			out, last = append(out, alone[0]), at[0]
+			alone, at = alone[1:], at[1:]
+		}
+	}
 	const few = 4 // packs hold hundreds of facts, of which the next page may want none
 	for from := after; len(out) < limit; {
 		found, err := packs(ctx, s.read.QueryContext, "node = $1 AND pos > $2 AND pos <= $3 ORDER BY pos LIMIT "+strconv.Itoa(few), node, from, upTo)
@@ -232,10 +239,7 @@ func (s *Store) factsOf(ctx context.Context, node string, after, upTo int64, lim
 				return nil, 0, err
 			}
 			first := p.pos - p.facts + 1
-			for len(alone) > 0 && at[0] < first && len(out) < limit {
-				out, last = append(out, alone[0]), at[0]
-				alone, at = alone[1:], at[1:]
-			}
+			aloneUntil(first)
 			begin := max(after+1-first, 0) // the cursor may stand within a pack
 			n := min(int64(limit-len(out)), p.facts-begin)
 			if n > 0 {
@@ -246,10 +250,7 @@ func (s *Store) factsOf(ctx context.Context, node string, after, upTo int64, lim
 			break
 		}
 	}
-	for len(alone) > 0 && len(out) < limit {
-		out, last = append(out, alone[0]), at[0]
-		alone, at = alone[1:], at[1:]
-	}
+	aloneUntil(math.MaxInt64)
 	return out, last, nil
 }
 
@@ -299,7 +300,7 @@ func (s *Store) nodes(ctx context.Context) ([]string, error) {
 // pair.
 func (s *Store) EvidenceOf(ctx context.Context, mid string) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
-		var id, source, scope string
+		var id, source string
 		hash := []byte{}
 		for more := true; more; {
 			var page []Line
@@ -315,31 +316,17 @@ func (s *Store) EvidenceOf(ctx context.Context, mid string) iter.Seq2[Line, erro
 			}
 			more = len(page) == pageRows
 		}
-		source, hash = "", []byte{}
+		const few = 16
+		last := packed{hash: []byte{}}
 		for more := mid != ""; more; {
-			const few = 16
-			rows, err := s.read.QueryContext(ctx, `SELECT source, scope, hash, facts, body FROM evidence_pack WHERE merchant = $1
-				AND (source, scope, hash) > ($2, $3, $4) ORDER BY source, scope, hash LIMIT `+strconv.Itoa(few), mid, source, scope, hash)
-			if err != nil {
-				yield(Line{}, s.failed("read evidence from", err))
-				return
-			}
-			var found []packed
-			for rows.Next() {
-				p := packed{mid: mid}
-				if err = rows.Scan(&source, &scope, &hash, &p.facts, &p.body); err != nil {
-					break
-				}
-				p.source = source
-				found = append(found, p)
-			}
-			err = cmp.Or(err, rows.Err(), rows.Close())
+			found, err := packs(ctx, s.read.QueryContext, "merchant = $1 AND (source, scope, hash) > ($2, $3, $4) ORDER BY source, scope, hash LIMIT "+strconv.Itoa(few),
+				mid, last.source, last.scope, last.hash)
 			for i := range found {
-				if err != nil {
+				last = found[i]
+				var lines []Line
+				if lines, err = last.lines(); err != nil {
 					break
 				}
-				var lines []Line
-				lines, err = found[i].lines()
 				for _, l := range lines {
 					if !yield(l, nil) {
 						return

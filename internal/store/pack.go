@@ -92,15 +92,32 @@ func (p *prepared) pack(s *settlement.Step) (others []payment.Evidence, err erro
 	return others, nil
 }
 
-// packed is a pack as it is read.
-type packed struct {
-	mid, source string
-	pos, facts  int64
-	body        []byte
+// clearingParts gives the lines of a merchant's part of a network's day, in order of
+// their keys, as rows of clearing_part.
+func clearingParts(mid, network, date string, lines []settlement.Cleared) (parts []row, err error) {
+	for some := range slices.Chunk(lines, partLines) {
+		signed := int64(0)
+		for i := range some {
+			signed += some[i].Signed
+		}
+		raw, err := body.EncodeCleared(some)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, row{mid, network, date, int64(len(parts) + 1), int64(len(some)), signed, raw})
+	}
+	return parts, nil
 }
 
-// lines gives its facts, in order of their positions, which end with pos. Line feeds
-// and ids are as they were brought.
+// packed is a pack as it is read.
+type packed struct {
+	mid, source, scope string
+	hash               []byte
+	pos, facts         int64
+	body               []byte
+}
+
+// lines gives its facts, in order of their positions, which end with pos.
 func (p *packed) lines() ([]Line, error) {
 	raw, err := body.Unpack(p.body)
 	if err != nil {
@@ -118,14 +135,14 @@ func (p *packed) lines() ([]Line, error) {
 
 // eachPack gives those that a condition finds, one after the other.
 func eachPack(ctx context.Context, query queryFunc, give func(*packed) error, condition string, args ...any) error {
-	rows, err := query(ctx, "SELECT merchant, source, pos, facts, body FROM evidence_pack WHERE "+condition, args...)
+	rows, err := query(ctx, "SELECT merchant, source, scope, hash, pos, facts, body FROM evidence_pack WHERE "+condition, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var p packed
-		if err := rows.Scan(&p.mid, &p.source, &p.pos, &p.facts, &p.body); err != nil {
+		if err := rows.Scan(&p.mid, &p.source, &p.scope, &p.hash, &p.pos, &p.facts, &p.body); err != nil {
 			return err
 		}
 		if err := give(&p); err != nil {

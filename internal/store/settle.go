@@ -291,25 +291,21 @@ func (p *prepared) replaceLines(s *settlement.Step, h *settlement.Share) error {
 	for _, id := range s.Reopened {
 		p.put(clearedAgain, run, row{h.MID, idBytes(id), network, date})
 	}
-	part := int64(0)
-	for lines := range slices.Chunk(s.Cleared, partLines) {
-		part++
-		signed := int64(0)
-		for i := range lines {
-			c := &lines[i]
-			if c.MID != h.MID || c.Network != network || c.Date != h.Date {
-				return invalid(s.MID+" "+c.Key, "a clearing line of another day")
-			}
-			signed += c.Signed
-			if c.Clears() {
-				p.put(unclearedTable, remove, row{c.MID, idBytes(c.Payment)})
-			}
+	for i := range s.Cleared {
+		c := &s.Cleared[i]
+		if c.MID != h.MID || c.Network != network || c.Date != h.Date {
+			return invalid(s.MID+" "+c.Key, "a clearing line of another day")
 		}
-		raw, err := body.EncodeCleared(lines)
-		if err != nil {
-			return invalid(s.MID, err.Error())
+		if c.Clears() {
+			p.put(unclearedTable, remove, row{c.MID, idBytes(c.Payment)})
 		}
-		p.put(clearingTable, insert, row{h.MID, network, date, part, int64(len(lines)), signed, raw})
+	}
+	parts, err := clearingParts(h.MID, network, date, s.Cleared)
+	if err != nil {
+		return invalid(s.MID, err.Error())
+	}
+	for _, r := range parts {
+		p.put(clearingTable, insert, r)
 	}
 	return nil
 }
